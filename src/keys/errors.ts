@@ -1,0 +1,19 @@
+/** The one error class of keys/. Messages name files and modes, never a key. */
+export type KeyErrorCode =
+  | "key_file_exists"
+  | "key_file_missing"
+  | "key_file_mode"
+  | "key_file_damaged"
+  | "wrong_root_key"
+  | "wrong_ledger"
+  | "ratchet_behind";
+
+export class KeyError extends Error {
+  override readonly name = "KeyError";
+  readonly code: KeyErrorCode;
+
+  constructor(code: KeyErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

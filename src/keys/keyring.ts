@@ -1,0 +1,119 @@
+/**
+ * The keyring: one JSON file with every secret of a ledger, each wrapped under the root key with its metadata as context
+ * (docs/FORMAT.md section 6, mode `retained`).
+ */
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto";
+import { z } from "zod";
+import { fromBase64, fromUtf8, toBase64, utf8 } from "../format/bytes.ts";
+import { canonicalize } from "../format/canonical.ts";
+import { KEY_ID, LEDGER_ID } from "../format/names.ts";
+import { formatVkey, parseVkey } from "../format/note.ts";
+import type { Json } from "../format/strict-json.ts";
+import { KeyError } from "./errors.ts";
+import type { RootKey } from "./root-key.ts";
+import { createSecretFile, readSecretFile } from "./secret-file.ts";
+
+const wrapped = z.string().max(4096);
+const keyringSchema = z.strictObject({
+  format: z.literal("receiptd-keyring/1"),
+  origin: z.string(),
+  ledger_id: z.string().regex(LEDGER_ID),
+  hmac_keys: z.array(z.strictObject({
+    key_id: z.string().regex(KEY_ID), mode: z.literal("retained"), first_epoch: z.int().nonnegative(), created_at: z.string(), seed: wrapped,
+  })).min(1),
+  checkpoint_keys: z.array(z.strictObject({ vkey: z.string().max(400), created_at: z.string(), private_key: wrapped })).min(1),
+  request_secret: wrapped,
+});
+type KeyringFile = z.infer<typeof keyringSchema>;
+
+export interface HmacKey {
+  readonly keyId: string;
+  readonly mode: "retained";
+  readonly firstEpoch: number;
+  readonly seed: Uint8Array;
+}
+
+export interface CheckpointKey {
+  readonly vkey: string;
+  readonly privateKey: KeyObject;
+}
+
+export interface Keyring {
+  readonly origin: string;
+  readonly ledgerId: string;
+  /** In order of first epoch; the last one signs. */
+  readonly hmacKeys: readonly HmacKey[];
+  readonly checkpointKeys: readonly CheckpointKey[];
+  readonly requestSecret: Uint8Array;
+}
+
+/** DER before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410 section 7). */
+const PKCS8 = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20);
+
+/** Makes all keys of a new ledger and files them; `key_file_exists` where there is a keyring. `now` is RFC 3339. */
+export function createKeyring(path: string, ledger: { readonly origin: string; readonly ledgerId: string }, root: RootKey, now: string): Keyring {
+  const context = (metadata: Json): Uint8Array => contextOf(ledger, metadata);
+  const seed = randomBytes(32);
+  const checkpointSeed = randomBytes(32);
+  const requestSecret = randomBytes(32);
+  const vkey = formatVkey(ledger.origin, publicKeyOf(privateKeyOf(checkpointSeed)));
+  const hmacMeta = { key_id: "key_v1", mode: "retained" as const, first_epoch: 0, created_at: now };
+  const checkpointMeta = { vkey, created_at: now };
+  const file: KeyringFile = {
+    format: "receiptd-keyring/1",
+    origin: ledger.origin,
+    ledger_id: ledger.ledgerId,
+    hmac_keys: [{ ...hmacMeta, seed: toBase64(root.wrap(seed, context({ hmac: hmacMeta }))) }],
+    checkpoint_keys: [{ ...checkpointMeta, private_key: toBase64(root.wrap(checkpointSeed, context({ checkpoint: checkpointMeta }))) }],
+    request_secret: toBase64(root.wrap(requestSecret, context("request"))),
+  };
+  createSecretFile(path, utf8(`${JSON.stringify(file, null, 2)}\n`));
+  return openKeyring(path, root);
+}
+
+/** Opens every secret of the file; `key_file_damaged`, `wrong_root_key`. */
+export function openKeyring(path: string, root: RootKey): Keyring {
+  const file = parseKeyring(path);
+  const ledger = { origin: file.origin, ledgerId: file.ledger_id };
+  const open = (text: string, metadata: Json): Uint8Array => {
+    const bytes = fromBase64(text);
+    if (bytes === null) throw new KeyError("key_file_damaged", `${path} holds a secret that is not base64`);
+    return root.unwrap(bytes, contextOf(ledger, metadata));
+  };
+  return {
+    ...ledger,
+    hmacKeys: file.hmac_keys.map(({ seed, ...meta }) => ({
+      keyId: meta.key_id, mode: meta.mode, firstEpoch: meta.first_epoch, seed: open(seed, { hmac: meta }),
+    })),
+    checkpointKeys: file.checkpoint_keys.map(({ private_key, ...meta }) => {
+      const privateKey = privateKeyOf(open(private_key, { checkpoint: meta }));
+      if (formatVkey(parseVkey(meta.vkey).name, publicKeyOf(privateKey)) !== meta.vkey) {
+        throw new KeyError("key_file_damaged", `${path}: the checkpoint key is not that of its vkey`);
+      }
+      return { vkey: meta.vkey, privateKey };
+    }),
+    requestSecret: open(file.request_secret, "request"),
+  };
+}
+
+function parseKeyring(path: string): KeyringFile {
+  try {
+    return keyringSchema.parse(JSON.parse(fromUtf8(readSecretFile(path))));
+  } catch (error) {
+    if (error instanceof KeyError) throw error;
+    throw new KeyError("key_file_damaged", `${path} is not a keyring`, { cause: error });
+  }
+}
+
+function contextOf(ledger: { readonly origin: string; readonly ledgerId: string }, metadata: Json): Uint8Array {
+  return utf8(canonicalize({ keyring: 1, origin: ledger.origin, ledger_id: ledger.ledgerId, secret: metadata }));
+}
+
+function privateKeyOf(seed: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" });
+}
+
+/** The 32 bytes of the public key: the end of its DER form. */
+function publicKeyOf(privateKey: KeyObject): Uint8Array {
+  return createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32);
+}

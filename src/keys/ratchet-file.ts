@@ -1,0 +1,119 @@
+/**
+ * The ratchet's place on the disk: a file of two slots, each with one epoch's key wrapped under the root key. Outside SQLite,
+ * whose write-ahead log keeps old pages.
+ *
+ * Order of writes when epoch e closes (docs/ARCHITECTURE.md): the anchor receipt is on the disk; K_{e+1} goes into the slot that
+ * holds nothing needed; synced; the slot of K_e is overwritten; synced; only then is the checkpoint signed. A crash between any
+ * two leaves a state from which `ratchetAt` reaches the ledger's open epoch.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import { concat, fromUtf8, utf8 } from "../format/bytes.ts";
+import { canonicalize } from "../format/canonical.ts";
+import type { RatchetState } from "./epoch-keys.ts";
+import { KeyError } from "./errors.ts";
+import type { RootKey } from "./root-key.ts";
+import { createSecretFile, readSecretFile } from "./secret-file.ts";
+
+const SLOT = 512;
+
+export class RatchetFile {
+  readonly #path: string;
+  readonly #root: RootKey;
+  readonly #ledgerId: string;
+  #handle: FileHandle | undefined;
+  /** The slot with the newest key. */
+  #current = 1;
+
+  constructor(path: string, root: RootKey, ledgerId: string) {
+    this.#path = path;
+    this.#root = root;
+    this.#ledgerId = ledgerId;
+  }
+
+  create(state: RatchetState): void {
+    createSecretFile(this.#path, concat(this.#slot(state), new Uint8Array(SLOT)));
+    this.#current = 0;
+  }
+
+  /** The newest readable slot, or null where neither can be read (a retained key is then stepped from its seed). */
+  load(): RatchetState | null {
+    let bytes: Uint8Array;
+    try {
+      bytes = readSecretFile(this.#path);
+    } catch (error) {
+      if (error instanceof KeyError && error.code === "key_file_missing") return null;
+      throw error;
+    }
+    const states = [0, 1].map((slot) => this.#readSlot(bytes.subarray(slot * SLOT, (slot + 1) * SLOT)));
+    const [a, b] = states as [RatchetState | null, RatchetState | null];
+    this.#current = b !== null && (a === null || b.epoch > a.epoch) ? 1 : 0;
+    return states[this.#current] ?? null;
+  }
+
+  /** Writes the new epoch's key, then overwrites the old one's; on the disk when it resolves. */
+  async store(state: RatchetState): Promise<void> {
+    if ((await this.#open()).created) return this.#writeBoth(state);
+    const next = 1 - this.#current;
+    await this.#write(next, this.#slot(state));
+    await this.#write(this.#current, new Uint8Array(SLOT));
+    this.#current = next;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  async #writeBoth(state: RatchetState): Promise<void> {
+    await this.#write(0, this.#slot(state));
+    await this.#write(1, new Uint8Array(SLOT));
+    this.#current = 0;
+  }
+
+  async #open(): Promise<{ readonly created: boolean }> {
+    if (this.#handle !== undefined) return { created: false };
+    try {
+      this.#handle = await open(this.#path, "r+");
+      return { created: false };
+    } catch {
+      this.#handle = await open(this.#path, "wx+", 0o600);
+      return { created: true };
+    }
+  }
+
+  async #write(slot: number, bytes: Uint8Array): Promise<void> {
+    const handle = this.#handle!;
+    await handle.write(bytes, 0, SLOT, slot * SLOT);
+    await handle.datasync();
+  }
+
+  #slot(state: RatchetState): Uint8Array {
+    const metadata = utf8(canonicalize({ key_id: state.keyId, epoch: state.epoch }));
+    const body = this.#root.wrap(state.key, this.#context(metadata));
+    const slot = new Uint8Array(SLOT);
+    slot[0] = metadata.length;
+    slot[1] = body.length;
+    slot.set(metadata, 2);
+    slot.set(body, 2 + metadata.length);
+    return slot;
+  }
+
+  /** A torn or erased slot is not an error: the other one, or the seed, is there. */
+  #readSlot(slot: Uint8Array): RatchetState | null {
+    const metadataLength = slot[0] ?? 0;
+    const bodyLength = slot[1] ?? 0;
+    if (metadataLength === 0 || bodyLength === 0) return null;
+    const metadata = slot.subarray(2, 2 + metadataLength);
+    try {
+      const key = this.#root.unwrap(slot.subarray(2 + metadataLength, 2 + metadataLength + bodyLength), this.#context(metadata));
+      const { key_id, epoch } = JSON.parse(fromUtf8(metadata)) as { key_id: string; epoch: number };
+      return { keyId: key_id, epoch, key };
+    } catch {
+      return null;
+    }
+  }
+
+  #context(metadata: Uint8Array): Uint8Array {
+    return concat(utf8(`receiptd/1 ratchet ${this.#ledgerId} `), metadata);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The root key wraps every other secret of a host. AES-256-GCM (NIST SP 800-38D), random 96-bit nonces; the metadata that a
+ * secret is filed under is authenticated with it, so that no wrapped secret can be moved to another place.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { concat } from "../format/bytes.ts";
+import { KeyError } from "./errors.ts";
+import { createSecretFile, readSecretFile } from "./secret-file.ts";
+
+const NONCE = 12;
+const TAG = 16;
+
+export interface RootKey {
+  /** nonce ‖ ciphertext ‖ tag */
+  wrap(secret: Uint8Array, context: Uint8Array): Uint8Array;
+  /** `wrong_root_key` if this key did not wrap it, under this very context. */
+  unwrap(wrapped: Uint8Array, context: Uint8Array): Uint8Array;
+}
+
+/** A new root key of 32 random bytes in a file of mode 0600. */
+export function createRootKeyFile(path: string): RootKey {
+  const key = randomBytes(32);
+  createSecretFile(path, key);
+  return rootKey(key, path);
+}
+
+export function openRootKeyFile(path: string): RootKey {
+  const key = readSecretFile(path);
+  if (key.length !== 32) throw new KeyError("key_file_damaged", `${path} does not hold a root key of 32 bytes`);
+  return rootKey(key, path);
+}
+
+function rootKey(key: Uint8Array, name: string): RootKey {
+  return {
+    wrap(secret, context) {
+      const nonce = randomBytes(NONCE);
+      const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(context);
+      return concat(nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag());
+    },
+    unwrap(wrapped, context) {
+      try {
+        const decipher = createDecipheriv("aes-256-gcm", key, wrapped.subarray(0, NONCE), { authTagLength: TAG }).setAAD(context);
+        decipher.setAuthTag(wrapped.subarray(wrapped.length - TAG));
+        return concat(decipher.update(wrapped.subarray(NONCE, wrapped.length - TAG)), decipher.final());
+      } catch (error) {
+        throw new KeyError("wrong_root_key", `the root key ${name} does not open this keyring, or the keyring was changed`, { cause: error });
+      }
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/** Files that hold secrets: made whole with mode 0600, refused with any other, never replaced. */
+import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { KeyError } from "./errors.ts";
+
+const MAX_BYTES = 1 << 20;
+
+/** Reads a file of the daemon's own user (or root) that nobody else may read or write; symbolic links are not followed. */
+export function readSecretFile(path: string): Uint8Array {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    throw new KeyError("key_file_missing", `cannot open ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  try {
+    const stat = fstatSync(fd);
+    const uid = process.getuid?.() ?? stat.uid;
+    if (!stat.isFile() || stat.size > MAX_BYTES) throw new KeyError("key_file_damaged", `${path} is not a key file`);
+    if ((stat.mode & 0o077) !== 0) {
+      throw new KeyError("key_file_mode", `${path} has mode ${(stat.mode & 0o777).toString(8)}: others can read it; treat the key as known to them, or run: chmod 600 ${path}`);
+    }
+    if (stat.uid !== uid && stat.uid !== 0) throw new KeyError("key_file_mode", `${path} belongs to user ${stat.uid}, not to ${uid}`);
+    const bytes = new Uint8Array(stat.size);
+    let at = 0;
+    while (at < bytes.length) {
+      const n = readSync(fd, bytes, at, bytes.length - at, at);
+      if (n === 0) throw new KeyError("key_file_damaged", `${path} shrank while it was read`);
+      at += n;
+    }
+    return bytes;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Creates the file; `key_file_exists` where there is one. Whole, on the disk, with its name, when this returns. */
+export function createSecretFile(path: string, bytes: Uint8Array): void {
+  const fresh = `${path}.new`;
+  rmSync(fresh, { force: true }); // a creation that was cut short
+  const fd = openSync(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    writeSync(fd, bytes);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  try {
+    linkSync(fresh, path); // unlike a rename, this replaces nothing
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new KeyError("key_file_exists", `${path} is there already; a key file is never replaced`, { cause: error });
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+  syncFolder(path);
+}
+
+function syncFolder(path: string): void {
+  const fd = openSync(dirname(path), constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The ledger's SQLite file: created once, opened afterwards, never one for the other. A missing ledger is an error: whoever
+ * deletes the file must not get a fresh, empty one in its place.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import Database from "better-sqlite3";
+import { LedgerError, ledgerError } from "./errors.ts";
+
+/** "rcpt": written into the file's header, so that `file` and we know it. */
+const APPLICATION_ID = 0x72637074;
+const MIGRATIONS = new URL("./migrations/", import.meta.url);
+
+export type { Database } from "better-sqlite3";
+
+/** The numbered migrations, in order; a number is never used twice and a published file never changes. */
+export function migrations(): readonly { readonly version: number; readonly sql: string }[] {
+  return readdirSync(MIGRATIONS)
+    .filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name))
+    .sort()
+    .map((name) => ({ version: Number(name.slice(0, 4)), sql: readFileSync(new URL(name, MIGRATIONS), "utf8") }));
+}
+
+/** Creates the file with the newest schema; `ledger_exists` where there is one. WAL mode stays with the file. */
+export function createDatabase(path: string): Database.Database {
+  if (existsSync(path)) throw new LedgerError("ledger_exists", `${path} is there already`);
+  return guard(() => {
+    const db = new Database(path);
+    db.pragma("page_size = 4096");
+    db.pragma("journal_mode = WAL");
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    configure(db);
+    migrate(db);
+    return db;
+  });
+}
+
+/** Opens for writing and applies the migrations that are missing; the caller holds the lock. */
+export function openDatabase(path: string): Database.Database {
+  return guard(() => {
+    const db = openExisting(path, false);
+    configure(db);
+    migrate(db);
+    return db;
+  });
+}
+
+/** Opens for reading beside a writer. Read in short statements: a long read transaction keeps the WAL from being reset. */
+export function openReadOnly(path: string): Database.Database {
+  return guard(() => {
+    const db = openExisting(path, true);
+    db.pragma("query_only = ON");
+    const newest = migrations().at(-1)!.version;
+    const version = db.pragma("user_version", { simple: true }) as number;
+    if (version !== newest) {
+      throw new LedgerError("newer_ledger", `${path} has schema ${version}, this receiptd reads ${newest}; start the daemon of the newer version once`);
+    }
+    return db;
+  });
+}
+
+function openExisting(path: string, readonly: boolean): Database.Database {
+  if (!existsSync(path)) throw new LedgerError("ledger_missing", `no ledger at ${path}; create one with: receiptd init`);
+  const db = new Database(path, { readonly, fileMustExist: true, timeout: 5000 });
+  if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) {
+    db.close();
+    throw new LedgerError("not_a_ledger", `${path} is not a receiptd ledger`);
+  }
+  return db;
+}
+
+function configure(db: Database.Database): void {
+  // FULL: every commit is fsynced; the writer lowers it for groups that asked for less (writer.ts)
+  db.pragma("synchronous = FULL");
+  db.pragma("foreign_keys = OFF"); // the audit re-derives every reference; per-row look-ups would cost each append
+  db.pragma("trusted_schema = OFF");
+  db.pragma("cell_size_check = ON");
+  db.pragma("cache_size = -16384");
+  db.pragma("journal_size_limit = 16777216");
+}
+
+function migrate(db: Database.Database): void {
+  const all = migrations();
+  const newest = all.at(-1)!.version;
+  const version = db.pragma("user_version", { simple: true }) as number;
+  if (version > newest) throw new LedgerError("newer_ledger", `the ledger has schema ${version}; this receiptd knows ${newest}: use a newer one`);
+  for (const migration of all) {
+    if (migration.version <= version) continue;
+    db.transaction(() => {
+      db.exec(migration.sql);
+      db.pragma(`user_version = ${migration.version}`);
+    }).exclusive();
+  }
+}
+
+function guard<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw ledgerError(error);
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Reading a ledger beside its writer. Every call is one short statement on a connection of its own: no read transaction stays
+ * open, so the write-ahead log can always be reset. Callers say how far they want to see (`size`), so that a long walk has a fixed end.
+ */
+import { entryOf } from "../format/entries.ts";
+import type { Sha256 } from "../format/hash.ts";
+import { inclusionPath, leafHash, rootFrom, rootOf } from "../format/merkle.ts";
+import { uuidBytes } from "../format/uuid.ts";
+import { type Database, openReadOnly } from "./database.ts";
+import { LedgerError, ledgerError } from "./errors.ts";
+import { receiptRow, type ReceiptRow, SELECT_RECEIPT } from "./rows.ts";
+import type { StoredReceipt } from "./stage.ts";
+import { STORED_LEVEL } from "./state.ts";
+
+export interface StoredBlob extends StoredReceipt {
+  /** null: the index row is there, the bytes are not. */
+  readonly blob: Uint8Array | null;
+}
+
+export interface OrganizationRow {
+  readonly org: number;
+  readonly name: string;
+  readonly prefix: string;
+  readonly firstIndex: number;
+}
+
+export interface AnchorRow {
+  readonly treeSize: number;
+  readonly firstIndex: number;
+  readonly root: Uint8Array;
+}
+
+const SELECT_BLOB = SELECT_RECEIPT.replace(" FROM receipt r", ", b.bytes AS bytes FROM receipt r LEFT JOIN blob b ON b.log_index = r.log_index");
+
+type BlobRow = ReceiptRow & { readonly bytes: Uint8Array | null };
+
+export class Reader {
+  readonly #db: Database;
+  readonly #sha256: Sha256;
+  readonly #s: ReturnType<typeof prepare>;
+
+  constructor(path: string, sha256: Sha256) {
+    this.#db = openReadOnly(path);
+    this.#sha256 = sha256;
+    this.#s = prepare(this.#db);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  identity(): { readonly origin: string; readonly ledgerId: string } {
+    const row = this.#get(() => this.#s.identity.get()) as { origin: string; ledger_id: string } | undefined;
+    if (row === undefined) throw new LedgerError("not_a_ledger", "the ledger has no identity");
+    return { origin: row.origin, ledgerId: row.ledger_id };
+  }
+
+  /** Receipts in the ledger, as the newest log_index tells. */
+  size(): number {
+    const row = this.#get(() => this.#s.size.get()) as { size: number };
+    return row.size;
+  }
+
+  byIndex(logIndex: number): StoredBlob | null {
+    return this.#one(() => this.#s.byIndex.get(logIndex));
+  }
+
+  byId(receiptId: string): StoredBlob | null {
+    return this.#one(() => this.#s.byId.get(uuidBytes(receiptId)));
+  }
+
+  /** By the prefix of a receipt number and the organization's sequence. */
+  byNumber(prefix: string, orgSeq: number): StoredBlob | null {
+    return this.#one(() => this.#s.byNumber.get(prefix, orgSeq));
+  }
+
+  byOrgSeq(organization: string, orgSeq: number): StoredBlob | null {
+    return this.#one(() => this.#s.byOrgSeq.get(organization, orgSeq));
+  }
+
+  /** Index rows and blobs from `first` up to, not including, `end`: at most `limit`, in order of log_index. */
+  page(first: number, end: number, limit: number): StoredBlob[] {
+    return this.#get(() => this.#s.page.all(first, end, limit).map(storedBlob));
+  }
+
+  /** One organization's receipts with first <= org_seq, at most `limit`, in order. */
+  organizationPage(organization: string, firstSeq: number, limit: number): StoredBlob[] {
+    return this.#get(() => this.#s.organizationPage.all(organization, firstSeq, limit).map(storedBlob));
+  }
+
+  /** The first log_index recorded at or after `from` and the last recorded before `to` (ms), or null where there is none. */
+  indexRange(from: number, to: number): { readonly first: number; readonly last: number } | null {
+    const row = this.#get(() => this.#s.timeRange.get(from, to)) as { first: number | null; last: number | null };
+    return row.first === null || row.last === null ? null : { first: row.first, last: row.last };
+  }
+
+  organizations(): OrganizationRow[] {
+    return this.#get(() => this.#s.organizations.all() as { org: number; name: string; prefix: string; first_index: number }[])
+      .map((row) => ({ org: row.org, name: row.name, prefix: row.prefix, firstIndex: row.first_index }));
+  }
+
+  organizationSize(org: number): number {
+    return (this.#get(() => this.#s.organizationSize.get(org)) as { size: number }).size;
+  }
+
+  /** Anchors with tree_size > after, in order, at most `limit`. */
+  anchors(after: number, limit: number): AnchorRow[] {
+    return this.#get(() => this.#s.anchors.all(after, limit) as { tree_size: number; first_index: number; root: Uint8Array }[]).map(anchorRow);
+  }
+
+  newestAnchor(): AnchorRow | null {
+    const row = this.#get(() => this.#s.newestAnchor.get()) as Parameters<typeof anchorRow>[0] | undefined;
+    return row === undefined ? null : anchorRow(row);
+  }
+
+  /** The first anchor whose tree holds this receipt, or null while it is pending. */
+  coveringAnchor(logIndex: number): AnchorRow | null {
+    return this.anchors(logIndex, 1)[0] ?? null;
+  }
+
+  /** Receipt hashes of [first, end), 32 bytes each, as the index has them. */
+  receiptHashes(first: number, end: number): Uint8Array {
+    const out = new Uint8Array((end - first) * 32);
+    for (let at = first; at < end; at += 4096) {
+      const rows = this.#get(() => this.#s.hashes.all(at, Math.min(end, at + 4096)) as { log_index: number; receipt_hash: Uint8Array }[]);
+      if (rows.length !== Math.min(end, at + 4096) - at) throw new LedgerError("ledger_corrupt", `receipts are missing between ${at} and ${Math.min(end, at + 4096)}`);
+      for (const row of rows) out.set(row.receipt_hash, (row.log_index - first) * 32);
+    }
+    return out;
+  }
+
+  /** Stored subtree roots of one level, `limit` from `position` on: for the audit. */
+  treeNodes(level: number, position: number, limit: number): { readonly level: number; readonly position: number; readonly hash: Uint8Array }[] {
+    return this.#get(() => this.#s.treeNodes.all(level, position, limit) as { level: number; position: number; hash: Uint8Array }[]);
+  }
+
+  treeNodeCount(): number {
+    return (this.#get(() => this.#s.treeCount.get()) as { n: number }).n;
+  }
+
+  /** Index rows found through the unique indexes, not through the table: an index entry that points elsewhere shows here. */
+  probe(receiptId: string, org: number, orgSeq: number): { readonly byId: number | null; readonly byOrg: number | null } {
+    return this.#get(() => {
+      const byId = this.#s.probeId.get(uuidBytes(receiptId)) as { log_index: number } | undefined;
+      const byOrg = this.#s.probeOrg.get(org, orgSeq) as { log_index: number } | undefined;
+      return { byId: byId?.log_index ?? null, byOrg: byOrg?.log_index ?? null };
+    });
+  }
+
+  /** RFC 6962 root of the first `size` receipts: O(log n) stored nodes and at most 255 leaves. */
+  rootAt(size: number): Uint8Array {
+    return rootFrom(size, this.#nodeAt(), this.#sha256);
+  }
+
+  /** Inclusion path of a receipt in the tree of `size` receipts. */
+  inclusionPath(logIndex: number, size: number): Uint8Array[] {
+    return inclusionPath(logIndex, size, this.#nodeAt(), this.#sha256);
+  }
+
+  #nodeAt(): (level: number, position: number) => Uint8Array {
+    const leaves = new Map<number, Uint8Array[]>(); // by block of 256
+    return (level, position) => {
+      if (level >= STORED_LEVEL) {
+        const row = this.#get(() => this.#s.treeNode.get(level, position)) as { hash: Uint8Array } | undefined;
+        if (row === undefined) throw new LedgerError("ledger_corrupt", `subtree ${level}/${position} is missing; run: receiptd audit`);
+        return row.hash;
+      }
+      const first = position * 2 ** level;
+      const block = first - (first % 256);
+      let hashes = leaves.get(block);
+      if (hashes === undefined) {
+        const rows = this.#get(() => this.#s.hashes.all(block, block + 256) as { log_index: number; receipt_hash: Uint8Array }[]);
+        hashes = rows.map((row) => leafHash(entryOf(row.receipt_hash), this.#sha256));
+        leaves.set(block, hashes);
+      }
+      const part = hashes.slice(first - block, first - block + 2 ** level);
+      if (part.length !== 2 ** level) throw new LedgerError("ledger_corrupt", `receipts are missing after ${block}; run: receiptd audit`);
+      return rootOf(part, this.#sha256);
+    };
+  }
+
+  #one(query: () => unknown): StoredBlob | null {
+    const row = this.#get(query) as BlobRow | undefined;
+    return row === undefined ? null : storedBlob(row);
+  }
+
+  #get<T>(query: () => T): T {
+    try {
+      return query();
+    } catch (error) {
+      throw ledgerError(error);
+    }
+  }
+}
+
+function storedBlob(row: BlobRow): StoredBlob {
+  return { ...receiptRow(row), blob: row.bytes };
+}
+
+function anchorRow(row: { tree_size: number; first_index: number; root: Uint8Array }): AnchorRow {
+  return { treeSize: row.tree_size, firstIndex: row.first_index, root: row.root };
+}
+
+function prepare(db: Database) {
+  return {
+    identity: db.prepare("SELECT origin, ledger_id FROM ledger"),
+    size: db.prepare("SELECT coalesce(max(log_index) + 1, 0) AS size FROM receipt"),
+    byIndex: db.prepare(`${SELECT_BLOB} WHERE r.log_index = ?`),
+    byId: db.prepare(`${SELECT_BLOB} WHERE r.receipt_id = ?`),
+    byNumber: db.prepare(`${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE prefix = ?) AND r.org_seq = ?`),
+    byOrgSeq: db.prepare(`${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq = ?`),
+    page: db.prepare<[number, number, number], BlobRow>(`${SELECT_BLOB} WHERE r.log_index >= ? AND r.log_index < ? ORDER BY r.log_index LIMIT ?`),
+    organizationPage: db.prepare<[string, number, number], BlobRow>(
+      `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq >= ? ORDER BY r.org_seq LIMIT ?`),
+    timeRange: db.prepare("SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),
+    organizations: db.prepare("SELECT org, name, prefix, first_index FROM organization ORDER BY org"),
+    organizationSize: db.prepare("SELECT coalesce(max(org_seq), 0) AS size FROM receipt WHERE org = ?"),
+    anchors: db.prepare("SELECT tree_size, first_index, root FROM anchor WHERE tree_size > ? ORDER BY tree_size LIMIT ?"),
+    newestAnchor: db.prepare("SELECT tree_size, first_index, root FROM anchor ORDER BY tree_size DESC LIMIT 1"),
+    hashes: db.prepare("SELECT log_index, receipt_hash FROM receipt WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
+    treeNode: db.prepare("SELECT hash FROM tree WHERE level = ? AND position = ?"),
+    treeNodes: db.prepare("SELECT level, position, hash FROM tree WHERE level = ? AND position >= ? ORDER BY position LIMIT ?"),
+    treeCount: db.prepare("SELECT count(*) AS n FROM tree"),
+    probeId: db.prepare("SELECT log_index FROM receipt INDEXED BY receipt_by_id WHERE receipt_id = ?"),
+    probeOrg: db.prepare("SELECT log_index FROM receipt INDEXED BY receipt_by_org WHERE org = ? AND org_seq = ?"),
+  };
+}

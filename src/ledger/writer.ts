@@ -1,0 +1,314 @@
+/**
+ * The one writer of a ledger. A group of receipts is staged, committed in one transaction, and only then acknowledged and adopted.
+ *
+ * A crash before the commit leaves nothing, after it everything: SQLite's WAL decides, and recovery is opening the file.
+ */
+import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
+import { open as openFile } from "node:fs/promises";
+import { hashText } from "../format/chain.ts";
+import type { Sha256 } from "../format/hash.ts";
+import { CompactRange, leafHash } from "../format/merkle.ts";
+import { concat, equal, uint64 } from "../format/bytes.ts";
+import type { Request } from "../format/request.ts";
+import { systemRequest } from "../format/seal.ts";
+import type { Json } from "../format/strict-json.ts";
+import { uuidBytes } from "../format/uuid.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { LedgerError, ledgerError } from "./errors.ts";
+import { lockLedger, type WriterLock } from "./lock.ts";
+import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
+import { type Signer, Stage, type StoredReceipt } from "./stage.ts";
+import { type LedgerState, loadState, nextTime, type TreeHead } from "./state.ts";
+
+/** What a commit must survive: `wal` the end of the process, `disk` the end of the power. */
+export type Durability = "wal" | "disk";
+
+export interface Acknowledged {
+  readonly stored: StoredReceipt;
+  /** The same request was recorded before; `stored` is that receipt. */
+  readonly duplicate: boolean;
+}
+
+/** One request's receipts: stored all together, or none. */
+export type Outcome =
+  | { readonly ok: true; readonly receipts: readonly Acknowledged[] }
+  | { readonly ok: false; readonly code: "conflict" | "too_many_organizations"; /** Which of its receipts. */ readonly at: number; readonly receiptId: string };
+
+export interface WriterOptions {
+  readonly sha256: Sha256;
+  /** UTF-8 of a text; Node's Buffer is the fast one. */
+  readonly utf8: (text: string) => Uint8Array;
+  /** ms since 1970, the host's claim. */
+  readonly now: () => number;
+  readonly newId: () => string;
+  readonly maxBatch: number;
+  readonly maxOrganizations: number;
+  readonly prefixOf: (organization: string) => string | undefined;
+}
+
+/** What an anchor receipt says of the tree that it ends (docs/FORMAT.md section 7). */
+export interface BatchFacts {
+  readonly batch: { readonly first_index: number; readonly count: number; readonly root: string };
+  readonly previous_anchor: { readonly tree_size: number; readonly root: string } | null;
+  readonly org_heads_root: string;
+}
+
+export class Writer {
+  readonly #path: string;
+  readonly #db: Database;
+  readonly #lock: WriterLock;
+  readonly #options: WriterOptions;
+  readonly #state: LedgerState;
+  readonly #statements: ReturnType<typeof prepare>;
+  #durability: Durability = "disk";
+  #syncedSize: number;
+
+  /** Locks and opens; `ledger_locked`, `ledger_missing`, `ledger_corrupt`. */
+  static open(path: string, options: WriterOptions): Writer {
+    const lock = lockLedger(path);
+    let db: Database | undefined;
+    try {
+      syncLeftOver(`${path}-wal`);
+      db = openDatabase(path);
+      return new Writer(path, db, lock, options, loadState(db, options.sha256));
+    } catch (error) {
+      db?.close();
+      lock.release();
+      throw ledgerError(error);
+    }
+  }
+
+  constructor(path: string, db: Database, lock: WriterLock, options: WriterOptions, state: LedgerState) {
+    this.#path = path;
+    this.#db = db;
+    this.#lock = lock;
+    this.#options = options;
+    this.#state = state;
+    this.#statements = prepare(db);
+    this.#syncedSize = state.log.size;
+  }
+
+  get origin(): string { return this.#state.origin; }
+  get ledgerId(): string { return this.#state.ledgerId; }
+  get size(): number { return this.#state.log.size; }
+  /** Receipts that a power cut cannot take. */
+  get syncedSize(): number { return this.#syncedSize; }
+  get openBatch(): { readonly firstIndex: number; readonly count: number } {
+    return { firstIndex: this.#state.batchFirst, count: this.#state.batch.size };
+  }
+  get epoch(): number { return this.#state.epoch; }
+  get previousAnchor(): TreeHead | null { return this.#state.previousAnchor; }
+  /** ms; 0: none yet */
+  get previousAnchorAt(): number { return this.#state.previousAnchorAt; }
+  get lastRecordedAt(): number { return this.#state.lastRecordedAt; }
+
+  logRoot(): Uint8Array { return this.#state.log.root(); }
+
+  head(organization: string): { readonly orgSeq: number; readonly hash: Uint8Array; readonly prefix: string } | null {
+    return this.#state.heads.get(organization) ?? null;
+  }
+
+  /**
+   * Stores as many of the requests, from the first on, as the open batch has room for, in one transaction, and returns their
+   * outcomes in order. A LedgerError means that none of them was stored.
+   */
+  commit(requests: readonly (readonly Request[])[], signer: Signer, durability: Durability): Outcome[] {
+    this.#requireEpoch(signer);
+    const stage = this.#stage(signer);
+    const time = nextTime(this.#state, this.#options.now());
+    const outcomes: Outcome[] = [];
+    const inGroup = new Map<string, StoredReceipt>();
+    for (const request of requests) {
+      const steps = time.step !== null && stage.rows.length === 0 ? 1 : 0;
+      if (stage.batch.size + steps + request.length > this.#options.maxBatch) break;
+      outcomes.push(this.#stageOne(request, stage, signer, time, inGroup));
+    }
+    if (stage.rows.length > 0) this.#write(stage, durability, null);
+    return outcomes;
+  }
+
+  /** Closes the open batch with an anchor receipt; the caller then moves the signer to the next epoch. Survives power loss. */
+  closeBatch(signer: Signer, details: (facts: BatchFacts, recordedAt: number) => Json): { readonly treeSize: number; readonly root: Uint8Array; readonly count: number } {
+    this.#requireEpoch(signer);
+    const stage = this.#stage(signer);
+    const time = nextTime(this.#state, this.#options.now());
+    // a full batch has no room for a clock_step: its anchor keeps the last time, the next receipt takes the step
+    const step = stage.batch.size < this.#options.maxBatch ? time.step : null;
+    if (step !== null) stage.add(systemRequest("clock_step", this.#options.newId(), step), time.at, undefined, null);
+    const at = time.step !== null && step === null ? this.#state.lastRecordedAt : time.at;
+    const count = stage.batch.size;
+    const previous = this.#state.previousAnchor;
+    const facts: BatchFacts = {
+      batch: { first_index: this.#state.batchFirst, count, root: hashText(stage.batch.root()) },
+      previous_anchor: previous === null ? null : { tree_size: previous.treeSize, root: hashText(previous.root) },
+      org_heads_root: hashText(this.#headsRoot(stage)),
+    };
+    stage.add(systemRequest("anchor", this.#options.newId(), details(facts, at)), at, undefined, null);
+    const anchor = { treeSize: stage.log.size, root: stage.log.root() };
+    this.#write(stage, "disk", anchor);
+    return { ...anchor, count };
+  }
+
+  /** Writes the first receipt of a ledger that has none. */
+  begin(genesis: Request, signer: Signer): void {
+    const stage = this.#stage(signer);
+    stage.add(genesis, this.#options.now(), undefined, null);
+    this.#write(stage, "disk", null);
+  }
+
+  /** Makes everything committed so far survive power loss; returns the size that now does. A failure is fatal. */
+  async sync(): Promise<number> {
+    const size = this.size;
+    if (size <= this.#syncedSize) return this.#syncedSize;
+    const file = await openFile(`${this.#path}-wal`, "r+");
+    try {
+      await file.datasync();
+    } catch (error) {
+      throw new LedgerError("ledger_io", "the write-ahead log could not be synced", { cause: error });
+    } finally {
+      await file.close();
+    }
+    this.#syncedSize = Math.max(this.#syncedSize, size);
+    return this.#syncedSize;
+  }
+
+  close(): void {
+    this.#db.close();
+    this.#lock.release();
+  }
+
+  #requireEpoch(signer: Signer): void {
+    if (signer.epoch !== this.#state.epoch) {
+      throw new LedgerError("ledger_failed", `the signer is in epoch ${signer.epoch}, the ledger in ${this.#state.epoch}`);
+    }
+  }
+
+  #stage(signer: Signer): Stage {
+    return new Stage(this.#state, signer, this.#options.sha256, this.#options.utf8);
+  }
+
+  #stageOne(
+    request: readonly Request[], stage: Stage, signer: Signer, time: ReturnType<typeof nextTime>, inGroup: Map<string, StoredReceipt>,
+  ): Outcome {
+    const macs: (Uint8Array | null)[] = [];
+    const known: (StoredReceipt | undefined)[] = [];
+    const ids = new Map<string, string>();
+    const fresh = new Set<string>();
+    for (const [at, receipt] of request.entries()) {
+      const mac = signer.requestMac(receipt.text);
+      const earlier = receipt.chosenId ? inGroup.get(receipt.receiptId) ?? this.find(receipt.receiptId) : undefined;
+      const twin = ids.get(receipt.receiptId);
+      if ((earlier !== undefined && !sameRequest(earlier, mac)) || (twin !== undefined && twin !== receipt.text)) {
+        return { ok: false, code: "conflict", at, receiptId: receipt.receiptId };
+      }
+      ids.set(receipt.receiptId, receipt.text);
+      if (!stage.knows(receipt.organization)) fresh.add(receipt.organization);
+      if (stage.organizationCount() + fresh.size > this.#options.maxOrganizations) {
+        return { ok: false, code: "too_many_organizations", at, receiptId: receipt.receiptId };
+      }
+      macs.push(mac);
+      known.push(earlier);
+    }
+    const receipts = request.map((receipt, at): Acknowledged => {
+      const earlier = known[at] ?? inGroup.get(receipt.receiptId);
+      if (earlier !== undefined) return { stored: earlier, duplicate: true };
+      if (time.step !== null && stage.rows.length === 0) {
+        stage.add(systemRequest("clock_step", this.#options.newId(), time.step), time.at, undefined, null);
+      }
+      const stored = stage.add(receipt, time.at, this.#options.prefixOf(receipt.organization), macs[at]!);
+      inGroup.set(receipt.receiptId, stored);
+      return { stored, duplicate: false };
+    });
+    return { ok: true, receipts };
+  }
+
+  /** The receipt with this id, whether or not it survives power loss yet. */
+  find(receiptId: string): StoredReceipt | undefined {
+    const row = this.#statements.byId.get(uuidBytes(receiptId));
+    return row === undefined ? undefined : receiptRow(row);
+  }
+
+  #headsRoot(stage: Stage): Uint8Array {
+    const range = new CompactRange({ sha256: this.#options.sha256 });
+    const add = (head: { readonly firstHash: Uint8Array; readonly orgSeq: number; readonly hash: Uint8Array }): void =>
+      range.append(leafHash(concat(head.firstHash, uint64(head.orgSeq), head.hash), this.#options.sha256));
+    for (const [name, head] of this.#state.heads) add(stage.heads.get(name) ?? head);
+    for (const head of stage.newOrganizations) add(stage.heads.get(head.name)!);
+    return range.root();
+  }
+
+  #write(stage: Stage, durability: Durability, anchor: TreeHead | null): void {
+    const s = this.#statements;
+    try {
+      if (durability !== this.#durability) {
+        this.#db.pragma(`synchronous = ${durability === "disk" ? "FULL" : "NORMAL"}`);
+        this.#durability = durability;
+      }
+      s.begin.run();
+      for (const head of stage.newOrganizations) s.organization.run(head.org, head.name, head.prefix, this.#firstIndex(stage, head.org));
+      for (const { org, idBytes, stored, blob } of stage.rows) {
+        s.receipt.run(stored.logIndex, org, stored.orgSeq, idBytes, stored.receiptHash, stored.recordedAt, stored.keyEpoch, stored.requestMac);
+        s.blob.run(stored.logIndex, blob);
+      }
+      for (const node of stage.nodes) s.tree.run(node.level, node.position, node.hash);
+      if (anchor !== null) s.anchor.run(anchor.treeSize, this.#state.batchFirst, anchor.root);
+      s.commit.run();
+    } catch (error) {
+      if (this.#db.inTransaction) s.rollback.run();
+      throw ledgerError(error);
+    }
+    this.#adopt(stage, durability, anchor);
+  }
+
+  #firstIndex(stage: Stage, org: number): number {
+    return stage.rows.find((row) => row.org === org)!.stored.logIndex;
+  }
+
+  #adopt(stage: Stage, durability: Durability, anchor: TreeHead | null): void {
+    const state = this.#state;
+    for (const [name, head] of stage.heads) {
+      state.heads.set(name, head);
+      state.prefixes.add(head.prefix);
+    }
+    state.log = stage.log;
+    state.batch = anchor === null ? stage.batch : new CompactRange({ sha256: this.#options.sha256 });
+    state.lastRecordedAt = stage.rows.at(-1)!.stored.recordedAt;
+    if (anchor !== null) {
+      state.batchFirst = anchor.treeSize;
+      state.previousAnchor = anchor;
+      state.previousAnchorAt = state.lastRecordedAt;
+      state.epoch++;
+    }
+    if (durability === "disk") this.#syncedSize = state.log.size;
+  }
+}
+
+/** What a killed writer committed can be in the page cache only; from here on it counts as stored. */
+function syncLeftOver(wal: string): void {
+  if (!existsSync(wal)) return;
+  const fd = openSync(wal, "r+");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function sameRequest(earlier: StoredReceipt, mac: Uint8Array): boolean {
+  return earlier.requestMac !== null && equal(earlier.requestMac, mac);
+}
+
+function prepare(db: Database) {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    organization: db.prepare("INSERT INTO organization (org, name, prefix, first_index) VALUES (?, ?, ?, ?)"),
+    receipt: db.prepare(
+      "INSERT INTO receipt (log_index, org, org_seq, receipt_id, receipt_hash, recorded_at, key_epoch, request_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+    blob: db.prepare("INSERT INTO blob (log_index, bytes) VALUES (?, ?)"),
+    tree: db.prepare("INSERT INTO tree (level, position, hash) VALUES (?, ?, ?)"),
+    anchor: db.prepare("INSERT INTO anchor (tree_size, first_index, root) VALUES (?, ?, ?)"),
+    byId: db.prepare<[Uint8Array], ReceiptRow>(`${SELECT_RECEIPT} WHERE r.receipt_id = ?`),
+  };
+}
