@@ -1,0 +1,81 @@
+/**
+ * Lines out of a byte stream (NDJSON: one message, one LF; a CR before it is JSON white space), pulled one at a time, so that what
+ * has not been worked on stays the few chunks that it came in. What arrives is under the control of whoever may open the socket: an
+ * unfinished line is copied into one buffer, so that neither its length nor the number of its pieces costs more than `maxLine` bytes.
+ */
+
+const LF = 0x0a;
+const FIRST_CAPACITY = 4096;
+
+export class LineReader {
+  readonly #maxLine: number;
+  readonly #chunks: Buffer[] = [];
+  #at = 0;
+  #waiting = 0;
+  #partial: Buffer = Buffer.alloc(0);
+  #length = 0;
+
+  /** `maxLine` in bytes, the LF not counted. */
+  constructor(maxLine: number) {
+    this.#maxLine = maxLine;
+  }
+
+  push(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#waiting += chunk.length;
+  }
+
+  /** Bytes that `next` has not looked at. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Is a line begun and not finished, as far as `next` has looked? */
+  get unfinished(): boolean {
+    return this.#length > 0;
+  }
+
+  /** Memory held, in bytes. */
+  get held(): number {
+    return this.#waiting + this.#partial.length;
+  }
+
+  /** The next line; null: it is not finished yet; "too_long": the reader is of no further use. */
+  next(): Buffer | null | "too_long" {
+    for (;;) {
+      const chunk = this.#chunks[0];
+      if (chunk === undefined) return null;
+      const end = chunk.indexOf(LF, this.#at);
+      const part = chunk.subarray(this.#at, end === -1 ? chunk.length : end);
+      if (this.#length + part.length > this.#maxLine) return "too_long";
+      this.#advance(chunk, part.length + (end === -1 ? 0 : 1));
+      if (end !== -1 && this.#length === 0) return part;
+      this.#keep(part);
+      if (end === -1) continue;
+      const line = this.#partial.subarray(0, this.#length);
+      this.#partial = Buffer.alloc(0);
+      this.#length = 0;
+      return line;
+    }
+  }
+
+  #advance(chunk: Buffer, by: number): void {
+    this.#at += by;
+    this.#waiting -= by;
+    if (this.#at === chunk.length) {
+      this.#chunks.shift();
+      this.#at = 0;
+    }
+  }
+
+  #keep(part: Buffer): void {
+    const needed = this.#length + part.length;
+    if (needed > this.#partial.length) {
+      const grown = Buffer.allocUnsafe(Math.min(this.#maxLine, Math.max(FIRST_CAPACITY, needed * 2)));
+      this.#partial.copy(grown, 0, 0, this.#length);
+      this.#partial = grown;
+    }
+    part.copy(this.#partial, this.#length);
+    this.#length = needed;
+  }
+}

@@ -1,0 +1,61 @@
+/** The calls that only look, or wait (docs/PROTOCOL.md). Each returns JSON text, now or later. */
+import { foundText } from "./answers.ts";
+import { needed, only, readIndex, readOrganization, readWhich } from "./params.ts";
+import type { IntakePort } from "./port.ts";
+import { type Call, RpcError } from "./protocol.ts";
+
+export function answerCall(call: Call, port: IntakePort, maxWait: number, gone: AbortSignal): string | Promise<string> {
+  const { method, params } = call;
+  switch (method) {
+    case "get": {
+      only(params, "receipt_id", "receipt_number", "log_index", "organization", "org_seq");
+      return foundText(find(call, port), port.syncedSize(), port.anchoredSize());
+    }
+    case "head": {
+      only(params, "organization");
+      const organization = params["organization"];
+      return JSON.stringify(port.head(organization === undefined ? null : readOrganization(organization, "/params/organization")));
+    }
+    case "status":
+      only(params);
+      return JSON.stringify(port.status());
+    case "anchor":
+      only(params);
+      return port.anchorNow().then(({ treeSize, root }) => JSON.stringify({ tree_size: treeSize, root }));
+    case "wait":
+      return wait(call, port, maxWait, gone);
+    default:
+      throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait and anchor`);
+  }
+}
+
+function find(call: Call, port: IntakePort): NonNullable<ReturnType<IntakePort["find"]>> {
+  const found = port.find(readWhich(call.params));
+  if (found === null) throw new RpcError("not_found", "no such receipt in this ledger");
+  return found;
+}
+
+function wait(call: Call, port: IntakePort, maxWait: number, gone: AbortSignal): Promise<string> {
+  const { params } = call;
+  only(params, "receipt_id", "receipt_number", "log_index", "organization", "org_seq", "for", "timeout_ms");
+  const level = needed(params, "for");
+  if (level !== "disk" && level !== "anchored") throw new RpcError("bad_field", "for is disk or anchored", { pointer: "/params/for" });
+  const timeout = params["timeout_ms"] === undefined ? maxWait : readIndex(params["timeout_ms"], "/params/timeout_ms", 0);
+  const { logIndex, receiptId } = find(call, port);
+  const done = (): string => JSON.stringify({ receipt_id: receiptId, log_index: logIndex, for: level });
+  if (level === "disk") return port.sync().then(done);
+  const ms = Math.min(timeout, maxWait);
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      stop();
+      gone.removeEventListener("abort", onGone);
+      settle();
+    };
+    const onGone = (): void => end(() => reject(new RpcError("timeout", "the client is gone")));
+    const timer = setTimeout(
+      () => end(() => reject(new RpcError("timeout", `the receipt is not anchored after ${ms} ms; it is stored and will be: wait again`))), ms);
+    const stop = port.onAnchored(logIndex + 1, () => end(() => resolve(done())));
+    gone.addEventListener("abort", onGone);
+  });
+}
