@@ -1,0 +1,60 @@
+/**
+ * Log entries and their bundles: https://c2sp.org/tlog-tiles, "Log entries". Each entry of a bundle follows its length as a
+ * big-endian uint16. An entry of this log is 33 bytes: 0x01 ‖ receipt hash (SHA-256 of the receipt's stored bytes).
+ */
+import { FormatError } from "./errors.ts";
+import { HASH_BYTES } from "./merkle.ts";
+
+const RECEIPT_ENTRY = 0x01;
+
+/** Bytes of one entry, without its length prefix. */
+const ENTRY_BYTES = 1 + HASH_BYTES;
+
+const FRAME_BYTES = 2 + ENTRY_BYTES;
+
+/** The entry of a receipt; its RFC 6962 leaf hash is `leafHash(entryOf(receiptHash))`. Throws `bad_hash` unless 32 bytes. */
+export function entryOf(receiptHash: Uint8Array): Uint8Array {
+  if (receiptHash.length !== HASH_BYTES) throw new FormatError("bad_hash", "a receipt hash has 32 bytes");
+  const entry = new Uint8Array(ENTRY_BYTES);
+  entry[0] = RECEIPT_ENTRY;
+  entry.set(receiptHash, 1);
+  return entry;
+}
+
+/** The bundle of these receipts, from a list of hashes or from all hashes in one array. No receipts make no bytes. */
+export function formatEntries(receiptHashes: Uint8Array | readonly Uint8Array[]): Uint8Array {
+  const hashes = receiptHashes instanceof Uint8Array ? split(receiptHashes) : receiptHashes;
+  const out = new Uint8Array(hashes.length * FRAME_BYTES);
+  const view = new DataView(out.buffer);
+  hashes.forEach((hash, i) => {
+    view.setUint16(i * FRAME_BYTES, ENTRY_BYTES);
+    out.set(entryOf(hash), i * FRAME_BYTES + 2);
+  });
+  return out;
+}
+
+/**
+ * The receipt hashes of a bundle, which a stranger may have written. Throws `bad_entries`, naming the byte offset, unless every
+ * entry is whole, 33 bytes long and of type 0x01. The caller limits how many bytes it reads.
+ */
+export function parseEntries(bytes: Uint8Array): Uint8Array[] {
+  const hashes: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
+    if (at + FRAME_BYTES > bytes.length) throw bad("the entry is cut short", at);
+    if (bytes[at] !== 0 || bytes[at + 1] !== ENTRY_BYTES) throw bad(`the entry is not ${ENTRY_BYTES} bytes long`, at);
+    if (bytes[at + 2] !== RECEIPT_ENTRY) throw bad("the entry is not of type 0x01", at + 2);
+    hashes.push(bytes.slice(at + 3, at + FRAME_BYTES));
+  }
+  return hashes;
+}
+
+function split(concatenated: Uint8Array): Uint8Array[] {
+  if (concatenated.length % HASH_BYTES !== 0) throw new FormatError("bad_hash", "not a whole number of 32-byte hashes");
+  return Array.from({ length: concatenated.length / HASH_BYTES }, (_, i) =>
+    concatenated.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  );
+}
+
+function bad(message: string, offset: number): FormatError {
+  return new FormatError("bad_entries", `${message}, at byte ${offset}`);
+}

@@ -1,0 +1,114 @@
+/**
+ * What a caller may ask to have recorded (docs/FORMAT.md section 4.1).
+ *
+ * The value comes from a stranger, through the strict parser. Nothing is changed here but for the defaults: a receipt is either
+ * accepted as it is, or refused with the pointer of the first place that is wrong.
+ */
+import type { z } from "zod";
+import { canonicalize } from "./canonical.ts";
+import { utf8 } from "./bytes.ts";
+import { FormatError } from "./errors.ts";
+import {
+  ASSEMBLED_TYPES, callerFields, EXTENSION_FIELD, EXTENSION_TYPE, MAX_RECEIPT, MAX_TOP_LEVEL, namingFields, requiredOf,
+  RESERVED_ANYWHERE, RESERVED_FIELDS, SYSTEM_TYPES,
+} from "./fields.ts";
+import { DEFAULT_ORGANIZATION } from "./names.ts";
+import { type Json, pointerToken } from "./strict-json.ts";
+
+/** A receipt that was accepted, its top-level members already in JCS form and order. */
+export interface Request {
+  readonly type: string;
+  readonly organization: string;
+  readonly receiptId: string;
+  /** Top-level names in JCS order, with the JCS text of each member (`"name":value`) at the same place. */
+  readonly names: readonly string[];
+  readonly members: readonly string[];
+  /** JCS of the request with `type`, `organization` and `receipt_id` filled in: what request_mac covers. */
+  readonly text: string;
+  /** Did the caller choose the id, so that it can be that of an earlier receipt? */
+  readonly chosenId: boolean;
+}
+
+const RESERVED_ANYWHERE_TEXT = /"(?:_sd|_sd_alg|\.\.\.)":/;
+
+/**
+ * Checks a caller's receipt and fills in the defaults. `pointer` is where it stands in the message; `newId` makes a UUIDv7.
+ * Codes: bad_field, missing_field, unknown_field, reserved_field, reserved_type, unknown_type, too_large.
+ */
+export function readRequest(value: Json, pointer: string, newId: () => string): Request {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new FormatError("bad_field", "a receipt is a JSON object", pointer);
+  }
+  const fields = value as { readonly [name: string]: Json };
+  const sent = Object.keys(fields);
+  if (sent.length > MAX_TOP_LEVEL) {
+    throw new FormatError("bad_field", `${sent.length} members; a receipt has at most ${MAX_TOP_LEVEL}`, pointer);
+  }
+  const naming = readNaming(fields, pointer);
+  for (const name of sent) checkField(name, fields[name]!, pointer + pointerToken(name));
+  for (const name of requiredOf[naming.type] ?? requiredOf["*"]!) {
+    if (fields[name] === undefined) {
+      throw new FormatError("missing_field", `a receipt of type ${naming.type} needs ${name}`, `${pointer}/${name}`);
+    }
+  }
+  const chosenId = fields["receipt_id"] !== undefined;
+  const full: { readonly [name: string]: Json } = {
+    ...fields,
+    ...naming,
+    receipt_id: chosenId ? fields["receipt_id"]! : newId(),
+  };
+  const names = Object.keys(full).sort(byCodeUnits); // all ASCII: the patterns above allow nothing else
+  const members = names.map((name) => `"${name}":${canonicalize(full[name]!)}`);
+  const text = `{${members.join(",")}}`;
+  if (RESERVED_ANYWHERE_TEXT.test(text)) refuseReservedAnywhere(fields, pointer);
+  if (text.length > MAX_RECEIPT || (text.length * 3 > MAX_RECEIPT && utf8(text).length > MAX_RECEIPT)) {
+    throw new FormatError("too_large", `a receipt is at most ${MAX_RECEIPT} bytes`, pointer);
+  }
+  return { ...naming, receiptId: full["receipt_id"] as string, names, members, text, chosenId };
+}
+
+export function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function readNaming(fields: { readonly [name: string]: Json }, pointer: string): { readonly type: string; readonly organization: string } {
+  for (const name of ["type", "organization", "receipt_id"] as const) {
+    if (fields[name] !== undefined) checkValue(namingFields[name], fields[name], `${pointer}/${name}`);
+  }
+  const type = (fields["type"] ?? "decision") as string;
+  if (SYSTEM_TYPES.has(type) || ASSEMBLED_TYPES.has(type)) {
+    throw new FormatError("reserved_type", `receipts of type ${type} are written by receiptd itself`, `${pointer}/type`);
+  }
+  if (type !== "decision" && !EXTENSION_TYPE.test(type)) {
+    throw new FormatError("unknown_type", `type is decision, or your own with x_ before it: x_${type}?`, `${pointer}/type`);
+  }
+  return { type, organization: (fields["organization"] ?? DEFAULT_ORGANIZATION) as string };
+}
+
+function checkField(name: string, value: Json, pointer: string): void {
+  if (Object.hasOwn(namingFields, name)) return; // done by readNaming
+  if (Object.hasOwn(callerFields, name)) return checkValue(callerFields[name]!, value, pointer);
+  if (RESERVED_FIELDS.has(name)) throw new FormatError("reserved_field", `${name} is written by receiptd itself`, pointer);
+  if (EXTENSION_FIELD.test(name)) return;
+  throw new FormatError("unknown_field", `unknown field; your own begin with x_ (x_${name.slice(0, 60)}), or go into metadata`, pointer);
+}
+
+/** The first issue of a schema as a `bad_field`: a stranger's value can have thousands. */
+export function checkValue(schema: z.ZodType, value: unknown, pointer: string): void {
+  const result = schema.safeParse(value);
+  if (result.success) return;
+  const issue = result.error.issues[0]!;
+  const at = issue.path.map((token) => pointerToken(String(token))).join("");
+  throw new FormatError("bad_field", issue.message, pointer + at);
+}
+
+function refuseReservedAnywhere(value: Json, pointer: string): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const [name, inner] of Object.entries(value)) {
+    const at = pointer + pointerToken(name);
+    if (!Array.isArray(value) && RESERVED_ANYWHERE.has(name)) {
+      throw new FormatError("reserved_field", `the name ${name} is reserved at every depth`, at);
+    }
+    refuseReservedAnywhere(inner as Json, at);
+  }
+}
