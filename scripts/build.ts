@@ -32,7 +32,9 @@ if (compiled.status !== 0) process.exit(1);
 for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
   if (name.endsWith(".js")) rewriteModuleUrls(join(dist, name));
 }
-cpSync(join(root, "src/ledger/migrations"), join(dist, "ledger/migrations"), { recursive: true });
+for (const layer of ["ledger", "anchor"]) {
+  cpSync(join(root, `src/${layer}/migrations`), join(dist, `${layer}/migrations`), { recursive: true });
+}
 
 const { bin, exports }: { readonly bin: unknown; readonly exports: unknown } = JSON.parse(
   readFileSync(join(root, "package.json"), "utf8"),

@@ -1,0 +1,219 @@
+/**
+ * Signs the ledger's anchors and brings them to the targets. It has no memory but the ledger, the outbox and the targets, so
+ * starting again after a crash is the same as starting.
+ *
+ * Nothing is signed before the ledger was compared with what was anchored: by a restored backup or a copied ledger the key would
+ * otherwise contradict itself. With several targets one that agrees is enough to begin; each of the others is compared before
+ * anything is stored there.
+ */
+import { parseCheckpoint } from "../format/checkpoint.ts";
+import type { LedgerName } from "../format/names.ts";
+import { type NoteSigner, parseVkey, signNote } from "../format/note.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import type { AnchorRow, Reader } from "../ledger/reader.ts";
+import { COMPARED, compareOutbox, type Comparison, UNCOMPARED } from "./compare.ts";
+import { AnchorError } from "./errors.ts";
+import { Lane, type LaneHost, type TargetStatus } from "./lane.ts";
+import { checkpointText } from "./objects.ts";
+import type { Outbox } from "./outbox.ts";
+import type { AnchorTarget } from "./target.ts";
+import { type Backoff, Latch, retryDelay, sleep } from "./wait.ts";
+
+export interface Progress {
+  readonly comparison: Comparison;
+  readonly targets: readonly TargetStatus[];
+  /** Anchors up to this tree size are signed. */
+  readonly signedSize: number;
+  /** Receipts that all required targets have under an anchor; where none is required, that any target has. */
+  readonly anchoredSize: number;
+}
+
+export interface PublisherTiming {
+  readonly backoff: Backoff;
+  /** ms to wait for the targets' first answers. */
+  readonly compareMs: number;
+}
+
+export const TIMING: PublisherTiming = { backoff: { minMs: 100, maxMs: 60_000 }, compareMs: 10_000 };
+
+export interface PublisherOptions {
+  readonly reader: Reader;
+  readonly outbox: Outbox;
+  readonly ledger: LedgerName;
+  readonly targets: readonly { readonly target: AnchorTarget; readonly required: boolean }[];
+  readonly signer: NoteSigner;
+  /** Every key that this ledger's checkpoints were ever signed with. */
+  readonly vkeys: readonly string[];
+  /** Anchors up to this tree size are on the disk, and their epochs closed. */
+  readonly signableSize: number;
+  readonly onProgress: (progress: Progress) => void;
+  readonly onFatal: (error: Error) => void;
+  readonly now?: () => number;
+  readonly timing?: PublisherTiming;
+}
+
+/** Anchors read, signed and stored in the outbox together. */
+const PAGE = 256;
+
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #timing: PublisherTiming;
+  readonly #stopping = new AbortController();
+  readonly #lanes: readonly Lane[];
+  readonly #work: Latch;
+  readonly #loops: Promise<void>[] = [];
+  #comparison: Comparison = UNCOMPARED;
+  #signableSize = 0;
+  #signedSize: number;
+  #announced = true;
+
+  constructor(options: PublisherOptions) {
+    const { reader, outbox, ledger, targets, now = Date.now } = options;
+    this.#options = options;
+    this.#timing = options.timing ?? TIMING;
+    this.#work = new Latch(this.#stopping.signal);
+    this.#signedSize = outbox.signedSize();
+    const host: LaneHost = {
+      reader, outbox, ledger, now,
+      vkeys: options.vkeys.map(parseVkey),
+      backoff: this.#timing.backoff,
+      signal: this.#stopping.signal,
+      signableSize: () => this.#signableSize,
+      signedSize: () => this.#signedSize,
+      compared: () => this.#compared(),
+      halt: (found) => this.#halt(found),
+      changed: () => this.#changed(),
+    };
+    this.#lanes = targets.map(({ target, required }) => new Lane(host, target, required));
+    for (const lane of this.#lanes) lane.expect(countAnchors(reader, lane.confirmed?.treeSize ?? 0, options.signableSize));
+    this.#signableSize = options.signableSize;
+  }
+
+  /** Starts, and resolves when the targets have answered, failed to, or taken too long. It goes on either way, but for `forked` and `ledger_behind`. */
+  async start(): Promise<Comparison> {
+    const { reader, outbox } = this.#options;
+    const { signal } = this.#stopping;
+    const wrong = compareOutbox(reader, outbox);
+    if (wrong !== null) {
+      this.#halt(wrong);
+      return wrong;
+    }
+    if (this.#lanes.length === 0) this.#compared();
+    const stopped = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    this.#loops.push(...[...this.#lanes.map((lane) => lane.run()), this.#sign()].map((loop) => loop.catch((error: unknown) => this.#fail(error))));
+    await Promise.race([Promise.all(this.#lanes.map((lane) => lane.answered)), stopped, sleep(this.#timing.compareMs, signal)]);
+    return this.#comparison;
+  }
+
+  /** The anchor of this tree size is on the disk and its epoch is over: it may be signed. */
+  closed(treeSize: number): void {
+    if (treeSize <= this.#signableSize) return;
+    const anchors = countAnchors(this.#options.reader, this.#signableSize, treeSize);
+    for (const lane of this.#lanes) lane.expect(anchors);
+    this.#signableSize = treeSize;
+    this.#work.wake();
+    this.#changed();
+  }
+
+  status(): Progress {
+    const targets = this.#lanes.map((lane) => lane.status());
+    const sizeOf = (target: TargetStatus): number => target.confirmed?.treeSize ?? 0;
+    const required = targets.filter((target) => target.required).map(sizeOf);
+    const anchoredSize = required.length > 0 ? Math.min(...required) : Math.max(0, ...targets.map(sizeOf));
+    return { comparison: this.#comparison, targets, signedSize: this.#signedSize, anchoredSize };
+  }
+
+  /**
+   * Ends all work, waiting at most `timeoutMs` for targets to finish what they are doing. What is not finished is done at the
+   * next start. From the call on nothing is written to the outbox.
+   */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stopping.abort();
+    const patience = new AbortController();
+    await Promise.race([Promise.all(this.#loops), sleep(timeoutMs, patience.signal)]);
+    patience.abort();
+  }
+
+  async #sign(): Promise<void> {
+    const { signal } = this.#stopping;
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        const more = this.#comparison.state === "ok" && await this.#signPage();
+        failures = 0;
+        if (!more) await this.#work.wait();
+      } catch (error) {
+        if (!(error instanceof LedgerError || error instanceof AnchorError) || error.fatal) throw error;
+        failures++;
+        await sleep(retryDelay(failures, this.#timing.backoff, Math.random()), signal);
+      }
+    }
+  }
+
+  /** Signs the next anchors in order; false if there are none. A crash between reserving and saving signs the same again. */
+  async #signPage(): Promise<boolean> {
+    const { reader, outbox, signer } = this.#options;
+    const { signal } = this.#stopping;
+    const rows = reader.anchors(this.#signedSize, PAGE).filter((row) => row.treeSize <= this.#signableSize);
+    const last = rows.at(-1);
+    if (last === undefined) return false;
+    const wrong = compareOutbox(reader, outbox);
+    if (wrong !== null) {
+      this.#halt(wrong);
+      return false;
+    }
+    const texts = rows.map((row) => ({ treeSize: row.treeSize, text: checkpointText(reader, row.treeSize) }));
+    outbox.reserve(texts.map(({ treeSize, text }) => ({ treeSize, root: parseCheckpoint(text).root })));
+    const notes: { readonly treeSize: number; readonly note: string }[] = [];
+    for (const { treeSize, text } of texts) notes.push({ treeSize, note: await signNote(text, signer) });
+    if (signal.aborted) return false;
+    outbox.saveNotes(notes);
+    this.#signedSize = last.treeSize;
+    for (const lane of this.#lanes) lane.wake();
+    this.#changed();
+    return true;
+  }
+
+  #compared(): void {
+    if (this.#comparison.state !== "uncompared") return;
+    this.#comparison = COMPARED;
+    this.#work.wake();
+    this.#changed();
+  }
+
+  /** The first finding stays; what the lanes are doing ends after the current step. */
+  #halt(found: Comparison): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#comparison = found;
+    this.#stopping.abort();
+    this.#changed();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort();
+    this.#options.onFatal(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** Many changes at once are told once. */
+  #changed(): void {
+    if (!this.#announced) return;
+    this.#announced = false;
+    setImmediate(() => {
+      this.#announced = true;
+      this.#options.onProgress(this.status());
+    });
+  }
+}
+
+/** Anchors with after < tree size ≤ upTo. */
+function countAnchors(reader: Reader, after: number, upTo: number): number {
+  let count = 0;
+  let page: readonly AnchorRow[];
+  do {
+    page = reader.anchors(after, 1024).filter((row) => row.treeSize <= upTo);
+    count += page.length;
+    after = page.at(-1)?.treeSize ?? upTo;
+  } while (page.length > 0);
+  return count;
+}

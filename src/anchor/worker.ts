@@ -1,0 +1,76 @@
+/**
+ * The publisher's thread: its own read-only connection to the ledger, its own outbox, its own targets. The writer's thread never
+ * waits for a disk or a network here. Whatever is fatal ends the thread, and client.ts then ends the daemon.
+ */
+import type { KeyObject } from "node:crypto";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { LedgerName } from "../format/names.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { Reader } from "../ledger/reader.ts";
+import type { Comparison } from "./compare.ts";
+import { openOutbox } from "./outbox.ts";
+import { type Progress, Publisher, type PublisherTiming } from "./publisher.ts";
+import { localSigner } from "./signer.ts";
+import { openTarget, type TargetConfig } from "./targets.ts";
+
+/** Everything here can be cloned into a thread, the private key as a KeyObject. */
+export interface WorkerOptions {
+  readonly ledgerPath: string;
+  readonly outboxPath: string;
+  readonly ledger: LedgerName;
+  readonly targets: readonly TargetConfig[];
+  /** Signs. */
+  readonly checkpointKey: { readonly vkey: string; readonly privateKey: KeyObject };
+  /** Every key that this ledger's checkpoints were ever signed with. */
+  readonly vkeys: readonly string[];
+  /** Anchors up to this tree size are on the disk, and their epochs closed. */
+  readonly signableSize: number;
+  readonly timing: PublisherTiming;
+}
+
+export type ToWorker =
+  | { readonly kind: "closed"; readonly treeSize: number }
+  | { readonly kind: "stop"; readonly timeoutMs: number };
+
+export type FromWorker =
+  | { readonly kind: "compared"; readonly comparison: Comparison }
+  | { readonly kind: "progress"; readonly progress: Progress }
+  | { readonly kind: "fatal"; readonly code: string; readonly message: string };
+
+async function run(port: MessagePort, options: WorkerOptions): Promise<void> {
+  const tell = (message: FromWorker): void => port.postMessage(message);
+  const fail = (error: unknown): never => {
+    const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "publisher_failed";
+    tell({ kind: "fatal", code, message: error instanceof Error ? error.message : String(error) });
+    process.exit(1); // of this thread, like the one below
+  };
+  try {
+    const reader = new Reader(options.ledgerPath, nodeHash.sha256);
+    const outbox = openOutbox(options.outboxPath, options.ledger);
+    const publisher = new Publisher({
+      ...options,
+      reader,
+      outbox,
+      targets: options.targets.map((config) => ({ target: openTarget(config), required: config.required })),
+      signer: localSigner(options.checkpointKey.vkey, options.checkpointKey.privateKey),
+      onProgress: (progress) => tell({ kind: "progress", progress }),
+      onFatal: fail,
+    });
+    const obey = async (message: ToWorker): Promise<void> => {
+      if (message.kind === "closed") return publisher.closed(message.treeSize);
+      await publisher.stop(message.timeoutMs);
+      reader.close();
+      outbox.close();
+      process.exit(); // also where a target has not answered yet
+    };
+    port.on("message", (message: ToWorker) => void obey(message).catch(fail));
+    tell({ kind: "progress", progress: publisher.status() });
+    const comparison = await publisher.start();
+    tell({ kind: "progress", progress: publisher.status() }); // first, so that who waits for the other sees the same
+    tell({ kind: "compared", comparison });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+if (parentPort !== null) await run(parentPort, workerData as WorkerOptions);

@@ -1,0 +1,176 @@
+/** The composition root: starts the parts in order, stops them in reverse. Nothing here decides anything about a receipt. */
+import type { Logger } from "pino";
+import { BatchCloser } from "../anchor/closer.ts";
+import { type PublisherClient, startPublisher } from "../anchor/client.ts";
+import { startSchedule } from "../anchor/schedule.ts";
+import type { Config } from "../config.ts";
+import type { AnchorReason } from "../format/fields.ts";
+import { Intake } from "../intake/intake.ts";
+import { type IntakeServer, listen } from "../intake/server.ts";
+import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
+import { KeyError } from "../keys/errors.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { RatchetFile } from "../keys/ratchet-file.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import { Reader } from "../ledger/reader.ts";
+import { Writer } from "../ledger/writer.ts";
+import { newId, openKeys, writerOptions } from "./init.ts";
+import { placesOf } from "./places.ts";
+import { Port } from "./port.ts";
+import { groupNumber } from "./group.ts";
+
+export interface Daemon {
+  readonly vkey: string;
+  readonly ledgerId: string;
+  /** Takes no more calls, answers those taken, closes and publishes a last batch. */
+  stop(): Promise<void>;
+}
+
+/** ms */
+const COMPARE_PATIENCE = 10_000;
+const DRAIN = 10_000;
+const LAST_ANCHOR = 10_000;
+
+export async function startDaemon(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Daemon> {
+  const startedAt = Date.now();
+  const places = placesOf(config);
+  const { root, keyring } = openKeys(config);
+  const undo: (() => unknown)[] = [];
+  try {
+    const writer = Writer.open(places.ledger, writerOptions(config));
+    undo.push(() => writer.close());
+    if (writer.ledgerId !== keyring.ledgerId || writer.origin !== keyring.origin) {
+      throw new KeyError("wrong_ledger", `the keyring is that of ledger ${keyring.ledgerId}, the ledger is ${writer.ledgerId}`);
+    }
+    const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
+    const kept = ratchet.load();
+    const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys.at(-1)!, writer.epoch, kept);
+    if (kept?.epoch !== state.epoch) await ratchet.store(state);
+    undo.push(() => ratchet.close());
+    const keys = new EpochKeys(keyring, state);
+    const reader = new Reader(places.ledger, nodeHash.sha256);
+    undo.push(() => reader.close());
+
+    const checkpointKey = keyring.checkpointKeys.at(-1)!;
+    const fatal = (error: Error): void => {
+      log.fatal({ err: error }, "cannot go on");
+      onFatal(error);
+    };
+    const publisher = startPublisher({
+      ledgerPath: places.ledger,
+      outboxPath: places.outbox,
+      ledger: { origin: writer.origin, ledgerId: writer.ledgerId },
+      targets: config.anchor.targets,
+      checkpointKey,
+      vkeys: keyring.checkpointKeys.map((key) => key.vkey),
+      signableSize: writer.previousAnchor?.treeSize ?? 0, // the ratchet was stepped above
+      onFatal: fatal,
+    });
+    undo.push(() => publisher.stop());
+    const refusal = watchTargets(publisher, log);
+    const closer = new BatchCloser({
+      writer, keys, ratchet,
+      maxBatch: config.anchor.max_batch,
+      heartbeat: config.anchor.heartbeat,
+      grace: config.anchor.grace,
+      observed: () => publisher.observed(),
+      signable: (treeSize) => publisher.closed(treeSize),
+      fatal,
+    });
+    await Promise.race([publisher.ready.catch(fatal), new Promise((resolve) => setTimeout(resolve, COMPARE_PATIENCE).unref())]);
+
+    /** Closes a batch where that is allowed; a full disk is tried again with the next tick. */
+    const close = (reason: AnchorReason): void => {
+      if (refusal() !== null) return;
+      try {
+        const closed = closer.close(reason);
+        log.info({ tree_size: closed.treeSize, count: closed.count, reason }, "batch closed");
+      } catch (error) {
+        if (!(error instanceof LedgerError) || error.fatal) fatal(error as Error);
+        else log.error({ err: error }, "the batch could not be closed; trying again with the next tick");
+      }
+    };
+    close("start"); // what was left open, and the word that the daemon is back
+
+    let server: IntakeServer | null = null;
+    const port = new Port({
+      writer, reader, keys, closer, publisher, refusal, fatal, startedAt,
+      vkey: checkpointKey.vkey,
+      dataDir: config.data_dir,
+      load: () => ({ connections: server?.connections() ?? 0, latency: intake.latency.read() }),
+    });
+    const intake = new Intake({
+      port, newId,
+      ack: config.ack,
+      maxAppendMany: Math.min(config.limits.max_append_many, config.anchor.max_batch - 1),
+      maxWait: config.limits.wait_timeout,
+      onInternalError: (error) => log.error({ err: error }, "a call failed inside receiptd"),
+    });
+    server = await listen({
+      path: config.socket.path,
+      mode: Number.parseInt(config.socket.mode, 8),
+      group: groupNumber(config.socket.group),
+      maxConnections: config.limits.max_connections,
+      maxBuffered: config.limits.max_buffered,
+      limits: {
+        maxMessage: config.limits.max_message,
+        maxInFlight: config.limits.max_in_flight,
+        lineTimeout: config.limits.line_timeout,
+        writeTimeout: config.limits.write_timeout,
+      },
+    }, intake);
+    const listening = server;
+    undo.push(() => listening.drain(0));
+    const schedule = startSchedule({
+      cron: config.anchor.schedule,
+      heartbeatMs: config.anchor.heartbeat,
+      now: Date.now,
+      openCount: () => writer.openBatch.count,
+      lastAnchorAt: () => (writer.previousAnchorAt === 0 ? null : writer.previousAnchorAt),
+      onTick: close,
+    });
+    log.info({ socket: config.socket.path, ledger: writer.origin, size: writer.size, refusing: refusal()?.code ?? null }, "taking receipts");
+
+    return {
+      vkey: checkpointKey.vkey,
+      ledgerId: writer.ledgerId,
+      async stop() {
+        schedule.stop();
+        await listening.drain(DRAIN);
+        close("shutdown");
+        await closer.settled();
+        if (refusal() === null) await anchored(port, writer.previousAnchor?.treeSize ?? 0);
+        await publisher.stop();
+        await ratchet.close();
+        reader.close();
+        writer.close();
+        log.info({ size: writer.size }, "stopped");
+      },
+    };
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+/** Resolves when the last anchor is confirmed, or after a while: the outbox publishes it at the next start. */
+function anchored(port: Port, treeSize: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LAST_ANCHOR);
+    port.onAnchored(treeSize, () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** Turns what the publisher found at the targets into the reason for refusing receipts. */
+function watchTargets(publisher: PublisherClient, log: Logger): () => { readonly code: string; readonly message: string } | null {
+  let last: string | null = null;
+  publisher.onProgress(() => {
+    const { refusal } = publisher.status();
+    if (refusal !== null && refusal.code !== last) log.fatal({ code: refusal.code }, refusal.message);
+    last = refusal?.code ?? null;
+  });
+  return () => publisher.status().refusal;
+}

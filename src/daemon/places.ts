@@ -1,0 +1,23 @@
+/** Where the files of a ledger are. */
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+
+export interface Places {
+  readonly ledger: string;
+  readonly keyring: string;
+  readonly ratchet: string;
+  readonly rootKey: string;
+  /** The publisher's own database. */
+  readonly outbox: string;
+}
+
+export function placesOf(config: Config): Places {
+  const inData = (name: string): string => join(config.data_dir, name);
+  return {
+    ledger: inData("ledger.db"),
+    keyring: inData("keyring.json"),
+    ratchet: inData("ratchet"),
+    rootKey: config.keys.root_key.path,
+    outbox: inData("anchor.db"),
+  };
+}

@@ -1,0 +1,159 @@
+/** The intake's view of the daemon: what a client can ask, answered from the writer's memory and a reader of its own. */
+import { statfsSync } from "node:fs";
+import type { BatchCloser } from "../anchor/closer.ts";
+import type { PublisherClient, PublisherStatus } from "../anchor/client.ts";
+import { toHex } from "../format/bytes.ts";
+import { formatNumber, hashText } from "../format/chain.ts";
+import type { Json } from "../format/strict-json.ts";
+import { formatTime } from "../format/time.ts";
+import type { IntakePort } from "../intake/port.ts";
+import { RpcError } from "../intake/protocol.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import type { EpochKeys } from "../keys/epoch-keys.ts";
+import type { Reader } from "../ledger/reader.ts";
+import type { Writer } from "../ledger/writer.ts";
+import { Waiters } from "./waiters.ts";
+
+export interface Parts {
+  readonly writer: Writer;
+  readonly reader: Reader;
+  readonly keys: EpochKeys;
+  readonly closer: BatchCloser;
+  readonly publisher: PublisherClient;
+  readonly vkey: string;
+  readonly dataDir: string;
+  readonly refusal: () => { readonly code: string; readonly message: string } | null;
+  /** What the intake and its socket know of themselves. */
+  readonly load: () => { readonly connections: number; readonly latency: { readonly [name: string]: number } };
+  readonly fatal: (error: Error) => void;
+  readonly startedAt: number;
+}
+
+export class Port implements IntakePort {
+  readonly #parts: Parts;
+  readonly #waiters = new Waiters();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    parts.publisher.onProgress(() => this.#waiters.reached(this.anchoredSize()));
+  }
+
+  refusal(): { readonly code: string; readonly message: string } | null {
+    return this.#parts.refusal();
+  }
+
+  commit(...group: Parameters<IntakePort["commit"]>): ReturnType<IntakePort["commit"]> {
+    return this.#parts.closer.commit(...group);
+  }
+
+  syncedSize(): number {
+    return this.#parts.writer.syncedSize;
+  }
+
+  sync(): Promise<number> {
+    return this.#parts.writer.sync();
+  }
+
+  size(): number {
+    return this.#parts.writer.size;
+  }
+
+  find(which: Parameters<IntakePort["find"]>[0]): ReturnType<IntakePort["find"]> {
+    const { reader } = this.#parts;
+    switch (which.by) {
+      case "id": return reader.byId(which.receiptId);
+      case "index": return reader.byIndex(which.logIndex);
+      case "org_seq": return reader.byOrgSeq(which.organization, which.orgSeq);
+      case "number": {
+        const found = reader.byNumber(which.number.prefix, which.number.orgSeq);
+        return found !== null && formatTime(found.recordedAt).startsWith(`${which.number.year}-`) ? found : null;
+      }
+    }
+  }
+
+  anchoredSize(): number {
+    return this.#parts.publisher.status().anchoredSize;
+  }
+
+  onAnchored(size: number, done: () => void): () => void {
+    const stop = this.#waiters.add(size, done);
+    this.#waiters.reached(this.anchoredSize());
+    return stop;
+  }
+
+  async anchorNow(): Promise<{ readonly treeSize: number; readonly root: string }> {
+    const { writer, closer } = this.#parts;
+    const refusal = this.refusal();
+    if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
+    const previous = writer.previousAnchor;
+    // an empty batch just after an anchor says nothing new: whoever asks in a loop gets the same one
+    if (previous !== null && writer.openBatch.count === 0 && Date.now() - writer.lastRecordedAt < 1000) {
+      return { treeSize: previous.treeSize, root: hashText(previous.root) };
+    }
+    return closer.close("request");
+  }
+
+  head(organization: string | null): Json {
+    const { writer } = this.#parts;
+    const log = { size: writer.size, root: hashText(writer.logRoot()), recorded_at: formatTime(writer.lastRecordedAt) };
+    if (organization === null) return { ledger: writer.origin, ledger_id: writer.ledgerId, ...log };
+    const head = writer.head(organization);
+    if (head === null) throw new RpcError("not_found", `no receipts of organization ${organization} yet`);
+    const stored = this.#parts.reader.byOrgSeq(organization, head.orgSeq);
+    return {
+      ledger: writer.origin, ledger_id: writer.ledgerId, ...log, organization, org_seq: head.orgSeq, receipt_hash: hashText(head.hash),
+      receipt_number: stored === null ? null : formatNumber(head.prefix, formatTime(stored.recordedAt), head.orgSeq),
+    };
+  }
+
+  status(): Json {
+    const { writer, keys, publisher, vkey, dataDir, startedAt, load } = this.#parts;
+    const refusal = this.refusal();
+    const { targets, anchoredSize } = publisher.status();
+    const disk = statfsSync(dataDir);
+    return {
+      state: refusal === null ? "ok" : "refusing",
+      reason: refusal === null ? null : { ...refusal },
+      ledger: writer.origin,
+      ledger_id: writer.ledgerId,
+      size: writer.size,
+      synced: writer.syncedSize,
+      anchored: anchoredSize,
+      pending: writer.size - anchoredSize,
+      open_batch: { first_index: writer.openBatch.firstIndex, count: writer.openBatch.count },
+      key_id: keys.keyId,
+      key_epoch: keys.epoch,
+      vkey,
+      key_fingerprint: fingerprint(vkey),
+      targets: targets.map(targetStatus),
+      free_bytes: disk.bavail * disk.bsize,
+      started_at: formatTime(startedAt),
+      pid: process.pid,
+      ...load(),
+    };
+  }
+
+  fatal(error: Error): void {
+    this.#parts.fatal(error);
+  }
+}
+
+function targetStatus(target: PublisherStatus["targets"][number]): Json {
+  const { confirmed } = target;
+  return {
+    name: target.name,
+    required: target.required,
+    state: target.state,
+    confirmed: confirmed === null ? null : {
+      tree_size: confirmed.treeSize, version_id: confirmed.versionId, last_modified: formatTime(confirmed.lastModified),
+    },
+    pending: target.pending,
+    last_error: target.lastError === null ? null : { ...target.lastError, at: formatTime(target.lastError.at) },
+    interference: target.interference,
+  };
+}
+
+/** What a person compares: SHA-256 of the vkey's text. */
+export function fingerprint(vkey: string): string {
+  return `sha256:${toHex(nodeHash.sha256(Buffer.from(vkey, "utf8")))}`;
+}

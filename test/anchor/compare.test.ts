@@ -1,0 +1,302 @@
+import { rmSync } from "node:fs";
+import { afterEach, describe, expect, test } from "vitest";
+import { COMPARED } from "../../src/anchor/compare.ts";
+import { anchorsPrefix, checkpointText } from "../../src/anchor/objects.ts";
+import { createOutbox } from "../../src/anchor/outbox.ts";
+import type { Progress } from "../../src/anchor/publisher.ts";
+import { type AnchorTarget, TargetError } from "../../src/anchor/target.ts";
+import { toHex, utf8 } from "../../src/format/bytes.ts";
+import { formatObjectName } from "../../src/format/names.ts";
+import { formatTlogProof } from "../../src/format/tlog-proof.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { TestLedger } from "../support/ledger.ts";
+import { MemoryTarget } from "../support/memory-target.ts";
+import { publish, signCheckpoint } from "../support/publish.ts";
+import { Bench, LEDGER } from "./support.ts";
+
+let bench: Bench;
+const others: TestLedger[] = [];
+afterEach(async () => {
+  await bench.dispose();
+  for (const other of others.splice(0)) other.remove();
+});
+
+/** Another ledger with the same name and, unless the seed differs, the same keys and first receipts. */
+function copy(batches: readonly number[], seed?: string): TestLedger {
+  const other = new TestLedger({ batches, ...(seed === undefined ? {} : { seed }) });
+  others.push(other);
+  return other;
+}
+
+const isAnchored = (size: number) => (progress: Progress): boolean => progress.anchoredSize >= size;
+
+/** Publishes all that the bench's ledger has, as an earlier run of the daemon. */
+async function publishAll(...targets: AnchorTarget[]): Promise<void> {
+  const { publisher, until, stop } = bench.publisher(targets);
+  expect(await publisher.start()).toEqual(COMPARED);
+  await until(({ targets }) => targets.every(({ confirmed }) => confirmed?.treeSize === bench.anchored()));
+  await stop();
+}
+
+/** Stores text as an anchor of that size, under the name that its hash gives; returns the name. */
+function plant(target: MemoryTarget, treeSize: number, text: string): string {
+  const bytes = utf8(text);
+  const planted = formatObjectName(LEDGER, { kind: "anchor", treeSize, sha256: toHex(nodeHash.sha256(bytes)) });
+  target.objects.set(planted, { bytes, lastModified: 1 });
+  return planted;
+}
+
+describe("the comparison at start", () => {
+  test("finds nothing at new targets", async () => {
+    bench = new Bench({ batches: [2] });
+    expect(await bench.publisher([bench.memory(), bench.directory("folder")]).publisher.start()).toEqual(COMPARED);
+  });
+
+  test("finds that a ledger continues what it anchored", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publishAll(target);
+    bench.ledger.append(3);
+    bench.ledger.anchor();
+    expect(await bench.publisher([target]).publisher.start()).toEqual(COMPARED);
+  });
+
+  // A backup of the ledger is restored: with its outbox, without it, or without any.
+  test.each(["the old outbox", "the newest outbox", "an empty outbox"])("finds a restored backup with %s", async (which) => {
+    bench = new Bench({ batches: [2, 2] });
+    const target = bench.memory();
+    if (which === "the newest outbox") {
+      const newer = copy([2, 2, 5]);
+      const outbox = bench.outbox();
+      const { treeSize, root } = bench.reader(newer.path).newestAnchor()!;
+      outbox.reserve([{ treeSize, root }]);
+    } else {
+      if (which === "the old outbox") await publishAll(target);
+      await publish(copy([2, 2, 5]), target);
+    }
+    const before = target.stored.length;
+    const { publisher } = bench.publisher([target]);
+    const found = await publisher.start();
+    expect(found.state).toBe("ledger_behind");
+    await publisher.stop(100);
+    expect(publisher.status()).toMatchObject({ comparison: { state: "ledger_behind" } });
+    expect(target.stored).toHaveLength(before);
+  });
+
+  test("finds a restored backup that went on while no target answered", async () => {
+    bench = new Bench({ batches: [2, 2] });
+    const target = bench.memory();
+    await publish(copy([2, 2, 5]), target);
+    bench.ledger.append(20); // longer than what was anchored, but different
+    bench.ledger.anchor();
+    expect(await bench.publisher([target]).publisher.start()).toMatchObject({ state: "forked" });
+    expect(bench.outbox().signedSize()).toBe(0);
+  });
+
+  test("finds an older anchor that contradicts the ledger, far back from its newest", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publish(copy([2, 5]), target);
+    for (const count of [6000, 6000]) {
+      bench.ledger.append(count);
+      bench.ledger.anchor();
+    }
+    expect(await bench.publisher([target]).publisher.start()).toMatchObject({ state: "forked" });
+  });
+
+  test("finds that the ledger was rewritten, by its own outbox alone", async () => {
+    bench = new Bench({ batches: [2] });
+    const down = bench.memory();
+    down.before = () => { throw new TargetError("target_unavailable", "down"); };
+    bench.outbox().reserve([{ treeSize: bench.anchored(), root: new Uint8Array(32) }]);
+    expect(await bench.publisher([down]).publisher.start()).toMatchObject({ state: "forked" });
+  });
+
+  test("finds an anchor with its root at a size where the ledger has none", async () => {
+    bench = new Bench({ batches: [4] });
+    const target = bench.memory();
+    const reader = bench.reader();
+    const { keyring } = bench.ledger;
+    const note = await signCheckpoint(`${LEDGER.origin}\n3\n${Buffer.from(reader.rootAt(3)).toString("base64")}\n`, keyring);
+    plant(target, 3, formatTlogProof({ index: 2, path: [], checkpoint: note }));
+    expect(await bench.publisher([target]).publisher.start()).toMatchObject({ state: "forked" });
+  });
+
+  test("ignores what the ledger's key did not sign, and counts it", async () => {
+    bench = new Bench({ batches: [2, 2] });
+    const target = bench.memory();
+    await publishAll(target);
+    const foreign = copy([2, 2, 50], "another key");
+    const size = bench.reader(foreign.path).newestAnchor()!.treeSize;
+    const note = await signCheckpoint(checkpointText(bench.reader(foreign.path), size), foreign.keyring);
+    plant(target, size, formatTlogProof({ index: size - 1, path: [], checkpoint: note }));
+    plant(target, 9_000_000_000, "junk");
+    const forged = plant(target, 5000, "junk");
+    target.objects.set(forged, { bytes: utf8("other junk"), lastModified: 1 });
+    target.objects.set(`${anchorsPrefix(LEDGER)}zzz`, { bytes: utf8("x"), lastModified: 1 });
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    expect(publisher.status().targets[0]).toMatchObject({ interference: 4, lastError: null });
+    bench.ledger.append(1);
+    publisher.closed(bench.ledger.anchor());
+    await until(isAnchored(bench.anchored()));
+  });
+
+  test("a fork whose name is not that of its bytes does not count", async () => {
+    bench = new Bench({ batches: [2] });
+    const [target, other] = [bench.memory(), new MemoryTarget()];
+    await publish(copy([500]), other);
+    const [name, object] = [...other.objects].find(([name]) => name.includes("/anchors/"))!;
+    target.objects.set(name.replace(/-[0-9a-f]{2}/, name.includes("-00") ? "-11" : "-00"), object);
+    const { publisher } = bench.publisher([target]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    expect(publisher.status().targets[0]).toMatchObject({ interference: 1 });
+  });
+
+  test("an old anchor of ours under another name contradicts nothing and hides nothing", async () => {
+    bench = new Bench({ batches: [2, 2] });
+    const target = bench.memory();
+    const reader = bench.reader();
+    await publish(copy([2, 2, 5]), target);
+    const size = reader.anchors(0, 1)[0]!.treeSize;
+    const note = await signCheckpoint(checkpointText(reader, size), bench.ledger.keyring);
+    plant(target, 50_000, formatTlogProof({ index: 49_999, path: [], checkpoint: note }));
+    bench.ledger.append(20_000);
+    bench.ledger.anchor();
+    expect(await bench.publisher([target]).publisher.start()).toMatchObject({ state: "forked" });
+  });
+
+  test("a target that lost what it had confirmed is refused until it has it again", async () => {
+    bench = new Bench({ batches: [2] });
+    const [lost, other] = [bench.memory("lost"), bench.memory("other")];
+    await publishAll(lost, other);
+    const kept = [...lost.objects];
+    lost.objects.clear();
+    bench.ledger.append(1);
+    bench.ledger.anchor();
+    const { publisher, until } = bench.publisher([lost, other]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    const refused = await until(({ targets }) => targets[0]!.state === "refused" && targets[1]!.confirmed?.treeSize === bench.anchored());
+    expect(refused.targets[0]!.lastError).toMatchObject({ code: "target_lost" });
+    expect(lost.objects.size).toBe(0);
+    for (const [name, object] of kept) lost.objects.set(name, object);
+    await until(isAnchored(bench.anchored()));
+  });
+
+  test("a lost outbox is made anew: everything is compared, and stored again as it was", async () => {
+    bench = new Bench({ batches: [2, 0, 2] });
+    const target = bench.memory();
+    await publishAll(target);
+    const before = [...target.objects];
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(bench.outboxPath + suffix, { force: true });
+    createOutbox(bench.outboxPath, LEDGER);
+    bench.ledger.append(1);
+    bench.ledger.anchor();
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    await until(isAnchored(bench.anchored()));
+    expect([...target.objects].slice(0, before.length)).toEqual(before);
+    expect([...target.objects.keys()].sort()).toEqual([...(await bench.expected()).keys()]);
+  });
+});
+
+describe("without an answer", () => {
+  test("nothing is signed, until one target answers", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    target.before = () => { throw new TargetError("target_unavailable", "down"); };
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toMatchObject({ state: "uncompared" });
+    bench.ledger.append(1);
+    publisher.closed(bench.ledger.anchor());
+    await until(({ targets }) => targets[0]!.pending === 2);
+    expect(bench.outbox().newest()).toBeNull();
+    target.before = () => undefined;
+    await until(isAnchored(bench.anchored()));
+    expect(publisher.status().comparison).toEqual(COMPARED);
+  });
+
+  test("a fork is found when the target answers at last", async () => {
+    bench = new Bench({ batches: [2, 2] });
+    const target = bench.memory();
+    await publish(copy([2, 7]), target);
+    target.before = () => { throw new TargetError("target_unavailable", "down"); };
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toMatchObject({ state: "uncompared" });
+    target.before = () => undefined;
+    await until(({ comparison }) => comparison.state === "ledger_behind");
+    expect(bench.outbox().newest()).toBeNull();
+  });
+
+  test("a silent target that answers later with a fork stops everything", async () => {
+    bench = new Bench({ batches: [2, 2] });
+    const [good, late] = [bench.memory("good"), bench.memory("late")];
+    await publish(copy([2, 7]), late);
+    late.before = () => { throw new TargetError("target_unavailable", "down"); };
+    const { publisher, until } = bench.publisher([good, late]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    await until(({ targets }) => targets[0]!.confirmed?.treeSize === bench.anchored());
+    late.before = () => undefined;
+    await until(({ comparison }) => comparison.state === "ledger_behind");
+    const stored = good.stored.length;
+    bench.ledger.append(1);
+    publisher.closed(bench.ledger.anchor());
+    await new Promise((resolve) => { setTimeout(resolve, 30); });
+    expect(good.stored).toHaveLength(stored);
+    expect(late.stored).toHaveLength(4);
+  });
+});
+
+describe("before each publication", () => {
+  test.each([
+    ["at the next size", [2, 3], [2, 3], "other"],
+    ["before the next size", [2, 8], [2, 3], "same"],
+    ["far beyond it", [2, 3], [2, 900], "same"],
+  ] as const)("an anchor of a copy %s is a fork, and nothing more is stored", async (_, own, theirs, fields) => {
+    bench = new Bench({ batches: own.slice(0, 1) });
+    const target = bench.memory();
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    await until(isAnchored(bench.anchored()));
+    const clone = copy(theirs.slice(0, 1));
+    clone.append(theirs[1], () => fields === "other" ? { summary: "somebody else's" } : {});
+    clone.anchor();
+    await publish(clone, target, { after: bench.anchored() });
+    const stored = target.stored.length;
+    bench.ledger.append(own[1]);
+    publisher.closed(bench.ledger.anchor());
+    await until(({ comparison }) => comparison.state === "forked");
+    await publisher.stop(100);
+    expect(target.stored).toHaveLength(stored);
+  });
+
+  test("catching up, it is found before the next round", async () => {
+    bench = new Bench({ batches: Array.from({ length: 150 }, () => 1) });
+    const [target, other] = [bench.memory(), new MemoryTarget()];
+    await publish(copy([500]), other);
+    let planted = false;
+    target.before = (call) => {
+      if (call !== "put" || planted) return;
+      planted = true;
+      for (const [name, object] of other.objects) target.objects.set(name, object);
+    };
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    await until(({ comparison }) => comparison.state === "forked");
+    expect(target.stored).toHaveLength(2 * 64);
+  });
+
+  test("the wrong disk under the right path gets nothing", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    const { publisher, until } = bench.publisher([target]);
+    await publisher.start();
+    await until(isAnchored(bench.anchored()));
+    target.objects.clear();
+    bench.ledger.append(1);
+    publisher.closed(bench.ledger.anchor());
+    const refused = await until(({ targets }) => targets[0]!.state === "refused");
+    expect(refused.targets[0]!.lastError).toMatchObject({ code: "target_lost" });
+    expect(target.objects.size).toBe(0);
+  });
+});

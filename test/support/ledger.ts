@@ -1,0 +1,177 @@
+/**
+ * Real ledgers for tests and measurements: written by the real writer with real keys into a folder of their own, with a clock that
+ * only the test moves. Everything follows from the options, so two runs make the same bytes.
+ */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AnchorReason, Observed } from "../../src/format/fields.ts";
+import { formatVkey } from "../../src/format/note.ts";
+import { readRequest } from "../../src/format/request.ts";
+import type { Json } from "../../src/format/strict-json.ts";
+import { formatTime } from "../../src/format/time.ts";
+import { uuidV7 } from "../../src/format/uuid.ts";
+import { EpochKeys, ratchetAt } from "../../src/keys/epoch-keys.ts";
+import type { Keyring } from "../../src/keys/keyring.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { createLedger } from "../../src/ledger/create.ts";
+import { Writer, type WriterOptions } from "../../src/ledger/writer.ts";
+
+export const ORIGIN = "test.example/receipts";
+export const LEDGER_ID = "0123456789abcdef0123456789abcdef";
+/** 2026-06-01T10:00:00.000Z */
+export const START = Date.UTC(2026, 5, 1, 10);
+
+export interface LedgerOptions {
+  /** Callers' organizations, named org-0, org-1 …; default 3. */
+  readonly organizations?: number;
+  /** Receipts of callers in each batch. */
+  readonly batches?: readonly number[];
+  /** Receipts after the newest anchor. */
+  readonly tail?: number;
+  /** Folder; a temporary one by default. */
+  readonly dir?: string;
+  /** Another seed makes other keys (and so another ledger of the same name). */
+  readonly seed?: string;
+  /** Told before each anchor receipt is written: what the targets showed by then. */
+  readonly observed?: (now: number) => readonly Observed[];
+}
+
+const PKCS8 = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20);
+
+function secret(seed: string, name: string): Buffer {
+  return createHash("sha256").update(`${seed} ${name}`).digest();
+}
+
+/** A keyring that no file holds. */
+export function testKeyring(seed: string = "receiptd test"): Keyring {
+  const privateKey: KeyObject = createPrivateKey({ key: Buffer.concat([PKCS8, secret(seed, "checkpoint")]), format: "der", type: "pkcs8" });
+  const publicKey = createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32);
+  return {
+    origin: ORIGIN,
+    ledgerId: LEDGER_ID,
+    hmacKeys: [{ keyId: "key_v1", mode: "retained", firstEpoch: 0, seed: secret(seed, "hmac") }],
+    checkpointKeys: [{ vkey: formatVkey(ORIGIN, publicKey), privateKey }],
+    requestSecret: secret(seed, "request"),
+  };
+}
+
+/** A ledger that can go on growing. Close it before its file is changed by hand. */
+export class TestLedger {
+  readonly dir: string;
+  readonly path: string;
+  readonly keyring: Keyring;
+  readonly vkey: string;
+  /** ms: what the ledger's clock shows; the test moves it. */
+  now = START;
+  observed: (now: number) => readonly Observed[];
+  readonly #keys: EpochKeys;
+  readonly #organizations: number;
+  #writer: Writer | undefined;
+  #ids = 0;
+  #receipts = 0;
+
+  constructor(options: LedgerOptions = {}) {
+    this.dir = options.dir ?? mkdtempSync(join(tmpdir(), "receiptd-test-"));
+    this.path = join(this.dir, "ledger.db");
+    this.keyring = testKeyring(options.seed);
+    this.vkey = this.keyring.checkpointKeys[0]!.vkey;
+    this.observed = options.observed ?? (() => []);
+    this.#organizations = options.organizations ?? 3;
+    this.#keys = new EpochKeys(this.keyring, ratchetAt(LEDGER_ID, this.keyring.hmacKeys[0]!, 0, null));
+    createLedger(this.path, {
+      origin: ORIGIN,
+      ledgerId: LEDGER_ID,
+      details: {
+        format: 1, ledger_id: LEDGER_ID, key_id: "key_v1", mode: "retained", epoch_commitment: this.#keys.commitment(), vkeys: [this.vkey],
+      },
+    }, this.#keys, this.#options());
+    this.#writer = Writer.open(this.path, this.#options());
+    for (const count of options.batches ?? []) {
+      this.append(count);
+      this.anchor();
+    }
+    if (options.tail !== undefined) this.append(options.tail);
+  }
+
+  get size(): number {
+    return this.#open().size;
+  }
+
+  /** Appends `count` receipts of callers, organizations in turn, 512 to a transaction and a second. */
+  append(count: number, fields: (n: number) => { readonly [name: string]: Json } = () => ({})): void {
+    for (let left = count; left > 0; left -= 512) {
+      this.now += 1000;
+      const group = Array.from({ length: Math.min(512, left) }, () => {
+        const n = this.#receipts++;
+        return [readRequest({ ...decision(n), organization: `org-${n % this.#organizations}`, ...fields(n) }, "", () => this.#newId())];
+      });
+      const outcomes = this.#open().commit(group, this.#keys, "wal");
+      if (outcomes.length !== group.length || outcomes.some(({ ok }) => !ok)) throw new Error("the test ledger refused a receipt");
+    }
+  }
+
+  /** Closes the batch: an anchor receipt, and the next epoch. */
+  anchor(reason: AnchorReason = "schedule", nextAnchorBy: number | null = this.now + 900_000): number {
+    this.now += 1000;
+    const { treeSize } = this.#open().closeBatch(this.#keys, (facts, at) => ({
+      ...facts,
+      epoch_commitment: this.#keys.nextCommitment(),
+      observed: this.observed(at).map((seen) => ({ ...seen })),
+      next_anchor_by: nextAnchorBy === null ? null : formatTime(nextAnchorBy),
+      reason,
+    }));
+    this.#keys.advance();
+    return treeSize;
+  }
+
+  close(): void {
+    this.#writer?.close();
+    this.#writer = undefined;
+  }
+
+  /** Closes it and removes its folder. */
+  remove(): void {
+    this.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** The folder of a target with this name, beside the ledger. */
+  targetPath(name: string): string {
+    return join(this.dir, `target-${name}`);
+  }
+
+  #open(): Writer {
+    if (this.#writer === undefined) throw new Error("the test ledger is closed");
+    return this.#writer;
+  }
+
+  #newId(): string {
+    return uuidV7(this.now, secret("id", String(this.#ids++)));
+  }
+
+  #options(): WriterOptions {
+    return {
+      sha256: nodeHash.sha256,
+      utf8: (text) => Buffer.from(text, "utf8"),
+      now: () => this.now,
+      newId: () => this.#newId(),
+      maxBatch: 65_536,
+      maxOrganizations: 10_000,
+      prefixOf: () => undefined,
+    };
+  }
+}
+
+/** About 800 bytes when sealed. */
+function decision(n: number): { readonly [name: string]: Json } {
+  return {
+    system_id: "loan-scoring",
+    model_version: "2026.05.1",
+    decision: n % 3 === 0 ? "DENY" : "APPROVE",
+    inputs: { amount: 1000 + (n % 977), applicant: `A-${100_000 + n}`, ratio: (n % 1000) / 1000, region: "EU" },
+    gates: [{ name: "kyc", status: "PASS" }, { name: "limit", status: n % 7 === 0 ? "FAIL" : "PASS", threshold: 0.42 }],
+    reasons: [`rule ${n % 13}`],
+  };
+}

@@ -1,0 +1,66 @@
+/** Publishing a test ledger's anchors as its daemon would have done. */
+import { createPublicKey, sign } from "node:crypto";
+import { utimesSync } from "node:fs";
+import { join } from "node:path";
+import { createDirectoryTarget, DirectoryTarget } from "../../src/anchor/directory.ts";
+import { anchorObject, batchObject, checkpointText } from "../../src/anchor/objects.ts";
+import type { AnchorTarget } from "../../src/anchor/target.ts";
+import type { Observed } from "../../src/format/fields.ts";
+import { signNote } from "../../src/format/note.ts";
+import { formatTime } from "../../src/format/time.ts";
+import type { Keyring } from "../../src/keys/keyring.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { type AnchorRow, Reader } from "../../src/ledger/reader.ts";
+import type { TestLedger } from "./ledger.ts";
+
+/**
+ * Publishes every anchor of the ledger that `after` < tree_size, batch objects first. A directory's files get the times of the
+ * ledger's clock: an anchor is published a second after its receipt. Returns the newest as the next anchor would observe it.
+ */
+export async function publish(ledger: { readonly path: string; readonly keyring: Keyring }, target: AnchorTarget, options: {
+  readonly after?: number;
+  /** Where the target is a directory: its folder. */
+  readonly folder?: string;
+} = {}): Promise<Observed | null> {
+  const reader = new Reader(ledger.path, nodeHash.sha256);
+  try {
+    let newest: Observed | null = null;
+    for (let at = options.after ?? 0; ;) {
+      const row = reader.anchors(at, 1)[0];
+      if (row === undefined) return newest;
+      newest = await publishOne(reader, row, ledger.keyring, target, options.folder);
+      at = row.treeSize;
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, target: AnchorTarget, folder: string | undefined): Promise<Observed> {
+  const published = reader.byIndex(row.treeSize - 1)!.recordedAt + 1000;
+  const put = async ({ name, bytes }: { readonly name: string; readonly bytes: Uint8Array }): Promise<string> => {
+    const { versionId } = await target.put(name, bytes);
+    if (folder !== undefined) utimesSync(join(folder, name), published / 1000, published / 1000);
+    return versionId;
+  };
+  const batch = batchObject(reader, row);
+  if (batch !== null) await put(batch);
+  const versionId = await put(anchorObject(reader, row.treeSize, await signCheckpoint(checkpointText(reader, row.treeSize), keyring)));
+  return { target: target.name, tree_size: row.treeSize, version_id: versionId, last_modified: formatTime(published) };
+}
+
+/** The note of a checkpoint, signed with the keyring's newest key. */
+export async function signCheckpoint(text: string, keyring: Keyring): Promise<string> {
+  const { privateKey } = keyring.checkpointKeys.at(-1)!;
+  const publicKey = createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32);
+  return await signNote(text, { name: keyring.origin, publicKey, sign: (bytes) => sign(null, bytes, privateKey) });
+}
+
+/** A directory target in the ledger's folder with all of its anchors. */
+export async function publishToDirectory(ledger: TestLedger, name: string, after = 0): Promise<DirectoryTarget> {
+  const folder = ledger.targetPath(name);
+  createDirectoryTarget(folder);
+  const target = new DirectoryTarget({ name, path: folder });
+  await publish(ledger, target, { after, folder });
+  return target;
+}
