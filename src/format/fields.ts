@@ -15,7 +15,10 @@ export const MAX_RECEIPT = 1_048_576;
 export const MAX_BLOB = MAX_RECEIPT + 4096;
 export const MAX_TOP_LEVEL = 256;
 
-const short = z.string().min(1).max(256);
+/** Text of 1 to `most` UTF-16 code units: zod's own min and max count code points. */
+const text = (most: number) =>
+  z.custom<string>((value) => typeof value === "string" && value.length >= 1 && value.length <= most, `must be text of 1 to ${most} characters`);
+const short = text(256);
 const isPlainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const object = z.custom<Record<string, unknown>>(isPlainObject, "must be an object");
@@ -32,7 +35,7 @@ export const callerFields: Readonly<Record<string, z.ZodType>> = {
   region: short,
   policy_version: short,
   chain_id: short,
-  summary: z.string().min(1).max(4096),
+  summary: text(4096),
   model_epoch: count,
   timestamp: z.custom<string>(isTimestamp, "must be RFC 3339 in UTC, like 2026-06-01T10:00:05Z"),
   decision: z.custom<unknown>((value) => value !== null && value !== undefined, "must not be null"),
@@ -98,7 +101,7 @@ export const genesisDetails = z.strictObject({
   key_id: z.string().regex(KEY_ID),
   mode: z.enum(["retained", "forward-secure"]),
   epoch_commitment: hash,
-  vkeys: z.array(z.string().max(400)).min(1).max(16),
+  vkeys: z.array(text(400)).min(1).max(16),
 });
 
 export const clockStepDetails = z.strictObject({ from: time, to: time });
@@ -109,7 +112,7 @@ export const anchorDetails = z.strictObject({
   org_heads_root: hash,
   epoch_commitment: hash,
   observed: z
-    .array(z.strictObject({ target: short, tree_size: z.int().positive(), version_id: z.string().max(1024), last_modified: time }))
+    .array(z.strictObject({ target: short, tree_size: z.int().positive(), version_id: text(1024), last_modified: time }))
     .max(16),
   next_anchor_by: time.nullable(),
   reason: z.enum(["start", "schedule", "count", "heartbeat", "request", "shutdown"]),

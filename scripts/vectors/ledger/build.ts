@@ -1,0 +1,162 @@
+/** Small ledgers, receipt by receipt, with a hook wherever one can go wrong (docs/FORMAT.md sections 4 to 8). Not from src/. */
+import {
+  bytes, checkpointKey, entryOf, epochKeys, fixed, hashText, jcs, type Json, leafOf, type Members, mth, organizationKey, sha256, signReceipt, uint64,
+} from "./primitives.ts";
+
+export const ORIGIN = "receipts.example.com/loans";
+export const LEDGER_ID = "4f1d2c3b5a69788796a5b4c3d2e1f001";
+export const KEY_ID = "key_v1";
+export const SEED = fixed("hmac seed");
+export const LOG_KEY = checkpointKey(ORIGIN, fixed("checkpoint key"));
+
+/** The last seconds of a year, so that numbers of two years come up. */
+const START = Date.UTC(2026, 11, 31, 23, 59, 58, 0);
+const PREFIX: Readonly<Record<string, string>> = { _ledger: "LEDGER", acme: "ACME", beta: "BETA", default: "RCP" };
+
+export const timeText = (ms: number): string => new Date(ms).toISOString();
+export const idOf = (n: number): string => `019b7679-0000-7000-8000-${n.toString(16).padStart(12, "0")}`;
+
+/** What is done to one receipt: to its members before they are signed, after, or to the finished bytes. */
+export interface Hook {
+  readonly before?: (members: Members) => void;
+  /** Replaces the key that signs. */
+  readonly macKey?: Uint8Array;
+  readonly after?: (receipt: Members) => void;
+  readonly bytes?: (blob: Buffer) => Buffer;
+}
+
+interface Head {
+  readonly first: Buffer;
+  readonly seq: number;
+  readonly hash: Buffer;
+}
+
+export class Builder {
+  readonly blobs: Buffer[] = [];
+  readonly hashes: Buffer[] = [];
+  /** Tree sizes. */
+  readonly anchors: number[] = [];
+  readonly #hooks: Readonly<Record<number, Hook>>;
+  readonly #heads = new Map<string, Head>();
+  #now = START;
+  #epoch = 0;
+
+  /** `hooks` by log_index. */
+  constructor(hooks: Readonly<Record<number, Hook>> = {}) {
+    this.#hooks = hooks;
+  }
+
+  get leaves(): Buffer[] {
+    return this.hashes.map((hash) => leafOf(entryOf(hash)));
+  }
+
+  rootAt(size: number): Buffer {
+    return mth(this.leaves.slice(0, size));
+  }
+
+  add(organization: string, fields: Members): void {
+    const index = this.blobs.length;
+    const hook = this.#hooks[index] ?? {};
+    const head = this.#heads.get(organization);
+    const seq = (head?.seq ?? 0) + 1;
+    const recordedAt = timeText(this.#now);
+    const members: Members = {
+      ...fields,
+      organization,
+      receipt_id: idOf(index),
+      schema_version: 1,
+      ledger: ORIGIN,
+      receipt_number: `${PREFIX[organization]}-${recordedAt.slice(0, 4)}-${String(seq).padStart(5, "0")}`,
+      org_seq: seq,
+      log_index: index,
+      recorded_at: recordedAt,
+      key_id: KEY_ID,
+      key_epoch: this.#epoch,
+      previous_receipt_hash: head === undefined ? null : hashText(head.hash),
+    };
+    hook.before?.(members);
+    const { S } = epochKeys(SEED, LEDGER_ID, KEY_ID, members["key_epoch"] as number);
+    const { receipt } = signReceipt(members, hook.macKey ?? organizationKey(S, members["organization"] as string));
+    hook.after?.(receipt);
+    const blob = hook.bytes?.(bytes(jcs(receipt))) ?? bytes(jcs(receipt));
+    const hash = sha256(blob);
+    this.blobs.push(blob);
+    this.hashes.push(hash);
+    this.#heads.set(organization, { first: head?.first ?? hash, seq, hash });
+    this.#now += 250;
+  }
+
+  genesis(): void {
+    const { C } = epochKeys(SEED, LEDGER_ID, KEY_ID, 0);
+    this.add("_ledger", {
+      type: "genesis",
+      details: { format: 1, ledger_id: LEDGER_ID, key_id: KEY_ID, mode: "retained", epoch_commitment: hashText(C), vkeys: [LOG_KEY.vkey] },
+    });
+  }
+
+  /** Turns the clock back. */
+  clockStep(ms: number): void {
+    const from = timeText(this.#now - 250);
+    this.#now -= ms;
+    this.add("_ledger", { type: "clock_step", details: { from, to: timeText(this.#now) } });
+  }
+
+  anchor(reason: string, observed: readonly Json[] = []): void {
+    const first = this.anchors.at(-1) ?? 0;
+    const count = this.blobs.length - first;
+    const { C } = epochKeys(SEED, LEDGER_ID, KEY_ID, this.#epoch + 1);
+    this.add("_ledger", {
+      type: "anchor",
+      details: {
+        batch: { first_index: first, count, root: hashText(mth(this.leaves.slice(first))) },
+        previous_anchor: first === 0 ? null : { tree_size: first, root: hashText(this.rootAt(first)) },
+        org_heads_root: this.headsRoot(),
+        epoch_commitment: hashText(C),
+        observed,
+        next_anchor_by: reason === "shutdown" ? null : timeText(this.#now + 900_000),
+        reason,
+      },
+    });
+    this.anchors.push(this.blobs.length);
+    this.#epoch++;
+  }
+
+  headsRoot(without?: string): string {
+    const heads = [...this.#heads].filter(([organization]) => organization !== without);
+    return hashText(mth(heads.map(([, { first, seq, hash }]) => leafOf(Buffer.concat([first, uint64(seq), hash])))));
+  }
+}
+
+export const decision = (fields: Members = {}): Members => ({
+  type: "decision", system_id: "credit-scoring", decision: "approve", inputs: { score: 0.87, amount: 25000 }, ...fields,
+});
+
+const observed = (size: number): Json => ({ target: "disk", tree_size: size, version_id: "1", last_modified: "2026-12-31T23:59:59.250Z" });
+
+/**
+ * The ledger that all others are made from: three organizations, five epochs, a heartbeat, a clock step, receipts of two years.
+ * 0 genesis, 1 acme, 2 beta, 3 acme, 4 anchor; 5 anchor; 6 default, 7 acme, 8 clock_step, 9 beta, 10 anchor; 11 acme, 12 anchor; 13 beta.
+ */
+export function scenario(hooks: Readonly<Record<number, Hook>> = {}): Builder {
+  const b = new Builder(hooks);
+  b.genesis();
+  b.add("acme", decision({
+    model_version: "2.3.1", timestamp: "2026-12-31T23:59:58Z", user_id: "Zoë", gates: [{ name: "kyc", status: "PASS" }, { name: "limit", status: "WARN", detail: [1, 2.5, 1e-7] }],
+  }));
+  b.add("beta", decision({ decision: { outcome: "deny", code: 17 }, reasons: ["income", { rule: 4 }], metadata: { "": null, "10": true, "9": false } }));
+  b.add("acme", { type: "x_override", system_id: "desk", x_by: "supervisor 4", x_note: "“quoted”\n\u0001\u2028😀" });
+  b.anchor("start");
+  b.anchor("heartbeat", [observed(5)]);
+  b.add("default", decision({ summary: "a \"quoted\" {brace} [bracket] \\ backslash" }));
+  b.add("acme", decision({
+    inputs: { a: { signature: `hmac-sha256:${"0".repeat(64)}`, z: 1 } },
+    metadata: { note: `"signature":"hmac-sha256:${"0".repeat(64)}",`, 'a"signature': `hmac-sha256:${"0".repeat(64)}`, b: 1 },
+  }));
+  b.clockStep(750);
+  b.add("beta", decision({ model_epoch: 3, region: "eu-west-1", policy_version: "p-9", chain_id: "c-1" }));
+  b.anchor("schedule", [observed(6)]);
+  b.add("acme", decision());
+  b.anchor("shutdown", [observed(11)]);
+  b.add("beta", decision());
+  return b;
+}

@@ -1,0 +1,71 @@
+/** The part of receipts.json that callers do not write: system receipts, and receipts of another schema_version. */
+import { LOG_KEY, scenario } from "./build.ts";
+import type { Json, Members } from "./primitives.ts";
+import { bad, type Change, changed, good, members, previous } from "./receipt.ts";
+
+export function systemReceipts(): readonly object[] {
+  const blobs = scenario().blobs.map((blob) => JSON.parse(blob.toString("utf8")) as Members);
+  const detailsOf = (index: number): Members => blobs[index]!["details"] as Members;
+  const system = (type: string, details: Json): Members => members("_ledger", { type, details });
+  const anchor = (change: Change): Members => system("anchor", changed(change, detailsOf(10)));
+  const batch = (change: Members): Members => anchor({ batch: { ...(detailsOf(10)["batch"] as Members), ...change } });
+  const observed = { target: "disk", tree_size: 6, version_id: "1", last_modified: "2026-06-01T10:00:00.000Z" };
+  const no = (name: string, unsigned: Members): object => bad(name, "bad_receipt", unsigned);
+  return [
+    good("genesis", system("genesis", detailsOf(0))),
+    no("genesis of format 2", system("genesis", { ...detailsOf(0), format: 2 })),
+    no("genesis of another mode", system("genesis", { ...detailsOf(0), mode: "open" })),
+    no("genesis without vkeys", system("genesis", { ...detailsOf(0), vkeys: [] })),
+    no("genesis with 17 vkeys", system("genesis", { ...detailsOf(0), vkeys: Array.from({ length: 17 }, () => LOG_KEY.vkey) })),
+    no("genesis with a short ledger_id", system("genesis", { ...detailsOf(0), ledger_id: "00" })),
+    no("genesis with one more member", system("genesis", { ...detailsOf(0), note: "" })),
+    no("genesis in another organization", changed({ type: "genesis", details: detailsOf(0) }, members("acme", {}))),
+    good("clock_step", system("clock_step", detailsOf(8))),
+    no("clock_step without to", system("clock_step", { from: "2026-06-01T10:00:00.000Z" })),
+    no("clock_step with a time of another form", system("clock_step", { from: "2026-06-01T10:00:00Z", to: "2026-06-01T10:00:00.000Z" })),
+    good("anchor", anchor({})),
+    good("the first anchor", anchor({ previous_anchor: null })),
+    good("a batch of 65,536", batch({ count: 65_536 })),
+    no("a batch of 65,537", batch({ count: 65_537 })),
+    no("a batch that begins at -1", batch({ first_index: -1 })),
+    no("a batch root without sha256:", batch({ root: "0".repeat(64) })),
+    no("a batch with one more member", batch({ size: 1 })),
+    no("a previous anchor of size 0", anchor({ previous_anchor: { tree_size: 0, root: previous } })),
+    no("no previous_anchor", anchor({ previous_anchor: undefined })),
+    no("no org_heads_root", anchor({ org_heads_root: undefined })),
+    no("no epoch_commitment", anchor({ epoch_commitment: undefined })),
+    no("a commitment that is null", anchor({ epoch_commitment: null })),
+    good("nothing observed", anchor({ observed: [] })),
+    good("16 targets observed", anchor({ observed: Array.from({ length: 16 }, () => observed) })),
+    no("17 targets observed", anchor({ observed: Array.from({ length: 17 }, () => observed) })),
+    no("an observation without a version", anchor({ observed: [changed({ version_id: undefined }, observed)] })),
+    no("an observation with a time of another form", anchor({ observed: [{ ...observed, last_modified: "yesterday" }] })),
+    good("an orderly stop", anchor({ next_anchor_by: null, reason: "shutdown" })),
+    no("a promise of another form", anchor({ next_anchor_by: "2026-06-01" })),
+    no("a reason that nobody knows", anchor({ reason: "because" })),
+    no("an anchor with one more member", anchor({ x_note: 1 })),
+    no("a system receipt without details", members("_ledger", { type: "anchor" })),
+    no("a system receipt with a field of a caller's", changed({ system_id: "s" }, anchor({}))),
+    no("a system receipt with a field of one's own", changed({ x_note: 1 }, anchor({}))),
+    good("a system type that format 1 reserves", system("key_rotation", { anything: [1] }), ["details"]),
+    good("its details may be anything", system("prune", "text"), ["details"]),
+    no("an unknown type in _ledger", system("x_note", {})),
+  ];
+}
+
+export function unknownVersions(): readonly object[] {
+  const small = (change: Change = {}): Members =>
+    changed({ schema_version: 2, receipt_number: undefined, recorded_at: undefined, receipt_id: undefined, type: undefined, ...change }, members("acme", {}));
+  return [
+    good("schema_version 2", changed({ schema_version: 2, colour: "red", receipt_number: 7, decision: null, "a\"signature": "x" }), [
+      'a"signature', "colour", "decision", "inputs", "receipt_id", "receipt_number", "recorded_at", "system_id", "type"]),
+    good("a high schema_version", changed({ schema_version: 9007199254740991 }), ["decision", "inputs", "receipt_id", "receipt_number", "recorded_at", "system_id", "type"]),
+    good("schema_version 2 in _ledger", changed({ schema_version: 2, organization: "_ledger" }), ["decision", "inputs", "receipt_id", "receipt_number", "recorded_at", "system_id", "type"]),
+    good("schema_version 2 with nothing but what links and signs: the signature is the last member", small()),
+    good("schema_version 2 with the name constructor", small({ constructor: 1 }), ["constructor"]),
+    ...["ledger", "organization", "org_seq", "log_index", "key_id", "key_epoch", "previous_receipt_hash"].map((name) =>
+      bad(`schema_version 2 without ${name}`, "bad_receipt", small({ [name]: undefined }))),
+    bad("schema_version 2 with an org_seq as text", "bad_receipt", small({ org_seq: "42" })),
+    bad("schema_version 2 without a link", "bad_receipt", small({ previous_receipt_hash: null })),
+  ];
+}

@@ -1,0 +1,182 @@
+/**
+ * The anchors of a target, one after the other, with what they anchor (docs/FORMAT.md sections 13.3 steps 3 to 6 and 13.4).
+ *
+ * What a batch holds comes from the target's batch objects, or from a ledger: then only leaf hashes need to be at hand.
+ */
+import { equal, toHex } from "../format/bytes.ts";
+import { hashText } from "../format/chain.ts";
+import { entryOf } from "../format/entries.ts";
+import type { AnchorDetails } from "../format/fields.ts";
+import { type Hash, pureHash } from "../format/hash.ts";
+import { CompactRange, leafHash } from "../format/merkle.ts";
+import type { AnchorFacts } from "./anchor.ts";
+import { asVerifyError, VerifyError } from "./errors.ts";
+
+/**
+ * The receipt hashes (or leaf hashes, see `AnchorWalkOptions`) of a batch with count > 0, null where they cannot be had. May
+ * throw FormatError `bad_entries`.
+ */
+export type BatchOf = (batch: AnchorDetails["batch"]) => readonly Uint8Array[] | null;
+
+export interface AnchorWalkOptions {
+  readonly hash?: Hash | undefined;
+  /** What `BatchOf` returns; default receipt hashes. */
+  readonly holds?: "receipt_hashes" | "leaf_hashes" | undefined;
+}
+
+export class AnchorWalk {
+  readonly #hash: Hash;
+  readonly #toLeaf: (given: Uint8Array) => Uint8Array;
+  #previous: AnchorFacts | null = null;
+  #range: CompactRange | null;
+  #rootsChecked = 0;
+  #rootsNotChecked = 0;
+
+  /** Begins at the ledger's beginning: the first anchor must be the ledger's first. */
+  constructor(options: AnchorWalkOptions = {}) {
+    this.#hash = options.hash ?? pureHash;
+    this.#toLeaf = options.holds === "leaf_hashes" ? (leaf) => leaf : (hash) => leafHash(entryOf(hash), this.#hash.sha256);
+    this.#range = new CompactRange({ sha256: this.#hash.sha256 });
+  }
+
+  /** The newest anchor so far; where two fork, the first of them. */
+  get newest(): AnchorFacts | null {
+    return this.#previous;
+  }
+
+  /** Anchors whose log root was rebuilt, and those whose was not, because something before them is missing or wrong. */
+  get rootsChecked(): number {
+    return this.#rootsChecked;
+  }
+  get rootsNotChecked(): number {
+    return this.#rootsNotChecked;
+  }
+
+  /**
+   * The next anchor in order of size. A second one of the same size and root is no news; with another root it is a `fork`, and the
+   * walk goes on from the first.
+   */
+  step(facts: AnchorFacts, batchOf: BatchOf): VerifyError[] {
+    const previous = this.#previous;
+    if (previous !== null && facts.treeSize === previous.treeSize) {
+      if (equal(facts.root, previous.root)) return [];
+      return [forkOf(previous, facts)];
+    }
+    const findings = [...judgeLink(facts, previous), ...judgeEpoch(facts, previous)];
+    this.#previous = facts;
+    const leaves = this.#leaves(facts, batchOf, findings);
+    const isNext = this.#range?.size === facts.details.batch.first_index;
+    if (leaves === null || !isNext) this.#range = null; // from here on roots cannot be rebuilt; the cause is reported
+    const range = this.#range;
+    if (range === null || leaves === null) {
+      this.#rootsNotChecked++;
+      return findings;
+    }
+    for (const leaf of leaves) range.append(leaf);
+    range.append(leafHash(entryOf(facts.receiptHash), this.#hash.sha256));
+    this.#rootsChecked++;
+    const root = range.root();
+    if (!equal(root, facts.root)) {
+      findings.push(new VerifyError("log_root_mismatch", `the receipts up to ${facts.treeSize} do not have the signed root`, {
+        expected: hashText(facts.root), found: hashText(root),
+      }));
+      this.#range = null;
+    }
+    return findings;
+  }
+
+  /** Leaf hashes of the batch, or null with a finding. */
+  #leaves(facts: AnchorFacts, batchOf: BatchOf, findings: VerifyError[]): readonly Uint8Array[] | null {
+    const { batch } = facts.details;
+    if (batch.count !== facts.treeSize - 1 - batch.first_index) {
+      findings.push(new VerifyError("batch_gap", "the batch does not hold all receipts since the anchor before", {
+        pointer: "/details/batch/count", expected: facts.treeSize - 1 - batch.first_index, found: batch.count,
+      }));
+      return null;
+    }
+    let given: readonly Uint8Array[] | null;
+    try {
+      given = batch.count === 0 ? [] : batchOf(batch);
+    } catch (error) {
+      findings.push(asVerifyError(error));
+      return null;
+    }
+    if (given === null) {
+      findings.push(new VerifyError("batch_missing", `the batch of receipts ${batch.first_index} to ${facts.treeSize - 2} is not there`));
+      return null;
+    }
+    if (given.length !== batch.count) {
+      findings.push(new VerifyError("bad_entries", "the batch has another number of entries", { expected: batch.count, found: given.length }));
+      return null;
+    }
+    const leaves = given.map(this.#toLeaf);
+    const root = batchRoot(leaves, this.#hash);
+    if (hashText(root) === batch.root) return leaves;
+    findings.push(new VerifyError("batch_root_mismatch", "the batch does not have the anchored root", {
+      pointer: "/details/batch/root", expected: batch.root, found: hashText(root),
+    }));
+    return null;
+  }
+}
+
+/** A ledger as 13.4 sees it. */
+export interface LedgerTree {
+  /** Receipts. */
+  readonly size: number;
+  /** RFC 6962 root of the first `size` receipts, 32 bytes. */
+  rootAt(size: number): Uint8Array;
+}
+
+/** 13.4 for one anchor: `ledger_behind`, `log_root_mismatch`, or null. */
+export function compareWithLedger(facts: Pick<AnchorFacts, "treeSize" | "root">, ledger: LedgerTree): VerifyError | null {
+  if (ledger.size < facts.treeSize) {
+    return new VerifyError("ledger_behind", "the ledger has fewer receipts than are anchored", { expected: facts.treeSize, found: ledger.size });
+  }
+  const root = ledger.rootAt(facts.treeSize);
+  if (equal(root, facts.root)) return null;
+  return new VerifyError("log_root_mismatch", `the ledger's root at ${facts.treeSize} receipts is not the anchored one`, {
+    expected: hashText(facts.root), found: hashText(root),
+  });
+}
+
+/** RFC 6962 root of a batch's leaf hashes. */
+export function batchRoot(leaves: readonly Uint8Array[], hash: Hash = pureHash): Uint8Array {
+  const range = new CompactRange({ sha256: hash.sha256 });
+  for (const leaf of leaves) range.append(leaf);
+  return range.root();
+}
+
+/** Step 3: two anchors of one size with different roots. Both objects are the evidence. */
+export function forkOf(one: Pick<AnchorFacts, "treeSize" | "root">, other: Pick<AnchorFacts, "root">): VerifyError {
+  return new VerifyError("fork", `two roots are signed for the tree of ${one.treeSize} receipts`, {
+    expected: hashText(one.root), found: hashText(other.root),
+  });
+}
+
+/** Step 4: size and root of the anchor before, and where its batch ended. */
+function judgeLink(facts: AnchorFacts, previous: AnchorFacts | null): VerifyError[] {
+  const link = facts.details.previous_anchor;
+  const expected = previous === null ? "null" : `${previous.treeSize} ${toHex(previous.root)}`;
+  const found = link === null ? "null" : `${link.tree_size} ${link.root.slice("sha256:".length)}`;
+  if (found !== expected) {
+    return [new VerifyError("anchor_link_mismatch", "the anchor does not continue the one before: one is missing or replaced", {
+      pointer: "/details/previous_anchor", expected, found,
+    })];
+  }
+  const first = previous?.treeSize ?? 0;
+  if (facts.details.batch.first_index === first) return [];
+  return [new VerifyError("anchor_link_mismatch", "the batch does not begin where the one before ended", {
+    pointer: "/details/batch/first_index", expected: first, found: facts.details.batch.first_index,
+  })];
+}
+
+function judgeEpoch(facts: AnchorFacts, previous: AnchorFacts | null): VerifyError[] {
+  // after a missing anchor epochs are missing too, which is known already
+  if (previous !== null && facts.details.previous_anchor?.tree_size !== previous.treeSize) return [];
+  if (previous === null && facts.details.previous_anchor !== null) return [];
+  const expected = previous === null ? 0 : previous.receipt.key_epoch + 1;
+  if (facts.receipt.key_epoch === expected) return [];
+  return [new VerifyError("epoch_mismatch", "the anchor does not close the next epoch", {
+    pointer: "/key_epoch", expected, found: facts.receipt.key_epoch,
+  })];
+}

@@ -1,0 +1,105 @@
+/** Keys for a walk over a ledger, stepped from a ratchet key (docs/FORMAT.md section 6). Whoever has them can sign, too. */
+import { hashText } from "../format/chain.ts";
+import { type Hash, pureHash } from "../format/hash.ts";
+import { epochCommitment, epochSecret, firstRatchetKey, nextRatchetKey, organizationKey } from "../format/mac.ts";
+import { VerifyError } from "./errors.ts";
+
+/** What a verifier asks of the keys; null is "not known to me", and what needs it is reported as not checked. */
+export interface LedgerKeys {
+  /** M of the epoch and organization, 32 bytes; the same array each time, so that it can be the key of a cache. */
+  macKey(keyId: string, epoch: number, organization: string): Uint8Array | null;
+  /** C of the epoch, 32 bytes. */
+  commitment(keyId: string, epoch: number): Uint8Array | null;
+}
+
+/**
+ * 13.2 step 9 for an epoch's first receipt: is its key the one that was published before (`commitment_mismatch`)? `published` is the
+ * `epoch_commitment` of genesis or the anchor receipt before, `keyBefore` the key of the epoch before, null in the first.
+ *
+ * A `key_id` that nobody knows would keep its MAC from being checked. So where it is not known the key before is asked: if its C is
+ * the published one, the key did not change (`key_mismatch`).
+ */
+export function judgeCommitment(
+  receipt: { readonly key_id: string; readonly key_epoch: number }, published: string, keyBefore: string | null, keys: LedgerKeys,
+): VerifyError | null {
+  const { key_id, key_epoch } = receipt;
+  const commitment = keys.commitment(key_id, key_epoch);
+  if (commitment !== null) {
+    if (hashText(commitment) === published) return null;
+    return new VerifyError("commitment_mismatch", `the key of epoch ${key_epoch} is not the one that was published before`, {
+      expected: published, found: hashText(commitment),
+    });
+  }
+  const unchanged = keyBefore === null ? null : keys.commitment(keyBefore, key_epoch);
+  if (unchanged === null || hashText(unchanged) !== published) return null;
+  return new VerifyError("key_mismatch", `the key of epoch ${key_epoch} is published, and is not this one`, {
+    pointer: "/key_id", expected: keyBefore, found: key_id,
+  });
+}
+
+/** K of one epoch, from which all later epochs of the key follow. */
+export interface RatchetStart {
+  readonly keyId: string;
+  readonly epoch: number;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+/** K of a key's first epoch, from its seed of 32 bytes. */
+export function ratchetStart(
+  ledgerId: string, key: { readonly keyId: string; readonly firstEpoch: number; readonly seed: Uint8Array }, hash: Hash = pureHash,
+): RatchetStart {
+  return { keyId: key.keyId, epoch: key.firstEpoch, key: firstRatchetKey(key.seed, ledgerId, key.keyId, hash) };
+}
+
+interface OpenEpoch extends RatchetStart {
+  readonly secret: Uint8Array;
+  readonly organizations: Map<string, Uint8Array>;
+}
+
+/** Steps a second, about: 100,000 with Node's hash. */
+const MAX_STEPS = 1_000_000;
+
+/** Keys from one or more starts. Made for epochs in rising order: only the last one asked for is kept. */
+export class RatchetKeys implements LedgerKeys {
+  readonly #starts: readonly RatchetStart[];
+  readonly #hash: Hash;
+  readonly #maxSteps: number;
+  #open: OpenEpoch | null = null;
+
+  /** `maxSteps` bounds what one forged `key_epoch` can cost; an epoch further off than that is not known. */
+  constructor(starts: readonly RatchetStart[], options: { readonly hash?: Hash; readonly maxSteps?: number } = {}) {
+    this.#starts = starts;
+    this.#hash = options.hash ?? pureHash;
+    this.#maxSteps = options.maxSteps ?? MAX_STEPS;
+  }
+
+  macKey(keyId: string, epoch: number, organization: string): Uint8Array | null {
+    const open = this.#at(keyId, epoch);
+    if (open === null) return null;
+    let key = open.organizations.get(organization);
+    if (key === undefined) {
+      key = organizationKey(open.secret, organization, this.#hash);
+      open.organizations.set(organization, key);
+    }
+    return key;
+  }
+
+  commitment(keyId: string, epoch: number): Uint8Array | null {
+    const open = this.#at(keyId, epoch);
+    return open === null ? null : epochCommitment(open.secret, this.#hash);
+  }
+
+  #at(keyId: string, epoch: number): OpenEpoch | null {
+    let from: RatchetStart | null = null;
+    for (const start of this.#open === null ? this.#starts : [...this.#starts, this.#open]) {
+      if (start.keyId === keyId && start.epoch <= epoch && start.epoch >= (from?.epoch ?? 0)) from = start;
+    }
+    if (from === null || epoch - from.epoch > this.#maxSteps) return null;
+    if (from === this.#open && from.epoch === epoch) return this.#open;
+    let { key } = from;
+    for (let at = from.epoch; at < epoch; at++) key = nextRatchetKey(key, this.#hash);
+    this.#open = { keyId, epoch, key, secret: epochSecret(key, this.#hash), organizations: new Map() };
+    return this.#open;
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Neighbours in the log (docs/FORMAT.md section 13.2 steps 1 to 3, 7 and 8, and of step 10 what needs no leaves).
+ *
+ * Like a `ChainWalk`, a `LogWalk` can begin anywhere: what needs the receipts before is kept in `start` and judged by `joinLog`.
+ */
+import type { AnchorDetails, GenesisDetails } from "../format/fields.ts";
+import type { LedgerName } from "../format/names.ts";
+import type { Receipt } from "../format/receipt.ts";
+import { VerifyError } from "./errors.ts";
+import type { VerifiedReceipt } from "./receipt.ts";
+
+/** Where the log stands after a receipt. */
+export interface LogEnd {
+  readonly logIndex: number;
+  /** `recorded_at`; null after a receipt of unknown schema_version, whose neighbours' times are not compared with it. */
+  readonly recordedAt: string | null;
+  readonly keyId: string;
+  readonly keyEpoch: number;
+  /** The receipt was an anchor: the next one is in the next epoch. */
+  readonly isAnchor: boolean;
+  /** Tree size of the newest anchor, 0 before the first; null in a segment without one. */
+  readonly anchorSize: number | null;
+}
+
+/** The first receipt of a segment, and the first anchor receipt in it. */
+export interface LogStart {
+  readonly receipt: VerifiedReceipt;
+  readonly firstAnchor: AnchorSeen | null;
+}
+
+/** An anchor receipt on the way. */
+export interface AnchorSeen {
+  readonly logIndex: number;
+  readonly receiptId: string;
+  readonly receiptNumber: string;
+  readonly recordedAt: string;
+  readonly keyId: string;
+  readonly keyEpoch: number;
+  /** Receipt hash, 32 bytes. */
+  readonly hash: Uint8Array;
+  readonly details: AnchorDetails;
+}
+
+/** What is expected of every receipt; a member that is missing is not compared. */
+export type ExpectedLedger = Partial<LedgerName>;
+
+export class LogWalk {
+  readonly #ledger: ExpectedLedger;
+  readonly #anchors: AnchorSeen[] = [];
+  #end: LogEnd | null | undefined;
+  #first: VerifiedReceipt | null = null;
+  #firstAnchor: AnchorSeen | null = null;
+
+  /** `known`: where the log stands, null at its beginning; undefined: segment mode. */
+  constructor(ledger: ExpectedLedger = {}, known?: LogEnd | null) {
+    this.#ledger = ledger;
+    this.#end = known;
+  }
+
+  /** null before the first receipt. */
+  get end(): LogEnd | null {
+    return this.#end ?? null;
+  }
+
+  /** null but in segment mode. */
+  get start(): LogStart | null {
+    return this.#first === null ? null : { receipt: this.#first, firstAnchor: this.#firstAnchor };
+  }
+
+  /** Anchor receipts so far. `batch.root`, `previous_anchor.root` and `org_heads_root` are not checked here. */
+  get anchors(): readonly AnchorSeen[] {
+    return this.#anchors;
+  }
+
+  /** Judges the next receipt against the one before and goes on from what it says. */
+  step(r: VerifiedReceipt): VerifyError[] {
+    const before = this.#end;
+    const findings = judgePlace(r, before, this.#ledger);
+    if (before === undefined) this.#first = r;
+    else findings.push(...judgeTime(r, before), ...judgeEpoch(r, before));
+    const anchor = anchorOf(r);
+    if (anchor !== null) {
+      const size = before === undefined ? null : before === null ? 0 : before.anchorSize;
+      if (size === null) this.#firstAnchor ??= anchor;
+      else findings.push(...judgeBatch(anchor, size), ...judgePreviousSize(anchor, size));
+      this.#anchors.push(anchor);
+    }
+    this.#end = endAfter(r, before);
+    return findings;
+  }
+}
+
+/** Judges the beginning of a segment against where the log stood before it, null at the ledger's beginning. */
+export function joinLog(start: LogStart, before: LogEnd | null): VerifyError[] {
+  const { receipt, firstAnchor } = start;
+  const findings = [...judgeIndex(receipt, before), ...judgeTime(receipt, before), ...judgeEpoch(receipt, before)];
+  const size = before === null ? 0 : before.anchorSize;
+  if (firstAnchor !== null && size !== null) findings.push(...judgeBatch(firstAnchor, size), ...judgePreviousSize(firstAnchor, size));
+  return findings;
+}
+
+/** Where the log stands after a segment that was joined to `before`. */
+export function joinedEnd(end: LogEnd, before: LogEnd | null): LogEnd {
+  return { ...end, anchorSize: end.anchorSize ?? (before === null ? 0 : before.anchorSize) };
+}
+
+export function anchorOf(r: VerifiedReceipt): AnchorSeen | null {
+  if (!r.known || r.receipt.type !== "anchor") return null;
+  const { log_index, receipt_id, receipt_number, recorded_at, key_id, key_epoch } = r.receipt;
+  return {
+    logIndex: log_index, receiptId: receipt_id, receiptNumber: receipt_number, recordedAt: recorded_at, keyId: key_id,
+    keyEpoch: key_epoch, hash: r.hash, details: detailsOf<AnchorDetails>(r.receipt),
+  };
+}
+
+/** `details` of a system receipt, whose form `verifyReceipt` has checked. */
+export function detailsOf<T extends AnchorDetails | GenesisDetails>(receipt: Receipt): T {
+  return receipt["details"] as unknown as T;
+}
+
+export function endAfter(r: VerifiedReceipt, before: LogEnd | null | undefined): LogEnd {
+  const { log_index, key_id, key_epoch } = r.receipt;
+  const isAnchor = r.known && r.receipt.type === "anchor";
+  const sizeBefore = before === undefined ? null : before === null ? 0 : before.anchorSize;
+  return {
+    logIndex: log_index, recordedAt: r.known ? r.receipt.recorded_at : null, keyId: key_id, keyEpoch: key_epoch, isAnchor,
+    anchorSize: isAnchor ? log_index + 1 : sizeBefore,
+  };
+}
+
+/** Steps 1 to 3. */
+export function judgePlace(r: VerifiedReceipt, before: LogEnd | null | undefined, ledger: ExpectedLedger): VerifyError[] {
+  const findings = before === undefined ? [] : judgeIndex(r, before);
+  if (r.known) findings.push(...judgeGenesis(r.receipt, ledger));
+  const { origin } = ledger;
+  if (origin !== undefined && r.receipt.ledger !== origin) {
+    findings.push(new VerifyError("ledger_mismatch", "the receipt is one of another ledger", {
+      pointer: "/ledger", expected: origin, found: r.receipt.ledger,
+    }));
+  }
+  return findings;
+}
+
+function judgeIndex(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
+  const expected = before === null ? 0 : before.logIndex + 1;
+  const found = r.receipt.log_index;
+  if (found === expected) return [];
+  return [new VerifyError("log_index_gap", "the receipts of the log do not follow one another", { pointer: "/log_index", expected, found })];
+}
+
+/** Genesis stands at log_index 0 and nowhere else; what it says of the ledger and of itself is so. */
+function judgeGenesis(receipt: Receipt, ledger: ExpectedLedger): VerifyError[] {
+  const isGenesis = receipt.type === "genesis";
+  if (isGenesis !== (receipt.log_index === 0)) {
+    const message = isGenesis ? "genesis stands at log_index 0 only" : "the first receipt of a ledger is genesis";
+    return [new VerifyError("genesis_mismatch", message, { pointer: "/type", found: receipt.type })];
+  }
+  if (!isGenesis) return [];
+  const details = detailsOf<GenesisDetails>(receipt);
+  const pairs = [
+    ["/key_id", details.key_id, receipt.key_id],
+    ["/key_epoch", 0, receipt.key_epoch],
+    ["/details/ledger_id", ledger.ledgerId ?? details.ledger_id, details.ledger_id],
+  ] as const;
+  return pairs
+    .filter(([, expected, found]) => expected !== found)
+    .map(([pointer, expected, found]) => new VerifyError("genesis_mismatch", "genesis is not that of this ledger and key", { pointer, expected, found }));
+}
+
+/** Step 7, section 4.4. Times of one form compare as text. */
+export function judgeTime(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
+  if (!r.known || before === null || before.recordedAt === null) return [];
+  const { type, recorded_at: found } = r.receipt;
+  if (type === "clock_step") {
+    const { from, to } = r.receipt["details"] as { readonly from: string; readonly to: string };
+    if (from === before.recordedAt && to === found && to < from) return [];
+    return [new VerifyError("time_backwards", "the clock step is not the one that happened here", {
+      pointer: "/details", expected: `from ${before.recordedAt} to ${found}, which is earlier`, found: `from ${from} to ${to}`,
+    })];
+  }
+  if (found >= before.recordedAt) return [];
+  return [new VerifyError("time_backwards", "the receipt is recorded before the one that it follows", {
+    pointer: "/recorded_at", expected: `${before.recordedAt} or later`, found,
+  })];
+}
+
+/** Step 8. */
+export function judgeEpoch(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
+  const { key_id, key_epoch } = r.receipt;
+  if (before === null && r.known && r.receipt.type === "genesis") return []; // step 2 has looked
+  const expected = before === null ? 0 : before.keyEpoch + (before.isAnchor ? 1 : 0);
+  if (key_epoch !== expected) {
+    return [new VerifyError("epoch_mismatch", "the receipt is not of the open epoch", { pointer: "/key_epoch", expected, found: key_epoch })];
+  }
+  if (before === null || before.isAnchor || key_id === before.keyId) return [];
+  return [new VerifyError("key_mismatch", "a key changes only where an epoch does", { pointer: "/key_id", expected: before.keyId, found: key_id })];
+}
+
+/** Step 10: `first_index` and `count`; `size` is the previous anchor's tree size, 0 where there is none. */
+export function judgeBatch(anchor: AnchorSeen, size: number): VerifyError[] {
+  const { first_index, count } = anchor.details.batch;
+  if (first_index !== size) {
+    return [new VerifyError("batch_gap", "the batch does not begin where the one before ended", {
+      pointer: "/details/batch/first_index", expected: size, found: first_index,
+    })];
+  }
+  if (count === anchor.logIndex - first_index) return [];
+  return [new VerifyError("batch_gap", "the batch does not hold all receipts since the anchor before", {
+    pointer: "/details/batch/count", expected: anchor.logIndex - first_index, found: count,
+  })];
+}
+
+/** Step 10: the tree size of `previous_anchor`. */
+export function judgePreviousSize(anchor: AnchorSeen, size: number): VerifyError[] {
+  const found = anchor.details.previous_anchor?.tree_size ?? null;
+  const expected = size === 0 ? null : size;
+  if (found === expected) return [];
+  return [new VerifyError("anchor_link_mismatch", "the anchor does not continue the one before", {
+    pointer: "/details/previous_anchor", expected, found,
+  })];
+}

@@ -1,0 +1,111 @@
+/** What the documentation shows is run as it stands there, and what it lists is compared with the program. */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const ROOT = resolve(import.meta.dirname, "..");
+const MAIN = join(ROOT, "src/cli/main.ts");
+const documents = ["README.md", "NEWS.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
+const text = (name: string): string => readFileSync(join(ROOT, name), "utf8");
+
+/** The fenced blocks of one language, in order. */
+function blocks(name: string, language: string): string[] {
+  return [...text(name).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].filter(([, found]) => found === language).map(([, , code]) => code!);
+}
+
+/** A shell block with the program put in for the way the text calls it. */
+function script(code: string): string {
+  return code.replaceAll("npm run -s receiptd -- ", "receiptd ").replaceAll(/^receiptd /gm, `"${process.execPath}" "${MAIN}" `);
+}
+
+let dir: string;
+let daemon: ChildProcess;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "receiptd-docs-"));
+  daemon = spawn(process.execPath, [MAIN, "dev"], { cwd: dir, stdio: "ignore" });
+  for (let i = 0; i < 200 && !existsSync(join(dir, "receiptd-data/receiptd.sock")); i++) await new Promise((done) => setTimeout(done, 50));
+});
+afterAll(async () => {
+  const ended = new Promise((done) => daemon.once("exit", done));
+  daemon.kill("SIGTERM");
+  await ended;
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe("README", () => {
+  const [firstSteps, dev, commands] = blocks("README.md", "sh");
+
+  test("names the two commands and how to start", () => {
+    expect(firstSteps).toContain("npm ci && npm run demo");
+    expect(firstSteps).toContain("npm ci && npm test");
+    expect(dev).toBe("npm run -s receiptd -- dev\n");
+    const { scripts } = JSON.parse(text("package.json")) as { scripts: Record<string, string> };
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(["demo", "test", "receiptd"]));
+  });
+
+  test("its commands do what it says", async () => {
+    const { stdout } = await run("bash", ["-euc", script(commands!)], { cwd: dir });
+    expect(stdout).toContain("RCP-2026-00001 is stored".replace("2026", String(new Date().getUTCFullYear())));
+    expect(stdout).toContain("loan_scorer_v1");
+  });
+
+  test("its Python program writes a receipt", async () => {
+    const { stdout } = await run("python3", ["-c", blocks("README.md", "python")[0]!], { cwd: dir });
+    expect(stdout).toMatch(/^RCP-\d{4}-\d{5} sha256:[0-9a-f]{64} disk\n$/);
+  });
+
+  test("its table has every command", async () => {
+    const { stdout } = await run(process.execPath, [MAIN, "--help"]);
+    const listed = stdout.slice(stdout.indexOf("Commands:")).matchAll(/^ {2}([a-z][a-z-]+)/gm);
+    for (const [, name] of listed) if (name !== "help") expect(text("README.md")).toMatch(new RegExp(`\`${name!}[ \`]`));
+  });
+});
+
+test("PROTOCOL: nc and a here-document", async () => {
+  const { stdout } = await run("bash", ["-euc", blocks("docs/PROTOCOL.md", "sh")[0]!], { cwd: dir });
+  expect(JSON.parse(stdout)).toMatchObject({ id: 1, result: { ack: "disk", duplicate: false } });
+});
+
+test("PROTOCOL: every code of the intake is listed", () => {
+  const source = text("src/intake/protocol.ts");
+  const table = source.slice(source.indexOf("const NUMBERS"), source.indexOf("};", source.indexOf("const NUMBERS")));
+  const codes = [...table.matchAll(/([a-z_]+): (-32\d{3})/g)];
+  expect(codes.length).toBeGreaterThan(20);
+  for (const [, code, number] of codes) {
+    const row = text("docs/PROTOCOL.md").split("\n").find((line) => line.startsWith(`| ${number} `));
+    expect(row, `${code} at ${number}`).toContain(`\`${code}\``);
+  }
+});
+
+test("AUDITING: its commands, on a copy", async () => {
+  const status = JSON.parse((await run(process.execPath, [MAIN, "status", "--json"], { cwd: dir })).stdout) as { vkey: string };
+  await run(process.execPath, [MAIN, "anchor"], { cwd: dir });
+  mkdirSync(join(dir, "copy"));
+  for (const name of ["ledger.db", "ledger.db-wal", "anchors"]) cpSync(join(dir, "receiptd-data", name), join(dir, "copy", name), { recursive: true });
+  const env = { ...process.env, VKEY: status.vkey };
+  const [whole, gone] = blocks("docs/AUDITING.md", "sh")[0]!.split("\n");
+  for (const command of [whole!, gone!]) {
+    const { stdout } = await run("bash", ["-euc", script(command)], { cwd: dir, env });
+    expect(stdout.split("\n")[0], command).not.toBe("");
+  }
+});
+
+describe("links and names", () => {
+  test.each(documents)("%s points at files that are there", (name) => {
+    for (const [, target] of text(name).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      expect(existsSync(resolve(ROOT, dirname(name), target!)), target).toBe(true);
+    }
+    for (const [, path] of text(name).matchAll(/`((?:src|test|config|scripts|docs|examples)\/[\w./-]+)`/g)) {
+      expect(existsSync(join(ROOT, path!)), path).toBe(true);
+    }
+  });
+
+  test("FORMAT has every code that the format's own errors have", () => {
+    const union = text("src/format/errors.ts").matchAll(/\| "([a-z0-9_]+)"/g);
+    for (const [, code] of union) expect(text("docs/FORMAT.md"), code).toContain(`\`${code}\``);
+  });
+});
