@@ -12,7 +12,8 @@ import type { Request } from "../format/request.ts";
 import { formatTime } from "../format/time.ts";
 import type { EpochKeys } from "../keys/epoch-keys.ts";
 import type { RatchetFile } from "../keys/ratchet-file.ts";
-import type { Durability, Outcome, Writer } from "../ledger/writer.ts";
+import type { Outcome } from "../ledger/admit.ts";
+import type { Durability, Writer } from "../ledger/writer.ts";
 
 export interface CloserOptions {
   readonly writer: Writer;

@@ -29,6 +29,8 @@ export interface Daemon {
 /** ms */
 const COMPARE_PATIENCE = 10_000;
 const DRAIN = 10_000;
+/** For the calls that are taken; those that wait for an anchor get their answer with the last one. */
+const SETTLE = 1000;
 const LAST_ANCHOR = 10_000;
 
 export async function startDaemon(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Daemon> {
@@ -45,8 +47,8 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
     const kept = ratchet.load();
     const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys.at(-1)!, writer.epoch, kept);
-    if (kept?.epoch !== state.epoch) await ratchet.store(state);
     undo.push(() => ratchet.close());
+    await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
     const keys = new EpochKeys(keyring, state);
     const reader = new Reader(places.ledger, nodeHash.sha256);
     undo.push(() => reader.close());
@@ -77,7 +79,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       signable: (treeSize) => publisher.closed(treeSize),
       fatal,
     });
-    await Promise.race([publisher.ready.catch(fatal), new Promise((resolve) => setTimeout(resolve, COMPARE_PATIENCE).unref())]);
+    await Promise.race([publisher.ready.catch(fatal), sleep(COMPARE_PATIENCE)]);
 
     /** Closes a batch where that is allowed; a full disk is tried again with the next tick. */
     const close = (reason: AnchorReason): void => {
@@ -90,11 +92,12 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
         else log.error({ err: error }, "the batch could not be closed; trying again with the next tick");
       }
     };
-    close("start"); // what was left open, and the word that the daemon is back
 
     let server: IntakeServer | null = null;
+    let stopping: { readonly code: string; readonly message: string } | null = null;
     const port = new Port({
-      writer, reader, keys, closer, publisher, refusal, fatal, startedAt,
+      writer, reader, keys, closer, publisher, fatal, startedAt,
+      refusal: () => stopping ?? refusal(),
       vkey: checkpointKey.vkey,
       dataDir: config.data_dir,
       load: () => ({ connections: server?.connections() ?? 0, latency: intake.latency.read() }),
@@ -121,6 +124,8 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     }, intake);
     const listening = server;
     undo.push(() => listening.drain(0));
+    // What was left open, and the word that the daemon is back: before the first call is read, and only by a daemon that has its socket.
+    close("start");
     const schedule = startSchedule({
       cron: config.anchor.schedule,
       heartbeatMs: config.anchor.heartbeat,
@@ -136,10 +141,13 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       ledgerId: writer.ledgerId,
       async stop() {
         schedule.stop();
-        await listening.drain(DRAIN);
+        const drained = listening.drain(DRAIN);
+        await Promise.race([drained, sleep(SETTLE)]);
+        stopping = { code: "shutting_down", message: "the daemon is stopping; send this again when it is back" }; // nothing comes after the last anchor
         close("shutdown");
         await closer.settled();
         if (refusal() === null) await anchored(port, writer.previousAnchor?.treeSize ?? 0);
+        await drained;
         await publisher.stop();
         await ratchet.close();
         reader.close();
@@ -151,6 +159,11 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+/** Keeps no process alive. */
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref());
 }
 
 /** Resolves when the last anchor is confirmed, or after a while: the outbox publishes it at the next start. */

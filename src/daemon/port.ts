@@ -1,6 +1,7 @@
 /** The intake's view of the daemon: what a client can ask, answered from the writer's memory and a reader of its own. */
 import { statfsSync } from "node:fs";
-import type { BatchCloser } from "../anchor/closer.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BatchCloser, ClosedBatch } from "../anchor/closer.ts";
 import type { PublisherClient, PublisherStatus } from "../anchor/client.ts";
 import { toHex } from "../format/bytes.ts";
 import { formatNumber, hashText } from "../format/chain.ts";
@@ -29,9 +30,13 @@ export interface Parts {
   readonly startedAt: number;
 }
 
+/** ms between anchors on request. */
+const REQUEST_INTERVAL = 250;
+
 export class Port implements IntakePort {
   readonly #parts: Parts;
   readonly #waiters = new Waiters();
+  #requested: Promise<ClosedBatch> | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -86,11 +91,17 @@ export class Port implements IntakePort {
     const refusal = this.refusal();
     if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
     const previous = writer.previousAnchor;
-    // an empty batch just after an anchor says nothing new: whoever asks in a loop gets the same one
-    if (previous !== null && writer.openBatch.count === 0 && Date.now() - writer.lastRecordedAt < 1000) {
+    // whoever asks in a loop gets the same anchor, or waits: an anchor costs more than a receipt
+    const since = Date.now() - writer.previousAnchorAt;
+    if (previous !== null && writer.openBatch.count === 0 && since >= 0 && since < 1000) {
       return { treeSize: previous.treeSize, root: hashText(previous.root) };
     }
-    return closer.close("request");
+    if (since < 0 || since >= REQUEST_INTERVAL) return closer.close("request");
+    this.#requested ??= sleep(REQUEST_INTERVAL - since).then(() => {
+      this.#requested = null;
+      return closer.close("request");
+    });
+    return this.#requested;
   }
 
   head(organization: string | null): Json {

@@ -26,11 +26,16 @@ export function toHex(bytes: Uint8Array): string {
   return out;
 }
 
+/** Of a character that is 0-9 or a-f. */
+function nibble(code: number): number {
+  return code < 0x3a ? code - 0x30 : code - 0x57;
+}
+
 /** Decodes lower-case hex of exactly `length` bytes, or returns null. */
 export function fromHex(text: string, length: number): Uint8Array<ArrayBuffer> | null {
   if (text.length !== length * 2 || !/^[0-9a-f]*$/.test(text)) return null;
   const out = new Uint8Array(length);
-  for (let i = 0; i < length; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < length; i++) out[i] = (nibble(text.charCodeAt(2 * i)) << 4) | nibble(text.charCodeAt(2 * i + 1));
   return out;
 }
 

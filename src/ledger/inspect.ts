@@ -7,6 +7,8 @@ import { migrations, openReadOnly } from "./database.ts";
 import { ledgerError } from "./errors.ts";
 import type { AnchorRow, OrganizationRow } from "./reader.ts";
 
+export type { OrganizationRow } from "./reader.ts";
+
 /** A row of the table `receipt`, whatever it says. */
 export interface IndexRow {
   readonly logIndex: number;
@@ -80,6 +82,17 @@ export class Inspector {
     const range = (min: number | null | undefined, max: number | null | undefined): [number, number] | null =>
       min === null || min === undefined || max === null || max === undefined ? null : [min, max];
     return { receipt: range(receiptMin, receiptMax), blob: range(blobMin, blobMax) };
+  }
+
+  /** The highest log_index of a row below `bound`, or null. */
+  lastRowBelow(bound: number): number | null {
+    return get(() => this.#s.lastBelow.get(bound)) as number | null;
+  }
+
+  /** An organization's receipt by its number in the table and its sequence. */
+  rowOf(org: number, orgSeq: number): { readonly logIndex: number; readonly receiptHash: Uint8Array } | null {
+    const row = get(() => this.#s.rowOf.get(org, orgSeq)) as RawRow | undefined;
+    return row === undefined ? null : { logIndex: asNumber(row[0]), receiptHash: asBytes(row[1]) };
   }
 
   /** Rows of `receipt` in [first, end), in order, at most `limit`; no index and no other table is asked. */
@@ -238,6 +251,8 @@ function prepare(db: Database.Database) {
   return {
     identities: raw("SELECT format, origin, ledger_id FROM ledger"),
     extent: raw("SELECT (SELECT min(log_index) FROM receipt), (SELECT max(log_index) FROM receipt), (SELECT min(log_index) FROM blob), (SELECT max(log_index) FROM blob)"),
+    lastBelow: value("SELECT max(log_index) FROM receipt WHERE log_index < ?"),
+    rowOf: raw("SELECT log_index, receipt_hash FROM receipt WHERE org = ? AND org_seq = ?"),
     rows: raw(`SELECT log_index, org, org_seq, receipt_id, receipt_hash, recorded_at, key_epoch, request_mac FROM receipt NOT INDEXED
       WHERE log_index >= ? AND log_index < ? ORDER BY log_index LIMIT ?`),
     blobs: raw("SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),

@@ -8,11 +8,12 @@ import { open as openFile } from "node:fs/promises";
 import { hashText } from "../format/chain.ts";
 import type { Sha256 } from "../format/hash.ts";
 import { CompactRange, leafHash } from "../format/merkle.ts";
-import { concat, equal, uint64 } from "../format/bytes.ts";
+import { concat, uint64 } from "../format/bytes.ts";
 import type { Request } from "../format/request.ts";
 import { systemRequest } from "../format/seal.ts";
 import type { Json } from "../format/strict-json.ts";
 import { uuidBytes } from "../format/uuid.ts";
+import { Admission, type Outcome } from "./admit.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
@@ -22,17 +23,6 @@ import { type LedgerState, loadState, nextTime, type TreeHead } from "./state.ts
 
 /** What a commit must survive: `wal` the end of the process, `disk` the end of the power. */
 export type Durability = "wal" | "disk";
-
-export interface Acknowledged {
-  readonly stored: StoredReceipt;
-  /** The same request was recorded before; `stored` is that receipt. */
-  readonly duplicate: boolean;
-}
-
-/** One request's receipts: stored all together, or none. */
-export type Outcome =
-  | { readonly ok: true; readonly receipts: readonly Acknowledged[] }
-  | { readonly ok: false; readonly code: "conflict" | "too_many_organizations"; /** Which of its receipts. */ readonly at: number; readonly receiptId: string };
 
 export interface WriterOptions {
   readonly sha256: Sha256;
@@ -116,12 +106,11 @@ export class Writer {
     this.#requireEpoch(signer);
     const stage = this.#stage(signer);
     const time = nextTime(this.#state, this.#options.now());
+    const admission = new Admission({ ...this.#options, stage, signer, time, find: (receiptId) => this.find(receiptId) });
     const outcomes: Outcome[] = [];
-    const inGroup = new Map<string, StoredReceipt>();
     for (const request of requests) {
-      const steps = time.step !== null && stage.rows.length === 0 ? 1 : 0;
-      if (stage.batch.size + steps + request.length > this.#options.maxBatch) break;
-      outcomes.push(this.#stageOne(request, stage, signer, time, inGroup));
+      if (stage.batch.size + admission.room(request) > this.#options.maxBatch) break;
+      outcomes.push(admission.admit(request));
     }
     if (stage.rows.length > 0) this.#write(stage, durability, null);
     return outcomes;
@@ -187,44 +176,10 @@ export class Writer {
     return new Stage(this.#state, signer, this.#options.sha256, this.#options.utf8);
   }
 
-  #stageOne(
-    request: readonly Request[], stage: Stage, signer: Signer, time: ReturnType<typeof nextTime>, inGroup: Map<string, StoredReceipt>,
-  ): Outcome {
-    const macs: (Uint8Array | null)[] = [];
-    const known: (StoredReceipt | undefined)[] = [];
-    const ids = new Map<string, string>();
-    const fresh = new Set<string>();
-    for (const [at, receipt] of request.entries()) {
-      const mac = signer.requestMac(receipt.text);
-      const earlier = receipt.chosenId ? inGroup.get(receipt.receiptId) ?? this.find(receipt.receiptId) : undefined;
-      const twin = ids.get(receipt.receiptId);
-      if ((earlier !== undefined && !sameRequest(earlier, mac)) || (twin !== undefined && twin !== receipt.text)) {
-        return { ok: false, code: "conflict", at, receiptId: receipt.receiptId };
-      }
-      ids.set(receipt.receiptId, receipt.text);
-      if (!stage.knows(receipt.organization)) fresh.add(receipt.organization);
-      if (stage.organizationCount() + fresh.size > this.#options.maxOrganizations) {
-        return { ok: false, code: "too_many_organizations", at, receiptId: receipt.receiptId };
-      }
-      macs.push(mac);
-      known.push(earlier);
-    }
-    const receipts = request.map((receipt, at): Acknowledged => {
-      const earlier = known[at] ?? inGroup.get(receipt.receiptId);
-      if (earlier !== undefined) return { stored: earlier, duplicate: true };
-      if (time.step !== null && stage.rows.length === 0) {
-        stage.add(systemRequest("clock_step", this.#options.newId(), time.step), time.at, undefined, null);
-      }
-      const stored = stage.add(receipt, time.at, this.#options.prefixOf(receipt.organization), macs[at]!);
-      inGroup.set(receipt.receiptId, stored);
-      return { stored, duplicate: false };
-    });
-    return { ok: true, receipts };
-  }
-
   /** The receipt with this id, whether or not it survives power loss yet. */
   find(receiptId: string): StoredReceipt | undefined {
-    const row = this.#statements.byId.get(uuidBytes(receiptId));
+    const known = this.#statements.indexOfId.get(uuidBytes(receiptId)); // almost always none: the index alone tells
+    const row = known === undefined ? undefined : this.#statements.byIndex.get(known.log_index);
     return row === undefined ? undefined : receiptRow(row);
   }
 
@@ -294,10 +249,6 @@ function syncLeftOver(wal: string): void {
   }
 }
 
-function sameRequest(earlier: StoredReceipt, mac: Uint8Array): boolean {
-  return earlier.requestMac !== null && equal(earlier.requestMac, mac);
-}
-
 function prepare(db: Database) {
   return {
     begin: db.prepare("BEGIN IMMEDIATE"),
@@ -309,6 +260,7 @@ function prepare(db: Database) {
     blob: db.prepare("INSERT INTO blob (log_index, bytes) VALUES (?, ?)"),
     tree: db.prepare("INSERT INTO tree (level, position, hash) VALUES (?, ?, ?)"),
     anchor: db.prepare("INSERT INTO anchor (tree_size, first_index, root) VALUES (?, ?, ?)"),
-    byId: db.prepare<[Uint8Array], ReceiptRow>(`${SELECT_RECEIPT} WHERE r.receipt_id = ?`),
+    indexOfId: db.prepare<[Uint8Array], { readonly log_index: number }>("SELECT log_index FROM receipt WHERE receipt_id = ?"),
+    byIndex: db.prepare<[number], ReceiptRow>(`${SELECT_RECEIPT} WHERE r.log_index = ?`),
   };
 }

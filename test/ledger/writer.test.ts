@@ -11,7 +11,8 @@ import { nodeHash } from "../../src/keys/node-hash.ts";
 import { createLedger } from "../../src/ledger/create.ts";
 import { createDatabase, openDatabase } from "../../src/ledger/database.ts";
 import { Reader } from "../../src/ledger/reader.ts";
-import { type Outcome, Writer } from "../../src/ledger/writer.ts";
+import type { Outcome } from "../../src/ledger/admit.ts";
+import { Writer } from "../../src/ledger/writer.ts";
 import { type Fixture, fixture } from "../support/fixture.ts";
 
 let f: Fixture;
