@@ -61,7 +61,8 @@ describe("README", () => {
   test("its table has every command", async () => {
     const { stdout } = await run(process.execPath, [MAIN, "--help"]);
     const listed = stdout.slice(stdout.indexOf("Commands:")).matchAll(/^ {2}([a-z][a-z-]+)/gm);
-    for (const [, name] of listed) if (name !== "help") expect(text("README.md")).toMatch(new RegExp(`\`${name!}[ \`]`));
+    const missing = [...listed].map(([, name]) => name!).filter((name) => name !== "help" && !new RegExp(`\`${name}[ \`]`).test(text("README.md")));
+    expect(missing).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@
  * tests use sees it otherwise, and only the verdicts on flipped bits are the model's alone.
  */
 import { writeFileSync } from "node:fs";
-import { judge } from "../../test/format/json-model.ts";
+import { judge } from "./json-model.ts";
 
 interface Vector {
   readonly name: string;

@@ -16,7 +16,6 @@ export function parseHash(text: string): Uint8Array<ArrayBuffer> {
   return hash;
 }
 
-export const PREFIX = /^[A-Z][A-Z0-9]{0,15}$/;
 const NUMBER = /^([A-Z][A-Z0-9]{0,15})-(\d{4})-(\d{5,16})$/;
 
 export interface ReceiptNumber {

@@ -104,7 +104,7 @@ export const genesisDetails = z.strictObject({
   vkeys: z.array(text(400)).min(1).max(16),
 });
 
-export const clockStepDetails = z.strictObject({ from: time, to: time });
+const clockStepDetails = z.strictObject({ from: time, to: time });
 
 export const anchorDetails = z.strictObject({
   batch: z.strictObject({ first_index: count, count: count.max(65_536), root: hash }),

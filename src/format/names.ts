@@ -1,7 +1,7 @@
 /** Names with a fixed form: origins, organizations, ids, and the objects of a target (docs/FORMAT.md sections 1 and 11). */
 import { FormatError } from "./errors.ts";
 
-export const ORIGIN = /^(?=.{1,200}$)[a-z0-9.-]+(?:\/[A-Za-z0-9._-]+)*$/;
+const ORIGIN = /^(?=.{1,200}$)[a-z0-9.-]+(?:\/[A-Za-z0-9._-]+)*$/;
 export const ORGANIZATION = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 export const LEDGER_ORGANIZATION = "_ledger";
 export const DEFAULT_ORGANIZATION = "default";

@@ -7,7 +7,7 @@ import { FormatError } from "../../src/format/errors.ts";
 import type { FormatErrorCode } from "../../src/format/errors.ts";
 import { parseRoundTrip } from "../../src/format/strict-json.ts";
 import type { Json } from "../../src/format/strict-json.ts";
-import { judge } from "./json-model.ts";
+import { judge } from "../../scripts/vectors/json-model.ts";
 
 const load = (name: string): unknown => JSON.parse(readFileSync(new URL(`../vectors/${name}`, import.meta.url), "utf8"));
 const { examples, numbers } = load("jcs.json") as {

@@ -6,7 +6,7 @@ import { FormatError } from "../../src/format/errors.ts";
 import { parseRoundTrip, parseStrict, parseStrictBytes } from "../../src/format/strict-json.ts";
 import type { Json, StrictBytesOptions } from "../../src/format/strict-json.ts";
 import { parseByDefinition } from "../../src/format/strict-parser.ts";
-import { judge } from "./json-model.ts";
+import { judge } from "../../scripts/vectors/json-model.ts";
 
 interface Vector {
   readonly name: string;

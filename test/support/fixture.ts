@@ -27,7 +27,7 @@ export interface Fixture {
   remove(): void;
 }
 
-export const LEDGER_ID = "0123456789abcdef0123456789abcdef";
+const LEDGER_ID = "0123456789abcdef0123456789abcdef";
 
 export function fixture(overrides: Partial<WriterOptions> = {}): Fixture {
   const dir = mkdtempSync(join(tmpdir(), "receiptd-test-"));
