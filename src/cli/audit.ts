@@ -1,0 +1,115 @@
+/** `receiptd audit`: the ledger and its targets, checked from the bytes up; also by a third party with copies and a pinned key. */
+import type { Command } from "commander";
+import { audit as runAudit, type AuditReport, type Progress as AuditProgress } from "../audit/audit.ts";
+import { formatReport } from "../audit/text.ts";
+import type { LedgerName } from "../format/names.ts";
+import type { Keyring } from "../keys/keyring.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import { type Cli, wholeNumber } from "./cli.ts";
+import { examples, type Run } from "./command.ts";
+import { CliError, type ExitCode } from "./errors.ts";
+import { isCopy, keyring, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
+import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
+import { progress } from "./progress.ts";
+import { ledgerAt } from "./target-ledgers.ts";
+import { timeRange } from "./times.ts";
+
+interface AuditOptions extends LedgerOptions, PinOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly organization?: string;
+  readonly ledgerGone?: boolean;
+  readonly ledgerId?: string;
+  /** False with --no-keys. */
+  readonly keys: boolean;
+  readonly workers?: string;
+  readonly progress?: boolean;
+}
+
+export function addAudit(program: Command, run: Run): void {
+  addPinOptions(program.command("audit")
+    .summary("check everything")
+    .description("Checks everything from the bytes up: every receipt, chain, MAC, index, batch and root of the ledger, and every object at the targets, each against the other. Nothing is written, and the daemon may be running. Exit code 0: all is well; 1: something is wrong; 2: something could not be checked."))
+    .option("--from <time>", "only batches with receipts from this date or time on, UTC")
+    .option("--to <time>", "only batches with receipts before this time, or up to this date, UTC")
+    .option("--organization <name>", "only this organization's receipts")
+    .option("--ledger <path>", "a copy of a ledger (its file or folder) in place of the configured one")
+    .option("--anchors <folder>", "a folder of anchors in place of the configured targets")
+    .option("--ledger-gone", "check the anchors and batches alone")
+    .option("--ledger-id <id>", "which ledger, where the folder has anchors of several with one origin")
+    .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
+    .option("--workers <n>", "threads (default: one for each processor)")
+    .option("--progress", "show progress even where standard error is no terminal")
+    .addHelpText("after", examples([
+      "receiptd audit",
+      "receiptd audit --from 2026-11-01 --to 2026-11-30 --organization loans --json",
+      "receiptd audit --ledger copy/ledger.db --anchors copy/anchors --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'",
+    ]))
+    .action(run(audit));
+}
+
+async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
+  const own = ownKeys(cli, options);
+  const pins = pinsOf(options, own.keyring);
+  const at = targets(cli, options);
+  const ledger = await identity(cli, options, own.keyring, pins, at);
+  const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
+  if (own.why !== null) cli.note(`receiptd: MACs cannot be checked: ${own.why}`);
+  const bar = progress("receipts", options.progress === true ? true : null);
+  let report: AuditReport;
+  try {
+    report = await runAudit({
+      ledgerPath: options.ledgerGone === true ? null : ledgerPath(cli, options),
+      ledger,
+      targets: at.map(({ target }) => target),
+      vkeys: pins.vkeys,
+      areVkeysPinned: pins.pinned,
+      keys: secrets === null ? null : { hmac: secrets.hmacKeys, requestSecret: secrets.requestSecret },
+      range: rangeOf(options),
+      now: Date.now(),
+      ...(isCopy(cli, options) ? {} : { grace: cli.config.anchor.grace }),
+      ...(options.workers === undefined ? {} : { workers: wholeNumber("--workers", options.workers) }),
+    }, { onProgress: (seen) => show(seen, bar) });
+  } finally {
+    bar.end();
+  }
+  cli.result(report, () => formatReport(report).trimEnd());
+  return report.exitCode;
+}
+
+/** The keyring of the host, for MACs and, unless others are pinned, for its vkeys. `why`: it should be there, but cannot be used. */
+function ownKeys(cli: Cli, options: AuditOptions): { readonly keyring: Keyring | null; readonly why: string | null } {
+  if (!options.keys || isCopy(cli, options)) return { keyring: null, why: null };
+  const found = keyring(cli);
+  return "keyring" in found ? { keyring: found.keyring, why: null } : { keyring: null, why: found.why };
+}
+
+/** Which ledger is meant, from outside of it as far as possible: whoever changed the ledger could have changed its name. */
+async function identity(cli: Cli, options: AuditOptions, own: Keyring | null, pins: Pins, at: readonly NamedTarget[]): Promise<LedgerName> {
+  const origin = pins.names[0];
+  if (own !== null && (!pins.pinned || origin === own.origin)) return { origin: own.origin, ledgerId: own.ledgerId };
+  if (options.ledgerGone !== true) {
+    try {
+      const said = await withReader(cli, options, (reader) => reader.identity());
+      return { origin: origin ?? said.origin, ledgerId: options.ledgerId ?? said.ledgerId };
+    } catch (error) {
+      // a ledger that cannot be read is the audit's finding, if anything else says which one it was
+      if (!(error instanceof LedgerError) || origin === undefined || at.length === 0) throw error;
+    }
+  }
+  if (origin === undefined) throw new CliError("bad_usage", "without a ledger a key has to say which one it was", "name it with --vkey or --trust");
+  return await ledgerAt(at, origin, options.ledgerId);
+}
+
+function rangeOf(options: AuditOptions): { readonly from?: number; readonly to?: number; readonly organization?: string } {
+  const { from, to } = timeRange(options);
+  return {
+    ...(options.from === undefined ? {} : { from }),
+    ...(options.to === undefined ? {} : { to }),
+    ...(options.organization === undefined ? {} : { organization: options.organization }),
+  };
+}
+
+function show({ phase, done, total }: AuditProgress, bar: ReturnType<typeof progress>): void {
+  if (phase !== "indexes") bar.update(done, total === null || total === 0 ? null : done / total, phase === "targets" ? "objects" : "receipts");
+}

@@ -1,0 +1,87 @@
+/** `receiptd status`: how the daemon is. Exit code 0 where it takes and anchors receipts, 1 where not, 2 where it does not answer. */
+import type { Command } from "commander";
+import type { Cli } from "./cli.ts";
+import { examples, type Run } from "./command.ts";
+import type { ExitCode } from "./errors.ts";
+import { printable } from "./table.ts";
+import { count, shortTime } from "./times.ts";
+
+/** What the daemon answers to `status` (docs/PROTOCOL.md), as far as it is used here. */
+export interface DaemonStatus {
+  readonly state: string;
+  readonly reason: { readonly code: string; readonly message: string } | null;
+  readonly ledger: string;
+  readonly ledger_id: string;
+  readonly size: number;
+  readonly anchored: number;
+  readonly pending: number;
+  readonly open_batch: { readonly count: number };
+  readonly key_fingerprint: string;
+  readonly key_id: string;
+  readonly key_epoch: number;
+  readonly targets: readonly TargetState[];
+  readonly latency: { readonly calls: number; readonly p50_ms: number; readonly p99_ms: number };
+  readonly free_bytes: number;
+  readonly started_at: string;
+  readonly pid: number;
+  readonly connections: number;
+}
+
+interface TargetState {
+  readonly name: string;
+  readonly required: boolean;
+  readonly state: string;
+  readonly confirmed: { readonly tree_size: number; readonly last_modified: string } | null;
+  readonly pending: number;
+  readonly last_error: { readonly code: string; readonly message: string } | null;
+}
+
+export function addStatus(program: Command, run: Run): void {
+  program.command("status")
+    .summary("ask the daemon how it is")
+    .description("Asks the daemon how it is. Exit code 0: it takes receipts and its targets take anchors; 1: something is wrong; 2: it cannot be reached.")
+    .addHelpText("after", examples(["receiptd status", "receiptd status --json"]))
+    .action(run(status));
+}
+
+async function status(cli: Cli): Promise<ExitCode> {
+  const client = await cli.connect();
+  try {
+    const answer = await client.call("status");
+    const seen = answer as unknown as DaemonStatus;
+    const wrong = whatIsWrong(seen);
+    cli.result(answer, () => report(seen, wrong));
+    return wrong === null ? 0 : 1;
+  } finally {
+    client.close();
+  }
+}
+
+/** A sentence for what needs a person, or null. */
+function whatIsWrong({ state, reason, targets }: DaemonStatus): string | null {
+  if (state !== "ok") return `The daemon refuses receipts: ${reason === null ? state : `${reason.code}: ${reason.message}`}.`;
+  const held = targets.find((target) => target.state === "refused" || (target.required && target.state === "unavailable"));
+  if (held === undefined) return null;
+  const why = held.last_error === null ? "" : `: ${held.last_error.code}: ${held.last_error.message}`;
+  return `Receipts are taken, but the target ${held.name} takes no anchors${why}.`;
+}
+
+function report(seen: DaemonStatus, wrong: string | null): string {
+  const { latency, targets } = seen;
+  const speed = latency.calls === 0 ? "" : `, acknowledged in ${latency.p50_ms} ms (99%: ${latency.p99_ms} ms)`;
+  return [
+    wrong ?? `The daemon takes receipts: ${count(seen.size)} in the ledger, ${count(seen.anchored)} anchored, ${count(seen.pending)} pending.`,
+    `  ledger           ${seen.ledger} (${seen.ledger_id})`,
+    `  key              ${seen.key_id}, epoch ${seen.key_epoch}; fingerprint of the vkey ${seen.key_fingerprint}`,
+    `  open batch       ${count(seen.open_batch.count, "receipt")}`,
+    ...targets.map((target) => `  target           ${targetText(target)}`),
+    `  since start      ${count(latency.calls, "receipt")}${speed}`,
+    `  free disk        ${count(Math.floor(seen.free_bytes / 2 ** 20))} MiB`,
+    `  process          ${seen.pid}, since ${shortTime(seen.started_at)} UTC, ${count(seen.connections, "connection")}`,
+  ].map(printable).join("\n");
+}
+
+function targetText({ name, required, state, confirmed, pending }: TargetState): string {
+  const newest = confirmed === null ? "no anchor yet" : `${count(confirmed.tree_size, "receipt")} anchored, last at ${shortTime(confirmed.last_modified)} UTC`;
+  return `${name}: ${state}, ${newest}${pending > 0 ? `, ${count(pending, "anchor")} to publish` : ""}${required ? "" : " (not required)"}`;
+}

@@ -1,0 +1,48 @@
+/** Times as a person gives and reads them: always UTC. */
+import { CliError } from "./errors.ts";
+
+const DAY = 86_400_000;
+const DATE = /^\d{4}-\d\d-\d\d$/;
+const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z$/;
+
+/** ms since 1970; the range is from `from` up to, not including, `to`. */
+export interface TimeRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const ALL_TIME: TimeRange = { from: 0, to: Number.MAX_SAFE_INTEGER };
+
+/** The range of --from and --to: a date (as --to the whole day counts) or a time such as 2026-11-22T16:00:00Z. */
+export function timeRange(options: { readonly from?: string; readonly to?: string }): TimeRange {
+  const from = options.from === undefined ? ALL_TIME.from : parse("--from", options.from);
+  const to = options.to === undefined ? ALL_TIME.to : parse("--to", options.to) + (DATE.test(options.to) ? DAY : 0);
+  if (from >= to) throw new CliError("bad_usage", "--from is not before --to");
+  return { from, to };
+}
+
+function parse(option: string, text: string): number {
+  const ms = DATE.test(text) || DATE_TIME.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse turns the 31st of a short month into the first of the next
+  if (Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(text.slice(0, 10))) {
+    throw new CliError("bad_usage", `${option} is a date or time in UTC, such as 2026-11-22 or 2026-11-22T16:00:00Z, not ${text.slice(0, 40)}`);
+  }
+  return ms;
+}
+
+/** `2026-11-22 16:04:05` of `2026-11-22T16:04:05.123Z`. */
+export function shortTime(time: string): string {
+  return time.slice(0, 19).replace("T", " ");
+}
+
+/** `1:02:03` or `0:42` of ms. */
+export function durationText(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1000));
+  const [hours, minutes, seconds] = [Math.floor(s / 3600), Math.floor(s / 60) % 60, String(s % 60).padStart(2, "0")];
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
+}
+
+export function count(n: number, one?: string, many = `${one}s`): string {
+  const digits = n.toLocaleString("en-US");
+  return one === undefined ? digits : `${digits} ${n === 1 ? one : many}`;
+}

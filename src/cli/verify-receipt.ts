@@ -1,0 +1,191 @@
+/** Everything that can be said of one receipt: the steps of docs/FORMAT.md section 13.1, its link, and its anchors. */
+import { equal } from "../format/bytes.ts";
+import { hashText } from "../format/chain.ts";
+import type { LedgerName } from "../format/names.ts";
+import { parseVkey } from "../format/note.ts";
+import { formatTime } from "../format/time.ts";
+import type { Keyring } from "../keys/keyring.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import type { Reader } from "../ledger/reader.ts";
+import { VerifyError } from "../verify/errors.ts";
+import { RatchetKeys, ratchetStart } from "../verify/keys.ts";
+import { nameOf, type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
+import type { NamedTarget } from "./ledger-files.ts";
+import type { Pins } from "./pins.ts";
+import { type AtTarget, findAnchor } from "./verify-anchor.ts";
+
+export interface Question {
+  readonly blob: Uint8Array;
+  readonly ledger: LedgerName;
+  /** null: the ledger is not at hand. */
+  readonly reader: Reader | null;
+  readonly keys: { readonly keyring: Keyring } | { readonly why: string };
+  readonly pins: Pins;
+  readonly targets: readonly NamedTarget[];
+}
+
+export interface AnchorSeen {
+  readonly target: string;
+  readonly tree_size: number;
+  readonly root: string;
+  readonly last_modified: string;
+  readonly signed_by: readonly string[];
+}
+
+export interface Examination {
+  /** `pending`: as it should be, as far as it could be seen, but not anchored. */
+  readonly verdict: "anchored" | "pending" | "invalid" | "not_checked";
+  readonly sentence: string;
+  readonly receipt_hash: string;
+  readonly anchors: readonly AnchorSeen[];
+  readonly checked: readonly string[];
+  readonly not_checked: readonly string[];
+  /** Why it is invalid. */
+  readonly problem: { readonly code: string; readonly message: string; readonly pointer?: string; readonly expected?: string; readonly found?: string } | null;
+}
+
+export async function examine(question: Question): Promise<Examination> {
+  const course = new Course();
+  let name = "The receipt";
+  let at: readonly AtTarget[] = [];
+  let problem: VerifyError | null = null;
+  let known = true;
+  try {
+    const verified = verifyReceipt(question.blob, nodeHash);
+    name = nameOf(verified);
+    known = verified.known;
+    course.checked.push("canonical bytes", verified.known ? "fields and number" : "what links and signs it");
+    if (verified.notChecked.length > 0) course.notChecked.push(`fields of a newer format: ${verified.notChecked.join(", ")}`);
+    checkLedgerName(verified, question, course);
+    checkMac(verified, question, course);
+    checkPlace(verified, question, course);
+    checkLink(verified, question, course);
+    at = await checkAnchors(verified, question, course);
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    problem = error;
+  }
+  const contradiction = at.find((one) => one.state === "contradicted");
+  if (contradiction?.state === "contradicted") problem ??= contradiction.error;
+  const verdict = problem !== null ? "invalid" : !known ? "not_checked" : course.verdict(at);
+  return {
+    verdict,
+    sentence: sentence(name, verdict, problem, at, course),
+    receipt_hash: hashText(nodeHash.sha256(question.blob)),
+    anchors: at.flatMap((one) => one.state === "anchored" ? [seen(one)] : []),
+    checked: course.checked,
+    not_checked: [...course.notChecked, "the other receipts of the ledger (receiptd audit checks them all)"],
+    problem: problem === null ? null : {
+      code: problem.code, message: problem.message,
+      ...(problem.pointer === undefined ? {} : { pointer: problem.pointer }),
+      ...(problem.expected === undefined ? {} : { expected: problem.expected }),
+      ...(problem.found === undefined ? {} : { found: problem.found }),
+    },
+  };
+}
+
+/** What was done and what not. */
+class Course {
+  readonly checked: string[] = [];
+  readonly notChecked: string[] = [];
+  macChecked = false;
+
+  verdict(at: readonly AtTarget[]): Examination["verdict"] {
+    if (at.some(({ state }) => state === "anchored")) return "anchored";
+    const asked = at.length > 0 && at.every(({ state }) => state === "waiting");
+    return asked && this.macChecked ? "pending" : "not_checked"; // without its MAC nothing at all vouches for a pending receipt
+  }
+}
+
+function checkLedgerName({ receipt }: VerifiedReceipt, { ledger }: Question, course: Course): void {
+  if (receipt.ledger !== ledger.origin) {
+    throw new VerifyError("ledger_mismatch", "the receipt is one of another ledger", { pointer: "/ledger", expected: ledger.origin, found: receipt.ledger });
+  }
+  course.checked.push(`ledger ${ledger.origin}`);
+}
+
+function checkMac({ receipt }: VerifiedReceipt, { blob, ledger, keys }: Question, course: Course): void {
+  if ("why" in keys) {
+    course.notChecked.push(`the MAC: ${keys.why}`);
+    return;
+  }
+  const starts = keys.keyring.hmacKeys.map((key) => ratchetStart(ledger.ledgerId, key, nodeHash));
+  const macKey = new RatchetKeys(starts, { hash: nodeHash }).macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
+  if (macKey === null) {
+    course.notChecked.push(`the MAC: the keyring has no key ${receipt.key_id} of epoch ${receipt.key_epoch}`);
+    return;
+  }
+  verifyMac(blob, receipt, macKey, nodeHash);
+  course.macChecked = true;
+  course.checked.push(`MAC (${receipt.key_id}, epoch ${receipt.key_epoch})`);
+}
+
+/** The ledger has these very bytes in this place. */
+function checkPlace({ receipt, hash }: VerifiedReceipt, { blob, reader }: Question, course: Course): void {
+  if (reader === null) {
+    course.notChecked.push("that the ledger still has the receipt: there is no ledger at hand");
+    return;
+  }
+  const stored = reader.byIndex(receipt.log_index);
+  if (stored === null) {
+    throw new VerifyError("log_index_gap", "the ledger has no receipt in this place", { pointer: "/log_index", expected: `below ${reader.size()}`, found: receipt.log_index });
+  }
+  if (stored.blob === null || !equal(stored.blob, blob) || !equal(stored.receiptHash, hash)) {
+    throw new VerifyError("link_mismatch", `the ledger has another receipt at log index ${receipt.log_index}`, { expected: hashText(stored.receiptHash), found: hashText(hash) });
+  }
+  course.checked.push(`place in the ledger (log index ${receipt.log_index})`);
+}
+
+function checkLink({ receipt }: VerifiedReceipt, { reader }: Question, course: Course): void {
+  const { organization, org_seq, previous_receipt_hash } = receipt;
+  if (org_seq === 1) {
+    course.checked.push(`link (the first receipt of ${organization})`);
+    return;
+  }
+  if (reader === null) {
+    course.notChecked.push("the link to the receipt before: there is no ledger at hand");
+    return;
+  }
+  const before = reader.byOrgSeq(organization, org_seq - 1);
+  const found = before === null || before.blob === null ? null : hashText(nodeHash.sha256(before.blob));
+  if (found !== previous_receipt_hash) {
+    throw new VerifyError("link_mismatch", `the link does not lead to the receipt of ${organization} before`, { pointer: "/previous_receipt_hash", expected: found ?? "a receipt that is missing", found: previous_receipt_hash });
+  }
+  course.checked.push(`link to the receipt of ${organization} before`);
+}
+
+async function checkAnchors({ receipt, hash }: VerifiedReceipt, { ledger, pins, targets, reader }: Question, course: Course): Promise<readonly AtTarget[]> {
+  if (pins.vkeys.length === 0 || targets.length === 0) {
+    course.notChecked.push(`the anchors: ${targets.length === 0 ? "no target was named" : "no vkey to check their signatures with"}`);
+    return [];
+  }
+  const found: AtTarget[] = [];
+  for (const { target } of targets) {
+    const at = await findAnchor(target, { logIndex: receipt.log_index, hash, ledger, vkeys: pins.vkeys.map(parseVkey), reader });
+    found.push(at);
+    if (at.state === "anchored") course.checked.push(`anchor at ${target.name} (tree size ${at.facts.treeSize}), its signature, and that the receipt is under it (${at.by})`);
+    if (at.state === "waiting" || at.state === "unavailable") course.notChecked.push(at.why);
+  }
+  if (!pins.pinned) course.notChecked.push("that the signing key is the right one: it is this host's own; pin yours with --vkey");
+  if (targets.some(({ target }) => !target.trustedTime)) course.notChecked.push("when it was anchored: a folder's times are those of its host");
+  return found;
+}
+
+function seen({ facts, version }: Extract<AtTarget, { state: "anchored" }>): AnchorSeen {
+  const target = version.name; // its full name: what a person would look at
+  return { target, tree_size: facts.treeSize, root: hashText(facts.root), last_modified: formatTime(version.lastModified), signed_by: facts.signedBy };
+}
+
+function sentence(name: string, verdict: Examination["verdict"], problem: VerifyError | null, at: readonly AtTarget[], course: Course): string {
+  if (problem !== null) {
+    const anchor = at.find((one) => one.state === "contradicted");
+    const since = anchor?.state === "contradicted" ? ` The anchor of ${anchor.facts.treeSize} receipts is of ${formatTime(anchor.version.lastModified)}.` : "";
+    return `${name} is INVALID: ${problem.code}: ${problem.message}.${since}`;
+  }
+  const anchor = at.find((one) => one.state === "anchored");
+  if (verdict === "anchored" && anchor?.state === "anchored") {
+    return `${name} is anchored: unchanged since ${formatTime(anchor.version.lastModified)} at the latest, when ${anchor.facts.treeSize} receipts were anchored.`;
+  }
+  if (verdict === "pending") return `${name} is pending: its MAC is right, but it is not anchored yet.`;
+  return `${name} could not be checked: ${course.notChecked[0] ?? "nothing vouches for it"}.`;
+}

@@ -1,0 +1,98 @@
+/** `receiptd verify`: one receipt, from its bytes to the anchor at a target; what was checked, and what not. */
+import { existsSync, readFileSync } from "node:fs";
+import type { Command } from "commander";
+import type { LedgerName } from "../format/names.ts";
+import type { Reader } from "../ledger/reader.ts";
+import { VerifyError } from "../verify/errors.ts";
+import { verifyReceipt } from "../verify/receipt.ts";
+import type { Cli } from "./cli.ts";
+import { examples, type Run } from "./command.ts";
+import { CliError, type ExitCode } from "./errors.ts";
+import { findReceipt, isCopy, keyring, type LedgerOptions, ledgerPath, namingOf, targets, withReader } from "./ledger-files.ts";
+import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
+import { printable } from "./table.ts";
+import { ledgerAt } from "./target-ledgers.ts";
+import { type Examination, examine } from "./verify-receipt.ts";
+
+interface VerifyOptions extends LedgerOptions, PinOptions {
+  readonly ledgerId?: string;
+}
+
+const EXIT: Readonly<Record<Examination["verdict"], ExitCode>> = { anchored: 0, pending: 0, invalid: 1, not_checked: 2 };
+
+export function addVerify(program: Command, run: Run): void {
+  addPinOptions(program.command("verify")
+    .summary("verify one receipt")
+    .description("Verifies one receipt: its bytes, its MAC where the keys can be read, its link, and that it is under an anchor at a target, signed by a key that you trust. A file with the receipt's exact bytes can be verified against anchors alone."))
+    .argument("<receipt>", "receipt_id, receipt number, log index, or a file with the receipt's bytes")
+    .option("--ledger <path>", "a copy of a ledger (its file or folder) in place of the configured one")
+    .option("--anchors <folder>", "a folder of anchors in place of the configured targets")
+    .option("--ledger-id <id>", "which ledger, where the folder has anchors of several with one origin")
+    .addHelpText("after", examples(["receiptd verify PR-2026-00042 --trust vkeys.txt", "receiptd verify receipt.json --anchors copy/anchors --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'"]))
+    .action(run(verify));
+}
+
+async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promise<ExitCode> {
+  const file = existsSync(receipt) ? withoutLineFeed(readFileSync(receipt)) : null;
+  const alone = file !== null && options.ledger === undefined && (options.anchors !== undefined || !existsSync(ledgerPath(cli, options)));
+  const examination = await (alone
+    ? verifyAlone(cli, file, options)
+    : withReader(cli, options, (reader) => verifyIn(cli, reader, file ?? blobOf(reader, receipt), reader.identity(), options)));
+  cli.result(examination, () => report(examination));
+  return EXIT[examination.verdict];
+}
+
+function verifyIn(cli: Cli, reader: Reader, blob: Uint8Array, ledger: LedgerName, options: VerifyOptions): Promise<Examination> {
+  const keys = keysFor(cli, options, ledger);
+  const pins = pinsOf(options, "keyring" in keys ? keys.keyring : null);
+  return examine({ blob, ledger, reader, keys, pins, targets: targets(cli, options) });
+}
+
+function keysFor(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof keyring> {
+  if (isCopy(cli, options)) return { why: "no keys were given" };
+  const found = keyring(cli);
+  if ("keyring" in found && found.keyring.ledgerId !== ledger.ledgerId) return { why: `the keyring at hand is that of ledger ${found.keyring.ledgerId}` };
+  return found;
+}
+
+/** Against anchors, without a ledger: the receipt says which ledger it is of, and the pinned key has to be that ledger's. */
+async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions): Promise<Examination> {
+  const origin = originOf(blob);
+  const at = targets(cli, options);
+  const ledger = origin === null ? { origin: "", ledgerId: "" } : await ledgerAt(at, origin, options.ledgerId);
+  return examine({ blob, ledger, reader: null, keys: { why: "there is no ledger at hand" }, pins: pinsOf(options, null), targets: at });
+}
+
+/** Null where the bytes are no receipt, which is then what `examine` finds. */
+function originOf(blob: Uint8Array): string | null {
+  try {
+    return verifyReceipt(blob).receipt.ledger;
+  } catch (error) {
+    if (error instanceof VerifyError) return null;
+    throw error;
+  }
+}
+
+function blobOf(reader: Reader, receipt: string): Uint8Array {
+  const found = findReceipt(reader, namingOf(receipt));
+  if (found.blob === null) throw new CliError("not_found", "the receipt is in the index of the ledger, but its bytes are missing", "see what is damaged with: receiptd audit");
+  return found.blob;
+}
+
+/** An editor, or `get` without --raw, may have ended the file with a line feed; a receipt never ends with one. */
+function withoutLineFeed(bytes: Uint8Array): Uint8Array {
+  return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
+}
+
+function report({ sentence, receipt_hash, anchors, checked, not_checked, problem }: Examination): string {
+  const expected = problem?.expected === undefined ? [] : [`  expected     ${problem.expected}`];
+  const found = problem?.found === undefined ? [] : [`  found        ${problem.found}`];
+  return [
+    sentence,
+    ...expected, ...found,
+    `  hash         ${receipt_hash}`,
+    ...anchors.flatMap((one) => [`  anchor       ${one.target}`, `               signed by ${one.signed_by.join(", ")}`]),
+    ...checked.map((what) => `  checked      ${what}`),
+    ...not_checked.map((what) => `  not checked  ${what}`),
+  ].map(printable).join("\n");
+}

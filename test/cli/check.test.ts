@@ -1,0 +1,180 @@
+/** `verify`, `audit` and `anchors` on a ledger that was whole and is then changed, by its operator and by a third party with copies. */
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Host, json, type Ran, receipt, type Running } from "./host.ts";
+
+interface Examined {
+  readonly verdict: string;
+  readonly checked: readonly string[];
+  readonly not_checked: readonly string[];
+  readonly problem: { readonly code: string } | null;
+}
+
+interface Audited {
+  readonly verdict: string;
+  readonly findings: readonly { readonly code: string; readonly logIndex?: number }[];
+}
+
+const host = new Host();
+let daemon: Running;
+let vkey: string;
+/** A receipt under the second anchor. */
+const ANCHORED = 4;
+
+beforeAll(async () => {
+  vkey = String(json(await host.must(["init", "--json"]))["vkey"]);
+  daemon = await host.serve();
+  await host.must(["ingest", "-"], { input: [1, 2, 3, 4].map((n) => receipt(n)).join("\n") });
+  await host.must(["anchor"]);
+  await host.must(["append"], { input: receipt(5) });
+});
+afterAll(() => host.remove());
+
+/** A copy of ledger and anchors, as a third party gets it. */
+function copy(name: string): { readonly ledger: string; readonly anchors: string; readonly args: readonly string[] } {
+  cpSync(host.path("receiptd-data"), host.path(name), { recursive: true, filter: (path) => !path.endsWith(".sock") && !/(root\.key|keyring\.json|ratchet|anchor\.db.*)$/.test(path) });
+  const [ledger, anchors] = [join(name, "ledger.db"), join(name, "anchors")];
+  return { ledger, anchors, args: ["--ledger", ledger, "--anchors", anchors, "--vkey", vkey] };
+}
+
+/** Changes a ledger behind the triggers that forbid it. */
+function change(ledger: string, sql: string): void {
+  const db = new Database(host.path(ledger));
+  const triggers = db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all();
+  for (const { name } of triggers) db.exec(`DROP TRIGGER "${name}"`);
+  db.exec(sql);
+  for (const trigger of triggers) db.exec(trigger.sql);
+  db.close();
+}
+
+const examined = (ran: Ran): Examined => JSON.parse(ran.stdout) as Examined;
+const audited = (ran: Ran): Audited => JSON.parse(ran.stdout) as Audited;
+
+describe("verify", () => {
+  test("beside the daemon: anchored and pending, with what was checked", async () => {
+    const [anchored, pinned, pending] = await Promise.all([
+      host.run(["verify", String(ANCHORED)]), host.run(["verify", String(ANCHORED), "--vkey", vkey, "--json"]), host.run(["verify", "7", "--json"]),
+    ]);
+    expect(anchored.code).toBe(0);
+    expect(anchored.stdout).toMatch(/^LN-\d{4}-00003 is anchored: unchanged since .*, when 7 receipts were anchored\.\n/);
+    expect(anchored.stdout).toContain("this host's own");
+    expect(examined(pinned).checked.join("; ")).toMatch(/canonical.*MAC \(key_v1, epoch 1\).*place in the ledger.*link.*anchor at local/);
+    expect(examined(pinned).not_checked.join("; ")).not.toContain("this host's own");
+    expect([pending.code, examined(pending).verdict]).toEqual([0, "pending"]);
+  });
+
+  test("a file with the receipt, against anchors alone; the key decides", async () => {
+    const { anchors } = copy("alone");
+    const { stdout } = await host.must(["get", String(ANCHORED), "--raw"]);
+    writeFileSync(host.path("receipt.json"), `${stdout}\n`);
+    writeFileSync(host.path("changed.json"), stdout.replace('"n":3', '"n":9'));
+    writeFileSync(host.path("trust"), `# pinned\n\n${vkey}\n`);
+    const other = String(json(await (async () => {
+      const elsewhere = new Host();
+      try {
+        return await elsewhere.must(["init", "--json"]);
+      } finally {
+        await elsewhere.remove();
+      }
+    })())["vkey"]);
+    const [good, bad, wrongKey, noKey] = await Promise.all([
+      host.run(["verify", "receipt.json", "--anchors", anchors, "--trust", "trust", "--json"]),
+      host.run(["verify", "changed.json", "--anchors", anchors, "--vkey", vkey, "--json"]),
+      host.run(["verify", "receipt.json", "--anchors", anchors, "--vkey", other, "--json"]),
+      host.run(["verify", "receipt.json", "--anchors", anchors, "--json"]),
+    ]);
+    expect([good.code, examined(good).verdict]).toEqual([0, "anchored"]);
+    expect(examined(good).not_checked.join("; ")).toMatch(/the MAC: .*; .*ledger at hand/);
+    expect([bad.code, examined(bad).verdict, examined(bad).problem?.code]).toEqual([1, "invalid", "inclusion_mismatch"]);
+    expect([wrongKey.code, examined(wrongKey).verdict]).toEqual([2, "not_checked"]);
+    expect([noKey.code, examined(noKey).verdict]).toEqual([2, "not_checked"]);
+  });
+
+  test("a changed receipt is invalid, with and without keys", async () => {
+    const { ledger, args } = copy("edited");
+    change(ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":3', '"n":9') AS BLOB) WHERE log_index = ${ANCHORED}`);
+    const withoutKeys = await host.run(["verify", String(ANCHORED), ...args, "--json"]);
+    expect([withoutKeys.code, examined(withoutKeys).verdict]).toEqual([1, "invalid"]);
+    const withKeys = await host.run(["verify", String(ANCHORED), "--ledger", ledger, "--config", "receiptd.yaml", "--json"]);
+    expect([withKeys.code, examined(withKeys).problem?.code]).toEqual([1, "mac_mismatch"]);
+    const next = await host.run(["verify", String(ANCHORED + 1), ...args, "--json"]);
+    expect([next.code, examined(next).problem?.code]).toEqual([1, "link_mismatch"]);
+  });
+
+  test("without anchors nothing vouches for a receipt of which there is no key", async () => {
+    const { ledger, anchors } = copy("no-anchors");
+    rmSync(host.path(anchors), { recursive: true });
+    mkdirSync(host.path(anchors));
+    const pending = await host.run(["verify", String(ANCHORED), "--ledger", ledger, "--anchors", anchors, "--vkey", vkey, "--json"]);
+    expect([pending.code, examined(pending).verdict]).toEqual([2, "not_checked"]);
+    const gone = await host.run(["verify", String(ANCHORED), "--ledger", ledger, "--anchors", "nowhere", "--vkey", vkey]);
+    expect([gone.code, gone.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: no_targets: /)]);
+  });
+});
+
+describe("audit", () => {
+  test("beside the daemon: text, JSON, ranges, progress", async () => {
+    const [text, asJson, range, empty] = await Promise.all([
+      host.run(["audit", "--vkey", vkey, "--progress"]), host.run(["audit", "--json", "--vkey", vkey]),
+      host.run(["audit", "--organization", "loans", "--from", "2020-01-01", "--json"]), host.run(["audit", "--from", "2026-02-30"]),
+    ]);
+    expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are as they were recorded, as anchored at local; 1 of them are not anchored yet\.\n/) });
+    expect(text.stderr).toMatch(/receipts {2}/);
+    expect([asJson.code, audited(asJson).verdict]).toEqual([0, "ok"]);
+    expect(audited(range)).toMatchObject({ verdict: "ok", scope: { organization: "loans" } });
+    expect([empty.code, empty.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: --from /)]);
+  });
+
+  test("by a third party with copies and a key; without the ledger; without a key", async () => {
+    const { args, anchors, ledger } = copy("third");
+    const [whole, gone, noKey] = await Promise.all([
+      host.run(["audit", ...args, "--json"]), host.run(["audit", "--ledger-gone", "--anchors", anchors, "--vkey", vkey, "--json"]),
+      host.run(["audit", "--ledger", ledger, "--anchors", anchors, "--json"]),
+    ]);
+    expect([whole.code, audited(whole).verdict]).toEqual([0, "ok"]);
+    expect([gone.code, audited(gone).verdict]).toEqual([0, "ok"]);
+    expect([noKey.code, audited(noKey).verdict]).toEqual([2, "not_checked"]);
+  });
+
+  test("names the receipt that was changed, and the anchor that is missing", async () => {
+    const edited = copy("audit-edited");
+    change(edited.ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":3', '"n":9') AS BLOB) WHERE log_index = ${ANCHORED}`);
+    const cut = copy("audit-cut");
+    removeFirst(host.path(cut.anchors), ".tlog-proof");
+    const [changed, missing] = await Promise.all([host.run(["audit", ...edited.args, "--json"]), host.run(["audit", ...cut.args, "--json"])]);
+    expect([changed.code, audited(changed).findings[0]?.logIndex]).toEqual([1, ANCHORED]);
+    expect([missing.code, audited(missing).findings.map(({ code }) => code)]).toEqual([1, expect.arrayContaining(["anchor_missing"])]);
+  });
+});
+
+test("anchors marks one that is missing, and targets that cannot be seen", async () => {
+  const { ledger, anchors } = copy("anchors-cut");
+  const args = ["--ledger", ledger, "--anchors", anchors];
+  const whole = await host.run(["anchors", ...args]);
+  expect([whole.code, whole.stdout]).toMatchObject([0, expect.stringMatching(/there/)]);
+  removeFirst(host.path(anchors), ".tlog-proof");
+  const cut = await host.run(["anchors", ...args]);
+  expect([cut.code, cut.stdout]).toMatchObject([1, expect.stringMatching(/^1 anchor is missing at a target\.\n(.|\n)*start +missing/)]);
+  renameSync(host.path("receiptd-data/anchors"), host.path("receiptd-data/away"));
+  try {
+    const unseen = await host.run(["anchors", "--json"]);
+    expect([unseen.code, json(unseen)["unavailable"]]).toEqual([2, ["local"]]);
+  } finally {
+    renameSync(host.path("receiptd-data/away"), host.path("receiptd-data/anchors"));
+  }
+});
+
+/** Removes the object that comes first by name. */
+function removeFirst(folder: string, ending: string): void {
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(ending)).sort();
+  rmSync(join(folder, names[0]!));
+}
+
+test("the daemon has written no secret to its log", () => {
+  const [keyring, root] = [readFileSync(host.path("receiptd-data/keyring.json"), "utf8"), readFileSync(host.path("receiptd-data/root.key"))];
+  const secrets = [...keyring.matchAll(/"(?:seed|private_key|request_secret)": "([^"]+)"/g)].map((match) => match[1]!);
+  expect(secrets).toHaveLength(3);
+  for (const secret of [...secrets, root.toString("hex"), root.toString("base64")]) expect(daemon.stderr()).not.toContain(secret);
+});
