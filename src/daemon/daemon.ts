@@ -29,8 +29,6 @@ export interface Daemon {
 /** ms */
 const COMPARE_PATIENCE = 10_000;
 const DRAIN = 10_000;
-/** For the calls that are taken; those that wait for an anchor get their answer with the last one. */
-const SETTLE = 1000;
 const LAST_ANCHOR = 10_000;
 
 export async function startDaemon(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Daemon> {
@@ -94,10 +92,8 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     };
 
     let server: IntakeServer | null = null;
-    let stopping: { readonly code: string; readonly message: string } | null = null;
     const port = new Port({
-      writer, reader, keys, closer, publisher, fatal, startedAt,
-      refusal: () => stopping ?? refusal(),
+      writer, reader, keys, closer, publisher, refusal, fatal, startedAt,
       vkey: checkpointKey.vkey,
       dataDir: config.data_dir,
       load: () => ({ connections: server?.connections() ?? 0, latency: intake.latency.read() }),
@@ -141,13 +137,10 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       ledgerId: writer.ledgerId,
       async stop() {
         schedule.stop();
-        const drained = listening.drain(DRAIN);
-        await Promise.race([drained, sleep(SETTLE)]);
-        stopping = { code: "shutting_down", message: "the daemon is stopping; send this again when it is back" }; // nothing comes after the last anchor
+        await listening.drain(DRAIN); // from here on nothing comes that the last anchor would leave out
         close("shutdown");
         await closer.settled();
         if (refusal() === null) await anchored(port, writer.previousAnchor?.treeSize ?? 0);
-        await drained;
         await publisher.stop();
         await ratchet.close();
         reader.close();

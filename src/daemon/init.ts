@@ -3,7 +3,8 @@
  * ledger that is there is complete; a creation that was cut short is taken up where it stopped.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import { createDirectoryTarget } from "../anchor/directory.ts";
 import { createOutbox } from "../anchor/outbox.ts";
 import type { Config } from "../config.ts";
@@ -48,7 +49,7 @@ export function initLedger(config: Config): { readonly ledgerId: string; readonl
   if (existsSync(places.ledger)) {
     throw new LedgerError("ledger_exists", `${places.ledger} is there already; a ledger is created once and never replaced`);
   }
-  mkdirSync(config.data_dir, { recursive: true, mode: 0o700 });
+  createFolder(config.data_dir);
   const root = existsSync(places.rootKey) ? openRootKeyFile(places.rootKey) : createRootKeyFile(places.rootKey);
   const identity = { origin: config.origin, ledgerId: toHex(randomBytes(16)) };
   const keyring = existsSync(places.keyring)
@@ -66,4 +67,17 @@ export function initLedger(config: Config): { readonly ledgerId: string; readonl
   };
   createLedger(places.ledger, { origin: keyring.origin, ledgerId: keyring.ledgerId, details }, keys, writerOptions(config));
   return { ledgerId: keyring.ledgerId, vkey };
+}
+
+/** With the folders above it where they are missing, all on the disk: a ledger in a folder whose name is lost is lost. */
+function createFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 }) ?? path; // also one that a creation that was cut short has left
+  for (let at = path; at.length >= first.length && at !== dirname(at); at = dirname(at)) {
+    const fd = openSync(dirname(at), "r");
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
 }

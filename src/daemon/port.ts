@@ -81,9 +81,9 @@ export class Port implements IntakePort {
   }
 
   onAnchored(size: number, done: () => void): () => void {
-    const stop = this.#waiters.add(size, done);
-    this.#waiters.reached(this.anchoredSize());
-    return stop;
+    if (this.anchoredSize() < size) return this.#waiters.add(size, done);
+    done();
+    return () => undefined;
   }
 
   async anchorNow(): Promise<{ readonly treeSize: number; readonly root: string }> {

@@ -246,5 +246,5 @@ function uint32(value: number): Uint8Array<ArrayBuffer> {
 }
 
 function littleEndian(bytes: Uint8Array): bigint {
-  return BigInt(`0x${toHex(bytes.slice().reverse())}`);
+  return BigInt(`0x${toHex(bytes.toReversed())}`);
 }

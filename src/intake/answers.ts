@@ -3,10 +3,11 @@ import { fromUtf8, toHex } from "../format/bytes.ts";
 import { formatNumber, HASH_PREFIX } from "../format/chain.ts";
 import { formatTime } from "../format/time.ts";
 import type { StoredReceipt } from "../ledger/stage.ts";
-import type { Acknowledged, Durability } from "../ledger/writer.ts";
+import type { Acknowledged } from "../ledger/admit.ts";
+import type { Durability } from "../ledger/writer.ts";
 
 /** What is guaranteed of a receipt: the disk holds the first `syncedSize` receipts. */
-export function guaranteed(stored: StoredReceipt, syncedSize: number): Durability {
+function guaranteed(stored: StoredReceipt, syncedSize: number): Durability {
   return stored.logIndex < syncedSize ? "disk" : "wal";
 }
 

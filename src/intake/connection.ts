@@ -18,7 +18,7 @@ export interface ConnectionLimits {
   readonly writeTimeout: number;
 }
 
-/** The place of one answer; `fill` may be called later, the answers leave in the order of the calls. */
+/** The place of one answer, which may come later; the answers leave in the order of the calls. */
 export interface Slot {
   text: string | null;
 }
@@ -27,7 +27,7 @@ const PAUSE_ABOVE = 64 * 1024;
 const UNREAD_ANSWERS = 1024 * 1024;
 /** A peer that only sends rubbish is let go. */
 const MAX_ERRORS_IN_A_ROW = 100;
-/** ms for a connection's last answer to leave. */
+/** ms for the peer to close, once it has been sent everything. */
 const LINGER = 2000;
 
 export class Connection {
@@ -36,10 +36,16 @@ export class Connection {
   readonly #lines: LineReader;
   readonly #onReady: (connection: Connection) => void;
   readonly #slots: Slot[] = [];
+  /** Length of the answers in the slots: they may have to wait for one before them. */
+  #due = 0;
+  /** A limit keeps it from its next line. */
+  #heldBack = false;
   #unfinishedSince: number | null = null;
   #unreadSince: number | null = null;
   #unreadBytes = 0;
   #ended = false;
+  #stopping = false;
+  /** Nothing that it says is heard any more. */
   #closing = false;
   #errorsInARow = 0;
   readonly #gone = new AbortController();
@@ -61,19 +67,19 @@ export class Connection {
     });
     socket.on("drain", () => {
       this.#unreadSince = null;
-      onReady(this);
+      if (this.#heldBack) onReady(this);
     });
     setMaxListeners(0, this.#gone.signal);
-    socket.on("close", () => this.#gone.abort());
+    socket.on("close", () => this.#gone.abort(new RpcError("timeout", "the client is gone")));
     socket.on("error", () => socket.destroy()); // the peer is gone; what was committed stays
   }
 
   /** Bytes held for what it sent. */
   get held(): number {
-    return this.#lines.held;
+    return this.closed ? 0 : this.#lines.held;
   }
 
-  /** Aborted when the connection is closed: what it waited for is not waited for any more. */
+  /** Aborted, with an RpcError, when what it waits for is not to be waited for any more: it is closed, or the daemon stops. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
@@ -85,13 +91,14 @@ export class Connection {
   /** The next line to work on, or null where there is none now: not finished, too many in flight, answers unread. */
   nextLine(): Buffer | null {
     if (this.#closing || this.closed) return null;
-    if (this.#slots.length >= this.#limits.maxInFlight || this.#socket.writableLength > UNREAD_ANSWERS) return null;
+    this.#heldBack = this.#slots.length >= this.#limits.maxInFlight || this.#due + this.#socket.writableLength > UNREAD_ANSWERS;
+    if (this.#heldBack) return null;
     const line = this.#lines.next();
     if (line === "too_long") {
       this.fail(new RpcError("message_too_large", `a message is at most ${this.#limits.maxMessage} bytes; this connection is closed`));
       return null;
     }
-    if (this.#lines.waiting < PAUSE_ABOVE / 2 && this.#socket.isPaused()) this.#socket.resume();
+    if (this.#lines.waiting < PAUSE_ABOVE / 2 && this.#socket.isPaused() && !this.#stopping) this.#socket.resume();
     if (line !== null) {
       this.#unfinishedSince = null;
       return line;
@@ -105,6 +112,12 @@ export class Connection {
     const slot: Slot = { text: null };
     this.#slots.push(slot);
     return slot;
+  }
+
+  /** Fills the place of an answer with its line. */
+  answer(slot: Slot, text: string): void {
+    slot.text = text;
+    this.#due += text.length;
   }
 
   /** Counts what could not be understood; a connection of nothing but errors is closed. */
@@ -121,35 +134,42 @@ export class Connection {
     let sent = 0;
     while (sent < this.#slots.length && this.#slots[sent]!.text !== null) text += this.#slots[sent++]!.text;
     if (sent === 0) return;
-    const full = this.#slots.length >= this.#limits.maxInFlight;
     this.#slots.splice(0, sent);
+    this.#due -= text.length;
     if (this.closed) return;
     this.#socket.write(text);
-    if (full || this.#ended) this.#onReady(this);
+    if (this.#closing && this.#slots.length === 0) this.#close();
+    else if (this.#heldBack || this.#ended) this.#onReady(this);
   }
 
   /** A last, coded error behind the answers that are due, and the end. */
   fail(error: RpcError): void {
-    if (this.#closing) return;
-    this.slot().text = errorLine(null, error);
+    if (this.#closing || this.closed) return;
+    this.#hearNoMore();
+    this.answer(this.slot(), errorLine(null, error));
     this.flush();
-    this.#close();
   }
 
   /** Ends the connection once every answer due has been sent. */
   #finish(): void {
-    if (this.#lines.unfinished) {
+    if (this.#lines.unfinished && this.#stopping) {
+      this.fail(new RpcError("shutting_down", "receiptd is stopping; the line that was not finished was not taken"));
+    } else if (this.#lines.unfinished) {
       this.fail(new RpcError("incomplete_line", "the connection ended within a line; it was not taken: end every message with a newline"));
     } else if (this.#slots.length === 0) {
+      this.#hearNoMore();
       this.#close();
     }
   }
 
-  #close(): void {
+  #hearNoMore(): void {
     this.#closing = true;
+    this.#lines.drop();
     this.#socket.resume(); // read and drop, so that the peer's unread bytes do not reset the connection before our answer is read
-    this.#socket.end();
-    setTimeout(() => this.#socket.destroy(), LINGER).unref();
+  }
+
+  #close(): void {
+    this.#socket.end(() => setTimeout(() => this.#socket.destroy(), LINGER).unref());
   }
 
   /** Called about once a second. */
@@ -163,14 +183,21 @@ export class Connection {
     if (unread === 0 || unread < this.#unreadBytes) this.#unreadSince = null;
     else this.#unreadSince ??= now;
     this.#unreadBytes = unread;
+    // Whoever has closed looks like one that has only finished sending, until something is written; of no bytes the kernel tells too.
+    if (this.#ended && unread === 0 && !this.#socket.writableEnded) this.#socket.write("");
     if (this.#unreadSince !== null && now - this.#unreadSince > this.#limits.writeTimeout) this.#socket.destroy();
   }
 
-  /** Takes nothing more; closes when the answers due have been sent. */
-  end(): void {
+  /** The daemon stops: reads nothing more, waits for nothing, closes when the answers due have been sent; then it resolves. */
+  end(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#socket.once("close", () => resolve()));
+    this.#gone.abort(new RpcError("shutting_down", "receiptd is stopping; the receipt is stored and will be anchored: wait again"));
+    if (this.#closing) return closed;
+    this.#stopping = true;
     this.#ended = true;
     this.#socket.pause();
     this.#onReady(this);
+    return closed;
   }
 
   destroy(): void {

@@ -1,12 +1,13 @@
 /**
  * The work on what clients sent, in rounds: one line of each connection in turn, until there is nothing more or the group is full;
- * then one commit for all appends of the round, one write per connection. The group grows by itself with the load, and no client's
- * flood delays another by more than one line a round.
+ * then one commit for all appends of the round, one write per connection. The group grows by itself with the load. No client's
+ * flood delays another by more than one line a turn, nor by more than one full round: who was served goes behind who was not.
  */
 import { FormatError } from "../format/errors.ts";
 import { readRequest, type Request } from "../format/request.ts";
 import { LedgerError } from "../ledger/errors.ts";
-import type { Acknowledged, Durability } from "../ledger/writer.ts";
+import type { Acknowledged } from "../ledger/admit.ts";
+import type { Durability } from "../ledger/writer.ts";
 import { ackText, acksText } from "./answers.ts";
 import type { Connection, Slot } from "./connection.ts";
 import { type Latency, newLatency } from "./latency.ts";
@@ -14,6 +15,7 @@ import { answerCall } from "./methods.ts";
 import { needed, only, readAck, readReceipts } from "./params.ts";
 import type { IntakePort } from "./port.ts";
 import { type Call, errorLine, parseCall, resultLine, type RpcId, RpcError } from "./protocol.ts";
+import { Syncs } from "./syncs.ts";
 
 export interface IntakeOptions {
   readonly port: IntakePort;
@@ -34,13 +36,25 @@ interface Append {
   readonly durability: Durability;
 }
 
-/** A group is committed at this many receipts or bytes of messages, if not before. */
-const GROUP_RECEIPTS = 256;
-const GROUP_BYTES = 1024 * 1024;
+/** What one round works on; its appends are committed together. */
+interface Round {
+  readonly group: Append[];
+  readonly inGroup: Set<Connection>;
+  readonly touched: Set<Connection>;
+  /** Receipts to store, and other lines. */
+  lines: number;
+  /** Length of the messages, and of answers that were made at once. */
+  bytes: number;
+}
+
+/** A round ends at this much, if not before. */
+const ROUND_LINES = 256;
+const ROUND_BYTES = 1024 * 1024;
 
 export class Intake {
   readonly #options: IntakeOptions;
   readonly latency: Latency = newLatency();
+  readonly #syncs: Syncs;
   #ready = new Set<Connection>();
   /** Calls that must see the appends before them: the first of the connection's next round. */
   readonly #postponed = new Map<Connection, { readonly slot: Slot; readonly call: Call }>();
@@ -49,7 +63,11 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#syncs = new Syncs(options.port);
   }
+
+  /** Something went wrong that no client caused. */
+  readonly report = (error: unknown): void => this.#options.onInternalError(error);
 
   /** The connection has something to do: bytes, room for answers, or its end. */
   readonly ready = (connection: Connection): void => {
@@ -68,50 +86,45 @@ export class Intake {
   }
 
   #round(): void {
-    const group: Append[] = [];
-    const inGroup = new Set<Connection>();
-    const touched = new Set<Connection>();
+    const round: Round = { group: [], inGroup: new Set(), touched: new Set(), lines: 0, bytes: 0 };
     const startedAt = this.#firstReadyAt;
-    let receipts = 0;
-    let bytes = 0;
     let turn = [...this.#ready];
-    while (turn.length > 0 && receipts < GROUP_RECEIPTS && bytes < GROUP_BYTES) {
+    while (turn.length > 0 && !isFull(round)) {
       const next: Connection[] = [];
       for (const connection of turn) {
-        if (receipts >= GROUP_RECEIPTS || bytes >= GROUP_BYTES) break; // those not reached stay ready
-        const postponed = this.#postponed.get(connection);
-        if (postponed !== undefined) {
-          if (inGroup.has(connection)) continue;
-          this.#postponed.delete(connection);
-          touched.add(connection);
-          this.#answer(connection, postponed.slot, postponed.call);
-          next.push(connection);
-          continue;
-        }
-        const line = connection.nextLine();
-        if (line === null) {
-          this.#ready.delete(connection);
-          continue;
-        }
-        bytes += line.length;
-        touched.add(connection);
-        if (isBlank(line)) {
-          next.push(connection);
-          continue;
-        }
-        const append = this.#take(connection, line, inGroup);
-        if (append !== null) {
-          group.push(append);
-          inGroup.add(connection);
-          receipts += append.requests.length;
-        }
-        next.push(connection);
+        if (isFull(round)) break; // those not reached stay ready
+        if (this.#oneLine(connection, round)) next.push(connection);
       }
       turn = next;
     }
-    if (group.length > 0) this.#commit(group, startedAt);
-    for (const connection of touched) connection.flush();
+    if (round.group.length > 0) this.#commit(round.group, startedAt);
+    for (const connection of round.touched) {
+      connection.flush();
+      if (this.#ready.delete(connection)) this.#ready.add(connection);
+    }
     if (this.#ready.size > 0) this.#again();
+  }
+
+  /** Works on one line of the connection, where it has one that need not wait for the round's commit. */
+  #oneLine(connection: Connection, round: Round): boolean {
+    const postponed = this.#postponed.get(connection);
+    if (postponed !== undefined) {
+      if (round.inGroup.has(connection)) return false;
+      this.#postponed.delete(connection);
+      round.touched.add(connection);
+      this.#answer(connection, postponed.slot, postponed.call, round);
+      return true;
+    }
+    const line = connection.nextLine();
+    if (line === null) {
+      this.#ready.delete(connection);
+      return false;
+    }
+    round.touched.add(connection);
+    round.lines++;
+    round.bytes += line.length;
+    if (!isBlank(line)) this.#take(connection, line, round);
+    return true;
   }
 
   #again(): void {
@@ -119,8 +132,8 @@ export class Intake {
     this.ready(connection!);
   }
 
-  /** Works on one line; an append is returned for the group, everything else gets its answer. */
-  #take(connection: Connection, line: Buffer, inGroup: ReadonlySet<Connection>): Append | null {
+  /** An append goes into the group, everything else gets its answer. */
+  #take(connection: Connection, line: Buffer, round: Round): void {
     const slot = connection.slot();
     let id: RpcId = null;
     try {
@@ -128,18 +141,20 @@ export class Intake {
       id = call.id;
       if (call.method === "append" || call.method === "append_many") {
         const append = this.#readAppend(connection, slot, call);
-        connection.countError(false);
-        return append;
+        round.group.push(append);
+        round.inGroup.add(connection);
+        round.lines += append.requests.length - 1;
+      } else if (round.inGroup.has(connection)) {
+        this.#postponed.set(connection, { slot, call });
+      } else {
+        this.#answer(connection, slot, call, round);
       }
       connection.countError(false);
-      if (inGroup.has(connection)) this.#postponed.set(connection, { slot, call });
-      else this.#answer(connection, slot, call);
     } catch (error) {
       if (error instanceof RpcError && error.id !== null) id = error.id;
-      this.#refuse(slot, id, error);
+      this.#refuse(connection, slot, id, error);
       connection.countError(id === null);
     }
-    return null;
   }
 
   #readAppend(connection: Connection, slot: Slot, call: Call): Append {
@@ -164,13 +179,13 @@ export class Intake {
     for (const [i, append] of group.entries()) {
       const outcome = outcomes[i];
       if (outcome === undefined) {
-        this.#refuse(append.slot, append.id, error);
+        this.#refuse(append.connection, append.slot, append.id, error);
       } else if (!outcome.ok) {
         const where = append.many ? `/params/receipts/${outcome.at}` : "/params/receipt";
         const why = outcome.code === "conflict"
           ? `receipt_id ${outcome.receiptId} was recorded with other content; ${append.many ? "nothing of this call was stored" : "nothing was stored"}`
           : "the ledger has as many organizations as limits.max_organizations allows; nothing was stored";
-        this.#refuse(append.slot, append.id, new RpcError(outcome.code, why, { pointer: where, receipt_id: outcome.receiptId }));
+        this.#refuse(append.connection, append.slot, append.id, new RpcError(outcome.code, why, { pointer: where, receipt_id: outcome.receiptId }));
       } else if (append.durability === "disk" && outcome.receipts.some(({ stored }) => stored.logIndex >= synced)) {
         late.push({ append, receipts: outcome.receipts }); // duplicates of receipts that were acknowledged as `wal`
       } else {
@@ -184,40 +199,44 @@ export class Intake {
 
   async #acknowledgeLate(late: readonly { readonly append: Append; readonly receipts: readonly Acknowledged[] }[]): Promise<void> {
     try {
-      const synced = await this.#options.port.sync();
+      const synced = await this.#syncs.sync();
       for (const { append, receipts } of late) this.#acknowledge(append, receipts, synced);
     } catch (error) {
-      for (const { append } of late) this.#refuse(append.slot, append.id, error);
-      this.#options.port.fatal(error as Error);
+      for (const { append } of late) this.#refuse(append.connection, append.slot, append.id, error);
     }
     for (const { append } of late) append.connection.flush();
   }
 
   #acknowledge(append: Append, receipts: readonly Acknowledged[], synced: number): void {
-    append.slot.text = resultLine(append.id, append.many ? acksText(receipts, synced) : ackText(receipts[0]!, synced));
+    append.connection.answer(append.slot, resultLine(append.id, append.many ? acksText(receipts, synced) : ackText(receipts[0]!, synced)));
   }
 
-  #answer(connection: Connection, slot: Slot, call: Call): void {
+  #answer(connection: Connection, slot: Slot, call: Call, round: Round): void {
     const { port, maxWait } = this.#options;
     try {
-      const answer = answerCall(call, port, maxWait, connection.gone);
+      const answer = answerCall(call, { port, sync: this.#syncs.sync, maxWait, gone: connection.gone });
       if (typeof answer === "string") {
-        slot.text = resultLine(call.id, answer);
+        connection.answer(slot, resultLine(call.id, answer));
+        round.bytes += answer.length;
         return;
       }
       answer.then(
-        (text) => { slot.text = resultLine(call.id, text); },
-        (error: unknown) => this.#refuse(slot, call.id, error),
+        (text) => connection.answer(slot, resultLine(call.id, text)),
+        (error: unknown) => this.#refuse(connection, slot, call.id, error),
       ).finally(() => connection.flush());
     } catch (error) {
-      this.#refuse(slot, call.id, error);
+      this.#refuse(connection, slot, call.id, error);
     }
   }
 
-  #refuse(slot: Slot, id: RpcId, error: unknown): void {
-    slot.text = errorLine(id, error);
+  #refuse(connection: Connection, slot: Slot, id: RpcId, error: unknown): void {
+    connection.answer(slot, errorLine(id, error));
     if (!(error instanceof RpcError || error instanceof FormatError || error instanceof LedgerError)) this.#options.onInternalError(error);
   }
+}
+
+function isFull(round: Round): boolean {
+  return round.lines >= ROUND_LINES || round.bytes >= ROUND_BYTES;
 }
 
 /** A here-document or a CRLF client may leave empty lines between messages. */

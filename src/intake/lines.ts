@@ -6,6 +6,8 @@
 
 const LF = 0x0a;
 const FIRST_CAPACITY = 4096;
+/** Bytes that a chunk costs beside its own: of a client that sends byte by byte, the chunks are what fills the memory. */
+const CHUNK_COST = 1024;
 
 export class LineReader {
   readonly #maxLine: number;
@@ -25,9 +27,9 @@ export class LineReader {
     this.#waiting += chunk.length;
   }
 
-  /** Bytes that `next` has not looked at. */
+  /** What `next` has not looked at, in bytes of memory. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#waiting + this.#chunks.length * CHUNK_COST;
   }
 
   /** Is a line begun and not finished, as far as `next` has looked? */
@@ -37,7 +39,7 @@ export class LineReader {
 
   /** Memory held, in bytes. */
   get held(): number {
-    return this.#waiting + this.#partial.length;
+    return this.waiting + this.#partial.length;
   }
 
   /** The next line; null: it is not finished yet; "too_long": the reader is of no further use. */
@@ -57,6 +59,14 @@ export class LineReader {
       this.#length = 0;
       return line;
     }
+  }
+
+  /** Forgets everything; the reader is of no further use. */
+  drop(): void {
+    this.#chunks.length = 0;
+    this.#waiting = 0;
+    this.#partial = Buffer.alloc(0);
+    this.#length = 0;
   }
 
   #advance(chunk: Buffer, by: number): void {

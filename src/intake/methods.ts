@@ -4,8 +4,19 @@ import { needed, only, readIndex, readOrganization, readWhich } from "./params.t
 import type { IntakePort } from "./port.ts";
 import { type Call, RpcError } from "./protocol.ts";
 
-export function answerCall(call: Call, port: IntakePort, maxWait: number, gone: AbortSignal): string | Promise<string> {
+interface Surroundings {
+  readonly port: IntakePort;
+  /** The port's, shared. */
+  readonly sync: () => Promise<number>;
+  /** ms */
+  readonly maxWait: number;
+  /** Aborted, with an RpcError, when the answer is not to be waited for any more. */
+  readonly gone: AbortSignal;
+}
+
+export function answerCall(call: Call, around: Surroundings): string | Promise<string> {
   const { method, params } = call;
+  const { port } = around;
   switch (method) {
     case "get": {
       only(params, "receipt_id", "receipt_number", "log_index", "organization", "org_seq");
@@ -23,7 +34,7 @@ export function answerCall(call: Call, port: IntakePort, maxWait: number, gone: 
       only(params);
       return port.anchorNow().then(({ treeSize, root }) => JSON.stringify({ tree_size: treeSize, root }));
     case "wait":
-      return wait(call, port, maxWait, gone);
+      return wait(call, around);
     default:
       throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait and anchor`);
   }
@@ -35,7 +46,7 @@ function find(call: Call, port: IntakePort): NonNullable<ReturnType<IntakePort["
   return found;
 }
 
-function wait(call: Call, port: IntakePort, maxWait: number, gone: AbortSignal): Promise<string> {
+function wait(call: Call, { port, sync, maxWait, gone }: Surroundings): string | Promise<string> {
   const { params } = call;
   only(params, "receipt_id", "receipt_number", "log_index", "organization", "org_seq", "for", "timeout_ms");
   const level = needed(params, "for");
@@ -43,7 +54,9 @@ function wait(call: Call, port: IntakePort, maxWait: number, gone: AbortSignal):
   const timeout = params["timeout_ms"] === undefined ? maxWait : readIndex(params["timeout_ms"], "/params/timeout_ms", 0);
   const { logIndex, receiptId } = find(call, port);
   const done = (): string => JSON.stringify({ receipt_id: receiptId, log_index: logIndex, for: level });
-  if (level === "disk") return port.sync().then(done);
+  if (level === "disk") return sync().then(done);
+  if (port.anchoredSize() > logIndex) return done(); // below, `stop` must be there before the port calls back
+  gone.throwIfAborted();
   const ms = Math.min(timeout, maxWait);
   return new Promise((resolve, reject) => {
     const end = (settle: () => void): void => {
@@ -52,7 +65,7 @@ function wait(call: Call, port: IntakePort, maxWait: number, gone: AbortSignal):
       gone.removeEventListener("abort", onGone);
       settle();
     };
-    const onGone = (): void => end(() => reject(new RpcError("timeout", "the client is gone")));
+    const onGone = (): void => end(() => reject(gone.reason as RpcError));
     const timer = setTimeout(
       () => end(() => reject(new RpcError("timeout", `the receipt is not anchored after ${ms} ms; it is stored and will be: wait again`))), ms);
     const stop = port.onAnchored(logIndex + 1, () => end(() => resolve(done())));

@@ -2,7 +2,7 @@
 import { FormatError } from "../format/errors.ts";
 import { LEDGER_ORGANIZATION, ORGANIZATION, UUID } from "../format/names.ts";
 import { parseNumber, type ReceiptNumber } from "../format/chain.ts";
-import type { Json } from "../format/strict-json.ts";
+import { type Json, pointerToken } from "../format/strict-json.ts";
 import type { Durability } from "../ledger/writer.ts";
 
 type Params = { readonly [name: string]: Json };
@@ -22,7 +22,7 @@ export function only(params: Params, ...names: readonly string[]): void {
   for (const name of Object.keys(params)) {
     if (!names.includes(name)) {
       const list = names.length === 0 ? "none" : names.join(", ");
-      throw new FormatError("unknown_field", `the params of this method are: ${list}`, `/params/${name.slice(0, 64)}`);
+      throw new FormatError("unknown_field", `the params of this method are: ${list}`, `/params${pointerToken(name)}`);
     }
   }
 }
@@ -50,7 +50,9 @@ export function readReceipts(params: Params, max: number): readonly Json[] {
 export function readWhich(params: Params): Which {
   const { receipt_id, receipt_number, log_index, organization, org_seq } = params;
   const given = [receipt_id, receipt_number, log_index, org_seq].filter((value) => value !== undefined).length;
-  if (given !== 1) throw bad("name the receipt by one of receipt_id, receipt_number, log_index, or organization and org_seq", "/params");
+  if (given !== 1 || (organization === undefined) !== (org_seq === undefined)) {
+    throw bad("name the receipt by one of receipt_id, receipt_number, log_index, or organization and org_seq", "/params");
+  }
   if (receipt_id !== undefined) {
     if (typeof receipt_id !== "string" || !UUID.test(receipt_id)) throw bad("receipt_id is a UUID in lower case", "/params/receipt_id");
     return { by: "id", receiptId: receipt_id };

@@ -2,7 +2,8 @@
 import type { Request } from "../format/request.ts";
 import type { Json } from "../format/strict-json.ts";
 import type { StoredReceipt } from "../ledger/stage.ts";
-import type { Durability, Outcome } from "../ledger/writer.ts";
+import type { Outcome } from "../ledger/admit.ts";
+import type { Durability } from "../ledger/writer.ts";
 import type { Which } from "./params.ts";
 
 export interface IntakePort {
@@ -22,7 +23,7 @@ export interface IntakePort {
   find(which: Which): (StoredReceipt & { readonly blob: Uint8Array | null }) | null;
   /** Receipts under an anchor that every required target has confirmed. */
   anchoredSize(): number;
-  /** Calls back once the size is confirmed by every required target; returns how to stop waiting. */
+  /** Calls back once the size is confirmed by every required target, before it returns where it is already; returns how to stop waiting. */
   onAnchored(size: number, done: () => void): () => void;
   /** Closes a batch now; the tree size that it anchors. */
   anchorNow(): Promise<{ readonly treeSize: number; readonly root: string }>;

@@ -100,11 +100,11 @@ export function resultLine(id: RpcId, result: string): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}\n`;
 }
 
-/** The line of an error, whatever was thrown. What is not of our making says no more than `internal`. */
+/** The line of an error, whatever was thrown. What is not of our making says no more than `internal`. A stranger's name may be cut in two. */
 export function errorLine(id: RpcId, error: unknown): string {
   const { code, message, data } = describe(error);
   const number = NUMBERS[code] ?? -32602;
-  const body = { code: number, message, data: { code, ...data, retry: RETRY.has(code) } };
+  const body = { code: number, message: message.toWellFormed(), data: { code, ...data, retry: RETRY.has(code) } };
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${JSON.stringify(body)}}\n`;
 }
 
@@ -112,7 +112,7 @@ function describe(error: unknown): { readonly code: string; readonly message: st
   if (error instanceof RpcError) return error;
   if (error instanceof FormatError) {
     const at = error.pointer === undefined || error.pointer === "" ? "" : `${error.pointer}: `;
-    return { code: error.code, message: (at + error.message).slice(0, 2000), data: error.pointer === undefined ? {} : { pointer: error.pointer.slice(0, 2000) } };
+    return { code: error.code, message: (at + error.message).slice(0, 2000), data: error.pointer === undefined ? {} : { pointer: error.pointer.slice(0, 2000).toWellFormed() } };
   }
   if (error instanceof LedgerError) return { code: error.code, message: error.message, data: {} };
   return { code: "internal", message: "an error inside receiptd; nothing was stored; the log has the details", data: {} };

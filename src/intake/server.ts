@@ -20,7 +20,10 @@ export interface SocketOptions {
   readonly limits: ConnectionLimits;
 }
 
-export class SocketError extends Error {
+/** Connections beyond the limit that are told so; those beyond these are closed without a word. */
+const REFUSED_AT_A_TIME = 64;
+
+class SocketError extends Error {
   override readonly name = "SocketError";
   readonly code: "socket_in_use" | "socket_not_possible";
 
@@ -39,7 +42,8 @@ export interface IntakeServer {
 export async function listen(options: SocketOptions, intake: Intake): Promise<IntakeServer> {
   await removeStale(options.path);
   const connections = new Set<Connection>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  // highWaterMark: a paused socket holds the piece that it was reading, and no more
+  const server = createServer({ allowHalfOpen: true, highWaterMark: 1 }, (socket) => {
     if (connections.size >= options.maxConnections) {
       refuse(socket, options.maxConnections);
       return;
@@ -54,9 +58,11 @@ export async function listen(options: SocketOptions, intake: Intake): Promise<In
       intake.forget(connection);
     });
   });
+  server.maxConnections = options.maxConnections + REFUSED_AT_A_TIME;
   await bind(server, options);
+  server.on("error", (error) => intake.report(error)); // of one connection that could not be accepted
   const timer = setInterval(() => {
-    const now = Date.now();
+    const now = performance.now();
     for (const connection of connections) connection.checkTimes(now);
   }, 1000);
   timer.unref();
@@ -64,12 +70,11 @@ export async function listen(options: SocketOptions, intake: Intake): Promise<In
     connections: () => connections.size,
     async drain(ms) {
       clearInterval(timer);
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const connection of connections) connection.end();
+      const closed = [new Promise<void>((resolve) => server.close(() => resolve())), ...[...connections].map((connection) => connection.end())];
       const deadline = setTimeout(() => {
         for (const connection of connections) connection.destroy();
       }, ms);
-      await closed;
+      await Promise.all(closed);
       clearTimeout(deadline);
     },
   };
@@ -77,13 +82,14 @@ export async function listen(options: SocketOptions, intake: Intake): Promise<In
 
 /** A flood of half-sent messages over many connections: the one that holds the most is let go, until the rest is within the bound. */
 function keepWithin(maxBuffered: number, connections: ReadonlySet<Connection>): void {
-  let total = 0;
-  let largest: Connection | null = null;
-  for (const connection of connections) {
-    total += connection.held;
-    if (largest === null || connection.held > largest.held) largest = connection;
-  }
-  if (total > maxBuffered) {
+  for (;;) {
+    let total = 0;
+    let largest: Connection | null = null;
+    for (const connection of connections) {
+      total += connection.held;
+      if (largest === null || connection.held > largest.held) largest = connection;
+    }
+    if (total <= maxBuffered) return;
     largest!.fail(new RpcError("overloaded", "too much unfinished input on all connections together; this one held the most and is closed"));
   }
 }
@@ -100,8 +106,12 @@ async function bind(server: Server, { path, mode, group }: SocketOptions): Promi
   const umask = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
-      server.once("error", (error) => reject(new SocketError("socket_not_possible", `cannot listen on ${path}: ${error.message}`, { cause: error })));
-      server.listen(path, resolve);
+      const onError = (error: Error): void => reject(new SocketError("socket_not_possible", `cannot listen on ${path}: ${error.message}`, { cause: error }));
+      server.once("error", onError);
+      server.listen(path, () => {
+        server.off("error", onError);
+        resolve();
+      });
     });
   } finally {
     process.umask(umask);

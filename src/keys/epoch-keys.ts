@@ -23,6 +23,7 @@ export class EpochKeys {
   #secret: Uint8Array;
   readonly #organizations = new Map<string, KeyObject>();
 
+  /** `state.key` is overwritten by `advance`. */
   constructor(keyring: Keyring, state: RatchetState) {
     this.#requestKey = createSecretKey(requestKey(keyring.requestSecret, keyring.ledgerId, nodeHash));
     this.#keyId = state.keyId;
@@ -33,7 +34,7 @@ export class EpochKeys {
 
   get keyId(): string { return this.#keyId; }
   get epoch(): number { return this.#epoch; }
-  get state(): RatchetState { return { keyId: this.#keyId, epoch: this.#epoch, key: this.#ratchet.slice() }; }
+  get state(): RatchetState { return { keyId: this.#keyId, epoch: this.#epoch, key: Uint8Array.from(this.#ratchet) }; }
 
   sign(organization: string, text: string): string {
     let key = this.#organizations.get(organization);
@@ -76,5 +77,5 @@ export function ratchetAt(ledgerId: string, key: HmacKey, epoch: number, from: R
   let at = usable ? from.epoch : key.firstEpoch;
   let ratchet = usable ? from.key : firstRatchetKey(key.seed, ledgerId, key.keyId, nodeHash);
   for (; at < epoch; at++) ratchet = nextRatchetKey(ratchet, nodeHash);
-  return { keyId: key.keyId, epoch, key: ratchet.slice() };
+  return { keyId: key.keyId, epoch, key: Uint8Array.from(ratchet) };
 }

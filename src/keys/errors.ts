@@ -5,8 +5,7 @@ export type KeyErrorCode =
   | "key_file_mode"
   | "key_file_damaged"
   | "wrong_root_key"
-  | "wrong_ledger"
-  | "ratchet_behind";
+  | "wrong_ledger";
 
 export class KeyError extends Error {
   override readonly name = "KeyError";

@@ -101,7 +101,7 @@ function parseKeyring(path: string): KeyringFile {
     return keyringSchema.parse(JSON.parse(fromUtf8(readSecretFile(path))));
   } catch (error) {
     if (error instanceof KeyError) throw error;
-    throw new KeyError("key_file_damaged", `${path} is not a keyring`, { cause: error });
+    throw new KeyError("key_file_damaged", `${path} is not a keyring`); // no cause: JSON.parse quotes the text, which may be another key's
   }
 }
 

@@ -6,13 +6,14 @@
  * holds nothing needed; synced; the slot of K_e is overwritten; synced; only then is the checkpoint signed. A crash between any
  * two leaves a state from which `ratchetAt` reaches the ledger's open epoch.
  */
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { concat, fromUtf8, utf8 } from "../format/bytes.ts";
 import { canonicalize } from "../format/canonical.ts";
 import type { RatchetState } from "./epoch-keys.ts";
 import { KeyError } from "./errors.ts";
 import type { RootKey } from "./root-key.ts";
-import { createSecretFile, readSecretFile } from "./secret-file.ts";
+import { createSecretFile, notOpened, readSecretFile } from "./secret-file.ts";
 
 const SLOT = 512;
 
@@ -52,7 +53,7 @@ export class RatchetFile {
 
   /** Writes the new epoch's key, then overwrites the old one's; on the disk when it resolves. */
   async store(state: RatchetState): Promise<void> {
-    if ((await this.#open()).created) return this.#writeBoth(state);
+    if (!(await this.#open())) return this.create(state);
     const next = 1 - this.#current;
     await this.#write(next, this.#slot(state));
     await this.#write(this.#current, new Uint8Array(SLOT));
@@ -64,26 +65,22 @@ export class RatchetFile {
     this.#handle = undefined;
   }
 
-  async #writeBoth(state: RatchetState): Promise<void> {
-    await this.#write(0, this.#slot(state));
-    await this.#write(1, new Uint8Array(SLOT));
-    this.#current = 0;
-  }
-
-  async #open(): Promise<{ readonly created: boolean }> {
-    if (this.#handle !== undefined) return { created: false };
+  /** False where there is no file. */
+  async #open(): Promise<boolean> {
     try {
-      this.#handle = await open(this.#path, "r+");
-      return { created: false };
-    } catch {
-      this.#handle = await open(this.#path, "wx+", 0o600);
-      return { created: true };
+      this.#handle ??= await open(this.#path, constants.O_RDWR | constants.O_NOFOLLOW);
+      return true;
+    } catch (cause) {
+      const error = notOpened(this.#path, cause);
+      if (error.code === "key_file_missing") return false;
+      throw error;
     }
   }
 
   async #write(slot: number, bytes: Uint8Array): Promise<void> {
     const handle = this.#handle!;
-    await handle.write(bytes, 0, SLOT, slot * SLOT);
+    const { bytesWritten } = await handle.write(bytes, 0, SLOT, slot * SLOT);
+    if (bytesWritten !== SLOT) throw new KeyError("key_file_damaged", `${this.#path}: a slot was written in part`);
     await handle.datasync();
   }
 

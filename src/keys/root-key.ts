@@ -19,9 +19,8 @@ export interface RootKey {
 
 /** A new root key of 32 random bytes in a file of mode 0600. */
 export function createRootKeyFile(path: string): RootKey {
-  const key = randomBytes(32);
-  createSecretFile(path, key);
-  return rootKey(key, path);
+  createSecretFile(path, randomBytes(32));
+  return openRootKeyFile(path); // what was filed counts, should another one have been created at the same time
 }
 
 export function openRootKeyFile(path: string): RootKey {

@@ -1,5 +1,5 @@
 /** Files that hold secrets: made whole with mode 0600, refused with any other, never replaced. */
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { KeyError } from "./errors.ts";
 
@@ -9,9 +9,9 @@ const MAX_BYTES = 1 << 20;
 export function readSecretFile(path: string): Uint8Array {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK); // a pipe without a writer would hold us up
   } catch (error) {
-    throw new KeyError("key_file_missing", `cannot open ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw notOpened(path, error);
   }
   try {
     const stat = fstatSync(fd);
@@ -34,13 +34,22 @@ export function readSecretFile(path: string): Uint8Array {
   }
 }
 
+/** `key_file_missing` only where there is none: a file that is there and cannot be opened is not one to make anew. */
+export function notOpened(path: string, cause: unknown): KeyError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const text = `cannot open ${path}: ${message}`;
+  if (code === "ENOENT") return new KeyError("key_file_missing", text, { cause });
+  if (code === "EACCES" || code === "EPERM") return new KeyError("key_file_mode", text, { cause });
+  return new KeyError("key_file_damaged", code === "ELOOP" ? `${path} is a symbolic link, not a key file` : text, { cause });
+}
+
 /** Creates the file; `key_file_exists` where there is one. Whole, on the disk, with its name, when this returns. */
 export function createSecretFile(path: string, bytes: Uint8Array): void {
   const fresh = `${path}.new`;
   rmSync(fresh, { force: true }); // a creation that was cut short
   const fd = openSync(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
-    writeSync(fd, bytes);
+    writeFileSync(fd, bytes);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

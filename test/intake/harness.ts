@@ -15,6 +15,8 @@ export interface Harness {
   readonly writer: Writer;
   readonly server: IntakeServer;
   readonly internal: unknown[];
+  /** Tests may wrap its methods. */
+  readonly port: IntakePort;
   readonly fatal: Error[];
   /** Tests turn these. */
   readonly knobs: { refusal: { code: string; message: string } | null; commitError: Error | null; anchored: number };
@@ -45,11 +47,13 @@ export async function harness(
       : which.by === "number" ? reader.byNumber(which.number.prefix, which.number.orgSeq) : reader.byOrgSeq(which.organization, which.orgSeq)),
     anchoredSize: () => knobs.anchored,
     onAnchored(size, done) {
-      const timer = setInterval(() => {
+      const look = (): void => {
         if (knobs.anchored < size) return;
         clearInterval(timer);
         done();
-      }, 5);
+      };
+      const timer = setInterval(look, 5);
+      look(); // as the daemon does
       return () => clearInterval(timer);
     },
     anchorNow: async () => ({ treeSize: writer.size, root: "sha256:00" }),
@@ -65,7 +69,7 @@ export async function harness(
     path, mode: 0o660, group: null, maxConnections: 64, maxBuffered: 64 * 1024 * 1024, ...overrides.socket, limits: { ...LIMITS, ...overrides.limits },
   }, intake);
   return {
-    f, path, writer, server, internal, fatal, knobs,
+    f, path, writer, server, internal, port, fatal, knobs,
     async stop() {
       await server.drain(0);
       reader.close();

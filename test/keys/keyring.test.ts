@@ -1,0 +1,182 @@
+import { createPublicKey, sign, verify } from "node:crypto";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { toBase64, utf8 } from "../../src/format/bytes.ts";
+import { canonicalize } from "../../src/format/canonical.ts";
+import { formatVkey, parseVkey } from "../../src/format/note.ts";
+import type { Json } from "../../src/format/strict-json.ts";
+import { createKeyring, openKeyring } from "../../src/keys/keyring.ts";
+import { createRootKeyFile, openRootKeyFile, type RootKey } from "../../src/keys/root-key.ts";
+import { codeOf, flipped, LEDGER, NOW, overwrite, ownFolder, secretFile } from "./support.ts";
+
+const at = ownFolder();
+const root = (fill = 7): RootKey => openRootKeyFile(secretFile(at(`root-${fill}`), new Uint8Array(32).fill(fill)));
+
+describe("root key", () => {
+  test("what is filed is what wraps, 32 bytes, fresh each time", () => {
+    const context = utf8("c");
+    const wrapped = createRootKeyFile(at("a")).wrap(utf8("secret"), context);
+    expect(openRootKeyFile(at("a")).unwrap(wrapped, context)).toEqual(utf8("secret"));
+    createRootKeyFile(at("b"));
+    expect(readFileSync(at("a"))).toHaveLength(32);
+    expect(readFileSync(at("a"))).not.toEqual(readFileSync(at("b")));
+    expect(codeOf(() => createRootKeyFile(at("a")))).toBe("key_file_exists");
+    expect(openRootKeyFile(at("a")).unwrap(wrapped, context)).toEqual(utf8("secret"));
+  });
+
+  test.each([0, 16, 31, 33, 64])("a file of %i bytes holds none", (length) => {
+    expect(codeOf(() => openRootKeyFile(secretFile(at("root"), new Uint8Array(length))))).toBe("key_file_damaged");
+  });
+
+  test("wrapped under it, any secret with any context comes back, and never looks the same", () => {
+    const key = root();
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), fc.uint8Array({ maxLength: 100 }), (secret, context) => {
+      const wrapped = key.wrap(secret, context);
+      expect(wrapped).toHaveLength(12 + secret.length + 16);
+      expect(key.unwrap(wrapped, context)).toEqual(Uint8Array.from(secret));
+      expect(key.wrap(secret, context)).not.toEqual(wrapped);
+    }));
+  });
+
+  test("one bit of the wrapped, of the context or of the key, or a byte less or more, and it is refused", () => {
+    const key = root();
+    const context = utf8("context");
+    const wrapped = key.wrap(utf8("0123456789abcdef"), context);
+    const codes = new Set([
+      ...Array.from({ length: wrapped.length * 8 }, (_, bit) => codeOf(() => key.unwrap(flipped(wrapped, bit), context))),
+      ...Array.from({ length: context.length * 8 }, (_, bit) => codeOf(() => key.unwrap(wrapped, flipped(context, bit)))),
+      ...Array.from({ length: wrapped.length }, (_, length) => codeOf(() => key.unwrap(wrapped.subarray(0, length), context))),
+      codeOf(() => key.unwrap(Uint8Array.of(...wrapped, 0), context)),
+      ...Array.from({ length: 256 }, (_, bit) => {
+        const other = openRootKeyFile(secretFile(at("other"), flipped(new Uint8Array(32).fill(7), bit)));
+        return codeOf(() => other.unwrap(wrapped, context));
+      }),
+    ]);
+    expect([...codes]).toEqual(["wrong_root_key"]);
+  });
+});
+
+describe("keyring", () => {
+  const create = (name = "keyring", ledger = LEDGER, key = root()) => createKeyring(at(name), ledger, key, NOW);
+  type File = { origin: string; ledger_id: string; request_secret?: string; hmac_keys: Record<string, Json>[]; checkpoint_keys: Record<string, Json>[] } & Record<string, unknown>;
+  const fileOf = (name = "keyring"): File => JSON.parse(readFileSync(at(name), "utf8")) as File;
+  const rewritten = (change: (file: File) => void): string | null => {
+    const file = fileOf();
+    change(file);
+    writeFileSync(at("changed"), JSON.stringify(file), { mode: 0o600 });
+    return codeOf(() => openKeyring(at("changed"), root()));
+  };
+
+  test("comes back whole, with its keys", () => {
+    const made = create();
+    const read = openKeyring(at("keyring"), root());
+    expect(made).toMatchObject({ ...LEDGER, hmacKeys: [{ keyId: "key_v1", mode: "retained", firstEpoch: 0 }] });
+    expect([read.hmacKeys, read.requestSecret, read.origin, read.ledgerId]).toEqual([made.hmacKeys, made.requestSecret, made.origin, made.ledgerId]);
+    const [key] = read.checkpointKeys;
+    const message = Buffer.from("checkpoint");
+    const publicKey = createPublicKey(made.checkpointKeys[0]!.privateKey);
+    expect(verify(null, message, publicKey, sign(null, message, key!.privateKey))).toBe(true);
+    expect(Buffer.from(parseVkey(key!.vkey).publicKey)).toEqual(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
+    expect(parseVkey(key!.vkey).name).toBe(LEDGER.origin);
+  });
+
+  test("has secrets that are all different, of 32 bytes, none of them readable in the file", () => {
+    const keyring = create();
+    const other = create("other");
+    const secrets = [keyring, other].flatMap(({ hmacKeys, requestSecret, checkpointKeys }) => [
+      hmacKeys[0]!.seed, requestSecret, checkpointKeys[0]!.privateKey.export({ format: "der", type: "pkcs8" }).subarray(-32),
+    ]).map((secret) => Buffer.from(secret));
+    expect(secrets.map((secret) => secret.length)).toEqual([32, 32, 32, 32, 32, 32]);
+    expect(new Set(secrets.map((secret) => secret.toString("hex"))).size).toBe(6);
+    const file = readFileSync(at("keyring"), "latin1");
+    for (const secret of secrets) for (const form of ["hex", "base64", "latin1"] as const) expect(file).not.toContain(secret.toString(form));
+  });
+
+  test("is never replaced", () => {
+    create();
+    const before = readFileSync(at("keyring"));
+    expect(codeOf(() => create())).toBe("key_file_exists");
+    expect(readFileSync(at("keyring"))).toEqual(before);
+  });
+
+  test("opens with its root key only, and not when others can read it", () => {
+    create();
+    expect(codeOf(() => openKeyring(at("keyring"), root(8)))).toBe("wrong_root_key");
+    chmodSync(at("keyring"), 0o640);
+    expect(codeOf(() => openKeyring(at("keyring"), root()))).toBe("key_file_mode");
+  });
+
+  test("one flipped bit anywhere in the file, and it is refused", () => {
+    create();
+    const key = root();
+    const whole = readFileSync(at("keyring"));
+    const opened: number[] = [];
+    for (let bit = 0; bit < whole.length * 8; bit += 7) { // every byte, its bits in turn
+      overwrite(at("keyring"), flipped(whole, bit));
+      const code = codeOf(() => openKeyring(at("keyring"), key));
+      if (code !== "key_file_damaged" && code !== "wrong_root_key") opened.push(bit);
+    }
+    expect(opened).toEqual([]);
+  });
+
+  test("cut short anywhere, it is refused", () => {
+    create();
+    const key = root();
+    const whole = readFileSync(at("keyring"));
+    for (let length = 0; length < whole.length - 1; length += 3) {
+      writeFileSync(at("keyring"), whole.subarray(0, length));
+      expect(codeOf(() => openKeyring(at("keyring"), key))).toBe("key_file_damaged");
+    }
+  });
+
+  test("no secret can be filed under other words, in another place or another ledger", () => {
+    create();
+    create("other", { origin: "example.com/other", ledgerId: LEDGER.ledgerId });
+    create("twin");
+    const [other, twin] = [fileOf("other"), fileOf("twin")];
+    expect(rewritten(() => {})).toBeNull();
+    const changes: readonly ((file: File) => void)[] = [
+      (file) => { file.origin = "example.com/other"; },
+      (file) => { file.ledger_id = "f".repeat(32); },
+      (file) => { file.hmac_keys[0]!["key_id"] = "key_v2"; },
+      (file) => { file.hmac_keys[0]!["first_epoch"] = 1; },
+      (file) => { file.hmac_keys[0]!["created_at"] = "2026-06-01T10:00:00.001Z"; },
+      (file) => { file.checkpoint_keys[0]!["created_at"] = "later"; },
+      (file) => { file.checkpoint_keys[0]!["vkey"] = twin.checkpoint_keys[0]!["vkey"]!; },
+      (file) => { file.hmac_keys[0]!["seed"] = file.request_secret!; },
+      (file) => { file.request_secret = file.hmac_keys[0]!["seed"] as string; },
+      (file) => { file.checkpoint_keys[0]!["private_key"] = file.hmac_keys[0]!["seed"]!; },
+      (file) => { file.request_secret = other.request_secret!; },
+      (file) => { file.hmac_keys.unshift(other.hmac_keys[0]!); },
+    ];
+    expect(changes.map((change) => rewritten(change))).toEqual(changes.map(() => "wrong_root_key"));
+  });
+
+  test("what is not a keyring is refused as that", () => {
+    create();
+    const changes: readonly ((file: File) => void)[] = [
+      (file) => { file["format"] = "receiptd-keyring/2"; },
+      (file) => { file["extra"] = 1; },
+      (file) => { delete file.request_secret; },
+      (file) => { file.hmac_keys = []; },
+      (file) => { file.checkpoint_keys = []; },
+      (file) => { file.hmac_keys[0]!["mode"] = "forward-secure"; },
+      (file) => { file.hmac_keys[0]!["first_epoch"] = -1; },
+      (file) => { file.request_secret = "not base64!"; },
+    ];
+    expect(changes.map((change) => rewritten(change))).toEqual(changes.map(() => "key_file_damaged"));
+    for (const text of ["", "{}", "[]", "null", "\ufeff{}"]) expect(codeOf(() => openKeyring(secretFile(at("text"), text), root()))).toBe("key_file_damaged");
+    expect(codeOf(() => openKeyring(at("nothing"), root()))).toBe("key_file_missing");
+  });
+
+  test("a checkpoint key under another key's vkey is refused, even by whoever holds the root key", () => {
+    create();
+    const vkey = formatVkey(LEDGER.origin, new Uint8Array(32).fill(1));
+    const meta = { vkey, created_at: NOW };
+    const context = utf8(canonicalize({ keyring: 1, origin: LEDGER.origin, ledger_id: LEDGER.ledgerId, secret: { checkpoint: meta } }));
+    expect(rewritten((file) => {
+      file.checkpoint_keys[0] = { ...meta, private_key: toBase64(root().wrap(new Uint8Array(32).fill(2), context)) };
+    })).toBe("key_file_damaged");
+  });
+});
