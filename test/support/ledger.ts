@@ -6,6 +6,7 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "n
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import type { AnchorReason, Observed } from "../../src/format/fields.ts";
 import { formatVkey } from "../../src/format/note.ts";
 import { readRequest } from "../../src/format/request.ts";
@@ -124,6 +125,17 @@ export class TestLedger {
     }));
     this.#keys.advance();
     return treeSize;
+  }
+
+  /** Moves the write-ahead log into the file; `busy` 1: somebody is reading in it. */
+  checkpoint(): { readonly busy: number } {
+    const db = new Database(this.path);
+    try {
+      const [{ busy }] = db.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
+      return { busy };
+    } finally {
+      db.close();
+    }
   }
 
   close(): void {

@@ -59,7 +59,7 @@ export async function signCheckpoint(text: string, keyring: Keyring): Promise<st
 /** A directory target in the ledger's folder with all of its anchors. */
 export async function publishToDirectory(ledger: TestLedger, name: string, after = 0): Promise<DirectoryTarget> {
   const folder = ledger.targetPath(name);
-  createDirectoryTarget(folder);
+  await createDirectoryTarget(folder);
   const target = new DirectoryTarget({ name, path: folder });
   await publish(ledger, target, { after, folder });
   return target;

@@ -1,0 +1,233 @@
+/**
+ * The audit: everything is derived again from the receipts' bytes and the targets' objects (docs/FORMAT.md section 13), on a ledger
+ * that may be growing meanwhile. What could not be checked is said, never passed over.
+ */
+import { availableParallelism } from "node:os";
+import { type AnchorTarget, TargetError } from "../anchor/target.ts";
+import { FormatError } from "../format/errors.ts";
+import { requestKey } from "../format/mac.ts";
+import type { LedgerName } from "../format/names.ts";
+import { parseVkey, type Vkey } from "../format/note.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import { Inspector } from "../ledger/inspect.ts";
+import { Reader } from "../ledger/reader.ts";
+import { VerifyError } from "../verify/errors.ts";
+import { auditHash, verifyByNode } from "./hash.ts";
+import { Joiner } from "./join.ts";
+import { LedgerView } from "./ledger-view.ts";
+import { unlessCorrupt } from "./places.ts";
+import { type HmacSeed, planSegments, Ratchet } from "./plan.ts";
+import { runSegments } from "./pool.ts";
+import { type Progress, ProgressMeter } from "./progress.ts";
+import { type AuditRange, type Part, partOf } from "./range.ts";
+import { type AuditReport, Findings, type TargetCounts } from "./report.ts";
+import { checkExtent, checkIdentity, checkOrganizations, countIndexes, plausibleSize } from "./tables.ts";
+import { TargetAudit } from "./target-audit.ts";
+import { NotChecked, type PartSeen, reportOf } from "./verdict.ts";
+
+export type { Progress } from "./progress.ts";
+export type { AuditRange } from "./range.ts";
+export type { AuditReport, Finding } from "./report.ts";
+
+export interface AuditOptions {
+  /** null: the ledger is gone; the anchors and batch objects are checked alone. */
+  readonly ledgerPath: string | null;
+  /** Which ledger this is, from outside of it. */
+  readonly ledger: LedgerName;
+  readonly targets: readonly AnchorTarget[];
+  /** Verifier keys; anchors signed by none of them do not count. */
+  readonly vkeys: readonly string[];
+  /** Were they pinned outside of the host that is audited? */
+  readonly areVkeysPinned: boolean;
+  /** null: MACs are not checked. */
+  readonly keys: {
+    readonly hmac: readonly HmacSeed[];
+    /** null: request_mac is not recomputed. */
+    readonly requestSecret: Uint8Array | null;
+  } | null;
+  readonly range?: AuditRange | undefined;
+  /** ms, the auditor's clock: whether an anchor is late. */
+  readonly now: number;
+  /** ms that an anchor may be late; default a minute. */
+  readonly grace?: number | undefined;
+  /** Threads; default one for each processor, and none for a small ledger. */
+  readonly workers?: number | undefined;
+}
+
+export interface AuditHooks {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Stops the audit, which then throws. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const GRACE = 60_000;
+/** Receipts below which starting threads takes longer than the audit. */
+const SMALL = 20_000;
+const MAX_WORKERS = 16;
+/** Receipts in a segment: small enough for progress and for sharing work, large enough for pages to be read once. */
+const SEGMENT = { least: 2048, most: 32_768 } as const;
+
+/** Never throws because of what it finds; LedgerError and TargetError only where they are nobody's finding. */
+export async function audit(options: AuditOptions, hooks: AuditHooks = {}): Promise<AuditReport> {
+  return new Audit(options, hooks).run();
+}
+
+class Audit {
+  readonly #options: AuditOptions;
+  readonly #signal: AbortSignal | undefined;
+  readonly #findings = new Findings();
+  readonly #notChecked = new NotChecked();
+  readonly #meter: ProgressMeter;
+  readonly #vkeys: readonly Vkey[];
+  readonly #startedAt = performance.now();
+
+  constructor(options: AuditOptions, { onProgress, signal }: AuditHooks) {
+    this.#options = options;
+    this.#signal = signal;
+    this.#meter = new ProgressMeter(onProgress ?? (() => undefined), () => performance.now());
+    this.#vkeys = options.vkeys.map(parseVkey);
+  }
+
+  async run(): Promise<AuditReport> {
+    const opened = this.#open();
+    try {
+      const part = opened === null ? null : await this.#auditLedger(opened.reader, opened.inspector);
+      const view = opened === null ? null : new LedgerView(opened.reader, opened.inspector, auditHash);
+      const targets = await this.#auditTargets(part, view);
+      this.#notChecked.ofTargets(this.#options);
+      return reportOf({
+        options: this.#options, findings: this.#findings, notChecked: this.#notChecked, part, targets, elapsedMs: performance.now() - this.#startedAt,
+      });
+    } finally {
+      opened?.inspector.close();
+      opened?.reader.close();
+    }
+  }
+
+  #open(): { readonly inspector: Inspector; readonly reader: Reader } | null {
+    const { ledgerPath } = this.#options;
+    if (ledgerPath === null) return null;
+    let inspector: Inspector | null = null;
+    try {
+      inspector = new Inspector(ledgerPath);
+      return { inspector, reader: new Reader(ledgerPath, auditHash.sha256) };
+    } catch (error) {
+      inspector?.close();
+      if (!(error instanceof LedgerError)) throw error;
+      if (error.code === "ledger_corrupt" || error.code === "not_a_ledger") {
+        this.#findings.add({ severity: "violation", code: error.code, message: `the ledger cannot be read: ${error.message}` });
+      } else {
+        this.#notChecked.fail(`the ledger: ${error.message}`);
+      }
+      return null;
+    }
+  }
+
+  async #auditLedger(reader: Reader, inspector: Inspector): Promise<PartSeen | null> {
+    const findings = this.#findings;
+    const { ledger, range = {} } = this.#options;
+    checkIdentity(inspector, ledger, findings);
+    const counted = this.#count(inspector, range);
+    const part = this.#part(reader, inspector, counted.size, range);
+    if (part === null) return null;
+    const trusted = new Set(this.#options.targets.filter(({ trustedTime }) => trustedTime).map(({ name }) => name));
+    const joined = new Joiner(inspector, findings, auditHash.sha256, trusted, part.start);
+    await this.#walk(inspector, part, joined);
+    joined.finish();
+    if (!isRanged(range)) {
+      checkExtent(inspector, joined.totals.rows, counted.entries, findings);
+      checkOrganizations(inspector, joined, joined.ends, findings);
+    }
+    const seen = { part, joined, isRanged: isRanged(range) };
+    this.#notChecked.ofLedger(this.#options, seen);
+    return seen;
+  }
+
+  /** Receipts to audit, and what each index has. */
+  #count(inspector: Inspector, range: AuditRange): { readonly size: number; readonly entries: ReturnType<typeof countIndexes> } {
+    const findings = this.#findings;
+    const extent = unlessCorrupt(() => inspector.extent(), (message) => {
+      findings.add({ severity: "violation", code: "ledger_corrupt", message: `a table cannot be read to its end: ${message}` });
+    });
+    const size = (extent?.receipt?.[1] ?? this.#lastAnchor(inspector) - 1) + 1;
+    if (isRanged(range)) return { size, entries: new Map() };
+    this.#meter.begin("indexes", null);
+    const entries = countIndexes(inspector, size, findings);
+    return { size: plausibleSize(inspector, size, entries.values(), findings), entries };
+  }
+
+  /** Where the end of the receipts cannot be read. */
+  #lastAnchor(inspector: Inspector): number {
+    let last = 0;
+    for (;;) {
+      const newest = unlessCorrupt(() => inspector.anchors(last, 1024).at(-1)?.treeSize, () => undefined);
+      if (newest === undefined || !(newest > last)) return last;
+      last = newest;
+    }
+  }
+
+  #part(reader: Reader, inspector: Inspector, size: number, range: AuditRange): Part | null {
+    try {
+      const part = partOf(reader, inspector, size, range, auditHash);
+      if (part === null) this.#notChecked.add("nothing was recorded in the time range");
+      return part;
+    } catch (error) {
+      if (!(error instanceof LedgerError || error instanceof VerifyError || error instanceof FormatError)) throw error;
+      this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `the range cannot be found in the ledger: ${error.message}; audit the whole ledger` });
+      return null;
+    }
+  }
+
+  async #walk(inspector: Inspector, part: Part, joined: Joiner): Promise<void> {
+    const { ledgerPath, ledger, keys, range } = this.#options;
+    const total = part.end - part.first;
+    const workers = this.#options.workers ?? (total < SMALL ? 0 : Math.min(availableParallelism(), MAX_WORKERS));
+    const aim = Math.min(SEGMENT.most, Math.max(SEGMENT.least, Math.ceil(total / (8 * Math.max(1, workers)))));
+    const ratchet = keys === null ? null : new Ratchet(ledger.ledgerId, keys.hmac, auditHash);
+    this.#meter.begin("receipts", total);
+    const secret = keys?.requestSecret ?? null;
+    const segments = runSegments(planSegments(inspector, part, aim, ratchet, auditHash), {
+      ledgerPath: ledgerPath!, ledger, organization: range?.organization ?? null,
+      requestKey: secret === null ? null : requestKey(secret, ledger.ledgerId, auditHash),
+    }, workers, { onProgress: (receipts) => this.#meter.add(receipts), signal: this.#signal });
+    for await (const result of segments) joined.add(result);
+  }
+
+  async #auditTargets(seen: PartSeen | null, view: LedgerView | null): Promise<TargetCounts[]> {
+    if (this.#vkeys.length === 0) {
+      this.#notChecked.fail("the targets: no verifier key was given");
+      return [];
+    }
+    const counts: TargetCounts[] = [];
+    for (const target of this.#options.targets) {
+      this.#signal?.throwIfAborted();
+      this.#meter.begin("targets", null, target.name);
+      try {
+        counts.push(await this.#auditTarget(target, seen, view));
+      } catch (error) {
+        if (!(error instanceof TargetError)) throw error;
+        this.#notChecked.fail(`the target ${target.name}: ${error.message}`);
+      }
+    }
+    return counts;
+  }
+
+  async #auditTarget(target: AnchorTarget, seen: PartSeen | null, view: LedgerView | null): Promise<TargetCounts> {
+    const joined = seen?.joined ?? null;
+    return new TargetAudit(target, {
+      ledger: this.#options.ledger, vkeys: this.#vkeys, hash: auditHash, verify: verifyByNode, findings: this.#findings,
+      afterSize: seen?.part.first ?? 0, now: this.#options.now, grace: this.#options.grace ?? GRACE,
+      onObject: () => {
+        this.#signal?.throwIfAborted();
+        this.#meter.add(1);
+      },
+      joined: joined === null || view === null ? null : {
+        trail: joined.trail, times: joined.times, view, size: joined.size, isPart: isRanged(this.#options.range ?? {}), clockSteps: joined.totals.clockSteps, observed: joined.times.observed.get(target.name),
+      },
+    }).run();
+  }
+}
+
+function isRanged(range: AuditRange): boolean {
+  return range.from !== undefined || range.to !== undefined || range.organization !== undefined;
+}

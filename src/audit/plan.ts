@@ -1,0 +1,84 @@
+/**
+ * Cutting a ledger into runs of whole batches. The table `anchor` says where batches end; since it may have been changed, a cut is
+ * made only behind a receipt that is an anchor, and everything else is checked by whoever gets the run.
+ */
+import type { Hash } from "../format/hash.ts";
+import { firstRatchetKey, nextRatchetKey } from "../format/mac.ts";
+import type { Inspector } from "../ledger/inspect.ts";
+import type { RatchetStart } from "../verify/keys.ts";
+import { VerifyError } from "../verify/errors.ts";
+import { verifyReceipt } from "../verify/receipt.ts";
+import { unlessCorrupt } from "./places.ts";
+import type { SegmentTask } from "./segment-result.ts";
+
+/** A key's seed, 32 bytes. */
+export interface HmacSeed {
+  readonly keyId: string;
+  readonly firstEpoch: number;
+  readonly seed: Uint8Array;
+}
+
+const PAGE = 1024;
+
+/**
+ * Runs of about `aim` receipts and more from `first` up to `end`, where `epoch` is the epoch of `first`. `ratchet` null: MACs are
+ * not checked.
+ */
+export function* planSegments(
+  inspector: Inspector, range: { readonly first: number; readonly end: number; readonly epoch: number }, aim: number, ratchet: Ratchet | null, hash: Hash,
+): Generator<SegmentTask, void, undefined> {
+  let { first, epoch } = range;
+  const task = (end: number): SegmentTask => ({ first, end, keys: ratchet?.at(epoch) ?? null });
+  for (let read = first; ;) {
+    const rows = unlessCorrupt(() => inspector.anchors(read, PAGE), () => undefined) ?? [];
+    for (const { treeSize } of rows) {
+      if (treeSize >= range.end) break;
+      if (treeSize - first < aim) continue;
+      const next = epochAfter(inspector, treeSize - 1, hash);
+      if (next === null || next <= epoch || next > treeSize) continue;
+      yield task(treeSize);
+      first = treeSize;
+      epoch = next;
+    }
+    const last = rows.at(-1);
+    if (last === undefined || !(last.treeSize > read) || last.treeSize >= range.end) break;
+    read = last.treeSize;
+  }
+  if (first < range.end) yield task(range.end);
+}
+
+/** The epoch that begins after the anchor receipt at `logIndex`, or null if that is none. */
+function epochAfter(inspector: Inspector, logIndex: number, hash: Hash): number | null {
+  const blob = unlessCorrupt(() => inspector.blobs(logIndex, logIndex + 1, 1).blobs[0]?.bytes, () => undefined);
+  if (blob === undefined) return null;
+  try {
+    const { known, receipt } = verifyReceipt(blob, hash);
+    return known && receipt.type === "anchor" && receipt.log_index === logIndex ? receipt.key_epoch + 1 : null;
+  } catch (error) {
+    if (error instanceof VerifyError) return null;
+    throw error;
+  }
+}
+
+/** The ratchet of all keys, stepped along with the plan, so that nobody has to begin at the seeds again. */
+export class Ratchet {
+  readonly #hash: Hash;
+  /** In order of first epoch, K at `epoch`. */
+  readonly #keys: { readonly keyId: string; epoch: number; key: Uint8Array }[];
+
+  constructor(ledgerId: string, seeds: readonly HmacSeed[], hash: Hash) {
+    this.#hash = hash;
+    this.#keys = seeds
+      .toSorted((a, b) => a.firstEpoch - b.firstEpoch)
+      .map(({ keyId, firstEpoch, seed }) => ({ keyId, epoch: firstEpoch, key: firstRatchetKey(seed, ledgerId, keyId, hash) }));
+  }
+
+  /** From where the keys of `epoch` and later can be stepped. Epochs are asked for in rising order. */
+  at(epoch: number): RatchetStart[] {
+    const newest = this.#keys.findLast((key) => key.epoch <= epoch);
+    if (newest !== undefined) {
+      for (; newest.epoch < epoch; newest.epoch++) newest.key = nextRatchetKey(newest.key, this.#hash);
+    }
+    return this.#keys.filter((key) => key === newest || key.epoch > epoch).map(({ keyId, epoch: at, key }) => ({ keyId, epoch: at, key: key.slice() }));
+  }
+}

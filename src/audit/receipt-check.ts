@@ -1,0 +1,176 @@
+/** One place of the ledger: its blob by itself (docs/FORMAT.md section 13.1), its row by itself, and both against each other. */
+import { equal } from "../format/bytes.ts";
+import { formatNumber } from "../format/chain.ts";
+import type { Hash } from "../format/hash.ts";
+import { LEDGER_ORGANIZATION } from "../format/names.ts";
+import type { Receipt } from "../format/receipt.ts";
+import { formatTime } from "../format/time.ts";
+import { uuidText } from "../format/uuid.ts";
+import type { IndexRow, Inspector, OrganizationRow } from "../ledger/inspect.ts";
+import { asVerifyError, type VerifyError } from "../verify/errors.ts";
+import type { LedgerKeys } from "../verify/keys.ts";
+import { type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
+import { type Place, unlessCorrupt } from "./places.ts";
+import { requestMac } from "./request-text.ts";
+import { compareRow } from "./row.ts";
+import type { SegmentOptions } from "./segment-result.ts";
+import { type Problem, UNKNOWN_HASH } from "./suspects.ts";
+
+/** What findings call a receipt. */
+export interface Identity {
+  readonly organization?: string | undefined;
+  readonly receiptId?: string | undefined;
+  readonly receiptNumber?: string | undefined;
+}
+
+export interface CheckedPlace {
+  readonly logIndex: number;
+  /** The receipt if it passed steps 1 to 4 of 13.1, wherever it belongs; null otherwise. */
+  readonly read: VerifiedReceipt | null;
+  /** The blob is wrong by itself and the row is there: better go on with the row. */
+  readonly isRowBetter: boolean;
+  /** What to go on with. */
+  readonly hash: Uint8Array;
+  readonly blobHash: Uint8Array | null;
+  readonly row: IndexRow | null;
+  readonly isDisputed: boolean;
+  readonly problems: Problem[];
+  readonly identity: Identity;
+}
+
+export class ReceiptCheck {
+  readonly #options: SegmentOptions;
+  readonly #keys: LedgerKeys | null;
+  readonly #hash: Hash;
+  readonly #organizations: ReadonlyMap<number, OrganizationRow>;
+  readonly notChecked = new Map<string, number>();
+  readonly macsChecked = new Map<string, number>();
+  readonly macsNotChecked = new Map<string, number>();
+
+  /** `organizations`: the table, by its numbers. */
+  constructor(options: SegmentOptions, keys: LedgerKeys | null, hash: Hash, organizations: ReadonlyMap<number, OrganizationRow>) {
+    this.#options = options;
+    this.#keys = keys;
+    this.#hash = hash;
+    this.#organizations = organizations;
+  }
+
+  /** Does the row's blob concern an audit of one organization? */
+  wants({ org }: IndexRow): boolean {
+    const name = this.#organizations.get(org)?.name;
+    return name === undefined || name === this.#options.organization || name === LEDGER_ORGANIZATION;
+  }
+
+  /** The organization that a row names, by the table; undefined where there is none. */
+  organizationOf(row: IndexRow): string | undefined {
+    return this.#organizations.get(row.org)?.name;
+  }
+
+  /** A place of which only the row is looked at. */
+  rowOnly({ logIndex, row }: Place): CheckedPlace {
+    return {
+      logIndex, read: null, isRowBetter: true, hash: sized(row!.receiptHash), blobHash: null, row, isDisputed: false, problems: [],
+      identity: this.#identify(row, null),
+    };
+  }
+
+  /** `openEpoch`: the epoch that a receipt here must be of, null where only itself can tell. */
+  check(place: Place, openEpoch: number | null): CheckedPlace {
+    const { logIndex, row, blob } = place;
+    const problems = absences(place);
+    const found = problems.length;
+    const read = blob === null ? null : this.#read(logIndex, blob, openEpoch, problems);
+    const isOwn = read !== null && problems.length === found;
+    const blobHash = blob === null ? null : (read?.hash ?? this.#hash.sha256(blob));
+    const isDisputed = blobHash !== null && row !== null && !equal(blobHash, row.receiptHash);
+    const isRowBetter = row !== null && (read === null || (isDisputed && !isOwn));
+    if (!isRowBetter && read?.known === true && row !== null) problems.push(...this.#compareRow(row, blob!, read.receipt));
+    return {
+      logIndex, read, isRowBetter, blobHash, row, isDisputed, problems,
+      hash: isRowBetter ? sized(row.receiptHash) : (blobHash ?? UNKNOWN_HASH),
+      identity: problems.length > 0 || isDisputed ? this.#identify(row, isRowBetter ? null : read) : {},
+    };
+  }
+
+  /** The receipt, and what is wrong with it in `problems`. */
+  #read(logIndex: number, blob: Uint8Array, openEpoch: number | null, problems: Problem[]): VerifiedReceipt | null {
+    let read: VerifiedReceipt;
+    try {
+      read = verifyReceipt(blob, this.#hash);
+    } catch (error) {
+      problems.push(problemOf(asVerifyError(error)));
+      return null;
+    }
+    for (const name of read.known ? read.notChecked : ["schema_version"]) increase(this.notChecked, name);
+    if (read.receipt.log_index !== logIndex) {
+      problems.push({
+        code: "log_index_gap", message: "another receipt is stored in this place", at: "/log_index",
+        expected: String(logIndex), found: String(read.receipt.log_index),
+      });
+    }
+    this.#checkMac(blob, read, openEpoch, problems);
+    return read;
+  }
+
+  #checkMac(blob: Uint8Array, { receipt }: VerifiedReceipt, openEpoch: number | null, problems: Problem[]): void {
+    if (this.#keys === null) return;
+    const { key_id, key_epoch, organization } = receipt;
+    const key = this.#keys.macKey(key_id, openEpoch ?? key_epoch, organization);
+    increase(key === null ? this.macsNotChecked : this.macsChecked, key_id);
+    if (key === null) return;
+    try {
+      verifyMac(blob, receipt, key, this.#hash);
+    } catch (error) {
+      problems.push(problemOf(asVerifyError(error)));
+    }
+  }
+
+  #compareRow(row: IndexRow, blob: Uint8Array, receipt: Receipt): Problem[] {
+    const key = this.#options.requestKey;
+    if (key === null || receipt.organization === LEDGER_ORGANIZATION) return compareRow(row, receipt, undefined);
+    const text = Buffer.from(blob.buffer, blob.byteOffset, blob.length).toString("utf8");
+    return compareRow(row, receipt, requestMac(text, receipt, key, row.requestMac, this.#hash));
+  }
+
+  /** A receipt that was read before and said nothing wrong. */
+  identityAt(inspector: Inspector, logIndex: number, organization: string): Identity {
+    const blob = unlessCorrupt(() => inspector.blobs(logIndex, logIndex + 1, 1).blobs[0]?.bytes, () => undefined);
+    return blob === undefined ? { organization } : this.#identify(null, verifyReceipt(blob, this.#hash));
+  }
+
+  /** By the receipt, or where that is not to be believed by the row. */
+  #identify(row: IndexRow | null, read: VerifiedReceipt | null): Identity {
+    if (read !== null) {
+      const { organization } = read.receipt;
+      return read.known ? { organization, receiptId: read.receipt.receipt_id, receiptNumber: read.receipt.receipt_number } : { organization };
+    }
+    const organization = row === null ? undefined : this.#organizations.get(row.org);
+    if (row === null || organization === undefined) return {};
+    const isTime = Number.isSafeInteger(row.recordedAt) && row.recordedAt >= 0 && row.recordedAt < 253_402_300_800_000;
+    return {
+      organization: organization.name,
+      ...(row.receiptId.length === 16 ? { receiptId: uuidText(row.receiptId) } : {}),
+      ...(isTime ? { receiptNumber: formatNumber(organization.prefix, formatTime(row.recordedAt), row.orgSeq) } : {}),
+    };
+  }
+}
+
+function absences({ row, blob, unreadable }: Place): Problem[] {
+  if (unreadable !== null) return [{ code: "ledger_corrupt", message: `the ledger's file is damaged here: ${unreadable}` }];
+  if (row === null && blob === null) return [{ code: "receipt_missing", message: "the receipt is missing: index and bytes" }];
+  if (blob === null) return [{ code: "blob_missing", message: "the receipt's bytes are missing" }];
+  return row === null ? [{ code: "row_missing", message: "the index has no row for the receipt" }] : [];
+}
+
+export function problemOf(error: VerifyError): Problem {
+  return { code: error.code, message: error.message, at: error.pointer, expected: error.expected, found: error.found };
+}
+
+/** A damaged file can hold hashes of any length; the trees take 32 bytes only. */
+function sized(hash: Uint8Array): Uint8Array {
+  return hash.length === 32 ? hash : UNKNOWN_HASH;
+}
+
+function increase(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}

@@ -1,0 +1,199 @@
+/** What an audit says: one sentence, an exit code, and findings, each naming what is wrong where. */
+import type { VerifyErrorCode } from "../verify/errors.ts";
+
+/**
+ * `violation`: something is not as it was recorded or promised. `interference`: somebody put things into a target that do not
+ * count; whoever may write there can. `note`: worth knowing, nothing wrong.
+ */
+export type Severity = "violation" | "interference" | "note";
+
+/** Beside the codes of docs/FORMAT.md section 13. */
+export type AuditCode =
+  | VerifyErrorCode
+  // the ledger's file
+  | "ledger_corrupt"
+  | "not_a_ledger"
+  | "schema_mismatch"
+  // receipts and the index over them
+  | "receipt_changed"
+  | "receipt_missing"
+  | "blob_missing"
+  | "row_missing"
+  | "index_mismatch"
+  | "index_lookup"
+  | "request_mac_mismatch"
+  | "organization_mismatch"
+  | "anchor_row_mismatch"
+  | "tree_mismatch"
+  // targets
+  | "duplicate_object"
+  | "unanchored_batch"
+  | "anchor_missing"
+  | "not_published_yet"
+  | "newer_than_audit"
+  | "anchor_late"
+  | "stopped"
+  | "recorded_after_anchor"
+  | "recorded_before_observed"
+  | "clock_stepped";
+
+/** An object in a target. */
+export interface ObjectRef {
+  readonly target: string;
+  readonly name: string;
+}
+
+/** The anchor that shows that something was otherwise when it was published. */
+export interface ChangedAfter {
+  readonly treeSize: number;
+  /** RFC 3339, by the target's clock; of a target without trusted times that is the host's own. */
+  readonly time: string;
+  readonly target: string;
+}
+
+export interface Finding {
+  readonly severity: Severity;
+  readonly code: AuditCode;
+  /** One sentence. */
+  readonly message: string;
+  readonly logIndex?: number | undefined;
+  /** Where the finding is about several receipts in a row: the last of them. */
+  readonly lastIndex?: number | undefined;
+  readonly receiptId?: string | undefined;
+  readonly receiptNumber?: string | undefined;
+  readonly organization?: string | undefined;
+  readonly object?: ObjectRef | undefined;
+  /** JSON pointer into the receipt, or `table.column` of the index. */
+  readonly at?: string | undefined;
+  readonly expected?: string | undefined;
+  readonly found?: string | undefined;
+  /** Further codes of the same receipt. */
+  readonly also?: readonly AuditCode[] | undefined;
+  readonly changedAfter?: ChangedAfter | undefined;
+}
+
+/** A finding about a receipt before it is known what the targets say. */
+export interface OpenFinding extends Omit<Finding, "changedAfter"> {
+  /** It was otherwise when its batch was anchored: the batch's root says so. */
+  readonly changed?: boolean | undefined;
+  readonly changedAfter?: ChangedAfter | undefined;
+}
+
+export interface TargetCounts {
+  readonly target: string;
+  readonly objects: number;
+  readonly anchors: number;
+  readonly batches: number;
+  /** Tree size of the newest anchor that counts, 0 if there is none. */
+  readonly newestSize: number;
+  /** RFC 3339 */
+  readonly newestTime: string | null;
+  readonly nextAnchorBy: string | null;
+}
+
+export interface AuditReport {
+  /** `findings`: something is wrong. `not_checked`: nothing is, but something that was asked for could not be looked at. */
+  readonly verdict: "ok" | "findings" | "not_checked";
+  readonly exitCode: 0 | 1 | 2;
+  readonly sentence: string;
+  readonly ledger: { readonly origin: string; readonly ledgerId: string };
+  /** What was looked at: the whole ledger, a part of it, or the targets alone. */
+  readonly scope: {
+    readonly ledger: boolean;
+    readonly firstIndex: number;
+    /** Not included. */
+    readonly endIndex: number;
+    readonly organization: string | null;
+  };
+  readonly counts: {
+    readonly receipts: number;
+    readonly organizations: number;
+    readonly batches: number;
+    readonly anchors: number;
+    /** Receipts after the newest anchor. */
+    readonly pending: number;
+    readonly targets: readonly TargetCounts[];
+  };
+  /** Receipts whose MAC was checked, by key id. */
+  readonly macsChecked: { readonly [keyId: string]: number };
+  /** At most 1000, of every code some. */
+  readonly findings: readonly Finding[];
+  /** All findings, by code. */
+  readonly findingCounts: { readonly [code: string]: number };
+  /** What follows from a finding and is not listed apart, by code. */
+  readonly consequences: { readonly [code: string]: number };
+  /** What this verdict does not cover. */
+  readonly notChecked: readonly string[];
+  /** The part of it that should have been checked: makes the exit code 2. */
+  readonly failedToCheck: readonly string[];
+  readonly startedAt: string;
+  readonly elapsedMs: number;
+  readonly receiptsPerSecond: number;
+}
+
+const MAX_FINDINGS = 1000;
+/** Of one code, so that a flood of one does not crowd out the others. */
+const MAX_OF_CODE = 200;
+
+/** Keeps the first findings and counts all. Memory is bounded whatever is wrong. */
+export class Findings {
+  readonly #kept: OpenFinding[] = [];
+  readonly #counts = new Map<AuditCode, number>();
+  readonly #consequences = new Map<AuditCode, number>();
+  #wrong = 0;
+
+  add(finding: OpenFinding): void {
+    const count = (this.#counts.get(finding.code) ?? 0) + 1;
+    this.#counts.set(finding.code, count);
+    if (finding.severity !== "note") this.#wrong++;
+    if (count <= MAX_OF_CODE && this.#kept.length < MAX_FINDINGS) this.#kept.push(finding);
+  }
+
+  /** Counts what follows from a finding that is there. */
+  addConsequence(code: AuditCode, count = 1): void {
+    this.#consequences.set(code, (this.#consequences.get(code) ?? 0) + count);
+  }
+
+  /** Takes over what another collector has: its kept findings, and the counts of all. */
+  addAll(other: FindingsData): void {
+    const kept = new Map<AuditCode, number>();
+    const wrong = this.#wrong + other.wrong;
+    for (const finding of other.kept) {
+      this.add(finding);
+      kept.set(finding.code, (kept.get(finding.code) ?? 0) + 1);
+    }
+    for (const [code, count] of other.counts) this.#counts.set(code, (this.#counts.get(code) ?? 0) + count - (kept.get(code) ?? 0));
+    this.#wrong = wrong;
+    for (const [code, count] of other.consequences) this.addConsequence(code, count);
+  }
+
+  get data(): FindingsData {
+    return { kept: this.#kept, counts: [...this.#counts], consequences: [...this.#consequences], wrong: this.#wrong };
+  }
+
+  get kept(): readonly OpenFinding[] {
+    return this.#kept;
+  }
+
+  /** Violations and interference. */
+  get wrong(): number {
+    return this.#wrong;
+  }
+
+  get counts(): { readonly [code: string]: number } {
+    return Object.fromEntries(this.#counts);
+  }
+
+  get consequences(): { readonly [code: string]: number } {
+    return Object.fromEntries(this.#consequences);
+  }
+}
+
+/** Crosses threads. */
+export interface FindingsData {
+  readonly kept: readonly OpenFinding[];
+  readonly counts: readonly (readonly [AuditCode, number])[];
+  readonly consequences: readonly (readonly [AuditCode, number])[];
+  /** As `Findings.wrong`. */
+  readonly wrong: number;
+}

@@ -1,0 +1,132 @@
+/** What is asked of the ledger's file as a whole: identity, schema, the organizations, and that no table or index has more than it should. */
+import type { LedgerName } from "../format/names.ts";
+import { type IndexKey, type IndexScan, type Inspector, RECEIPT_INDEXES, type ReceiptIndex } from "../ledger/inspect.ts";
+import type { ChainEnd } from "../verify/chain.ts";
+import type { Joiner } from "./join.ts";
+import { unlessCorrupt } from "./places.ts";
+import type { Findings } from "./report.ts";
+
+/** Index entries counted in one statement. */
+const SCAN = 16_384;
+
+/** The schema and the row that says which ledger this is. */
+export function checkIdentity(inspector: Inspector, ledger: LedgerName, findings: Findings): void {
+  const corrupt = corruptIn(findings);
+  for (const { name, expected, found } of unlessCorrupt(() => inspector.schemaDifferences(), corrupt("the schema")) ?? []) {
+    findings.add({
+      severity: "violation", code: "schema_mismatch", at: name,
+      message: expected === null ? "the ledger's file has something in it that receiptd does not make" : found === null
+        ? "something that receiptd makes is missing in the ledger's file: what refuses changes may have been taken away"
+        : "something in the ledger's file is not as receiptd makes it",
+      expected: expected ?? "nothing", found: found ?? "nothing",
+    });
+  }
+  const rows = unlessCorrupt(() => inspector.identities(), corrupt("the table ledger")) ?? [];
+  const [row] = rows;
+  if (rows.length === 1 && row!.format === 1 && row!.origin === ledger.origin && row!.ledgerId === ledger.ledgerId) return;
+  findings.add({
+    severity: "violation", code: "ledger_mismatch", message: "the file says that it is another ledger", at: "ledger",
+    expected: `${ledger.origin} ${ledger.ledgerId}`, found: rows.map(({ origin, ledgerId }) => `${origin} ${ledgerId}`).join(", ") || "nothing",
+  });
+}
+
+/**
+ * Entries of receipts below `size` in each index; null where it cannot be read. Entries that lead to no receipt are findings.
+ * Counted in pages, each a short statement.
+ */
+export function countIndexes(inspector: Inspector, size: number, findings: Findings): ReadonlyMap<ReceiptIndex, number | null> {
+  return new Map(RECEIPT_INDEXES.map((index) => [index, countIndex(inspector, index, size, findings)]));
+}
+
+function countIndex(inspector: Inspector, index: ReceiptIndex, size: number, findings: Findings): number | null {
+  let entries = 0;
+  for (let key: IndexKey | null = null; ;) {
+    const after: IndexKey | null = key;
+    const scan: IndexScan | undefined = unlessCorrupt(() => inspector.scanIndex(index, after, size, SCAN), corruptIn(findings)(`the index ${index}`));
+    if (scan === undefined) return null;
+    entries += scan.entries;
+    for (const logIndex of scan.strays) {
+      findings.add({ severity: "violation", code: "index_lookup", message: `the index ${index} has an entry for a receipt that is not there`, at: index, logIndex });
+    }
+    if (scan.next === null) return entries;
+    key = scan.next;
+  }
+}
+
+/** Receipts that may be missing in a row before the rest is no longer looked for. */
+const MAX_GAP = 65_536;
+
+/**
+ * How many receipts there are to audit. Rows far behind all others are a finding, and not a reason to look at billions of empty
+ * places.
+ */
+export function plausibleSize(inspector: Inspector, size: number, entries: Iterable<number | null>, findings: Findings): number {
+  const most = Math.max(...[...entries].map((count) => count ?? size));
+  const bound = 2 * most + MAX_GAP;
+  if (size <= bound) return size;
+  findings.add({
+    severity: "violation", code: "log_index_gap", message: "there are receipts far behind the end of the log", logIndex: size - 1,
+    expected: `about ${most} receipts`, found: `one at ${size - 1}`,
+  });
+  return (unlessCorrupt(() => inspector.lastRowBelow(bound), () => undefined) ?? -1) + 1;
+}
+
+/** After the segments: nothing before the first receipt, no bytes after the last one, and every index has as many entries as rows. */
+export function checkExtent(inspector: Inspector, rows: number, entries: ReadonlyMap<ReceiptIndex, number | null>, findings: Findings): void {
+  const extent = unlessCorrupt(() => inspector.extent(), corruptIn(findings)("a table"));
+  const [firstRow, lastRow] = extent?.receipt ?? [0, -1];
+  const [firstBlob, lastBlob] = extent?.blob ?? [0, -1];
+  const add = (message: string, at: string, logIndex?: number): void => findings.add({ severity: "violation", code: "row_missing", message, at, logIndex });
+  if (firstRow < 0) add("the table receipt has rows before the first receipt", "receipt");
+  if (firstBlob < 0) add("the table blob has rows before the first receipt", "blob");
+  if (lastBlob > lastRow) add("there are bytes behind the newest receipt, with no row in the index", "blob", lastRow + 1);
+  for (const [index, found] of entries) {
+    if (found === null || found === rows) continue;
+    findings.add({
+      severity: "violation", code: "index_lookup", message: `the index ${index} has another number of entries than there are receipts`, at: index,
+      expected: String(rows), found: String(found),
+    });
+  }
+}
+
+/** The table `organization` and its indexes, against the first receipts and the numbers in the rows. */
+export function checkOrganizations(inspector: Inspector, joined: Joiner, ends: ReadonlyMap<string, ChainEnd>, findings: Findings): void {
+  const table = unlessCorrupt(() => inspector.organizations(), corruptIn(findings)("the table organization"));
+  if (table === undefined) return;
+  const wrong = (message: string, at: string, expected: string | number, found: string | number, organization?: string, logIndex?: number): void =>
+    findings.add({ severity: "violation", code: "organization_mismatch", message, at, expected: String(expected), found: String(found), organization, logIndex });
+  const rows = new Map(table.rows.map((row) => [row.org, row]));
+  for (const { name, org, firstIndex } of joined.heads) {
+    const row = rows.get(org);
+    rows.delete(org);
+    if (row === undefined) {
+      wrong("the index has no row for the organization", "organization.org", org, "none", name, firstIndex);
+      continue;
+    }
+    const prefix = ends.get(name)?.prefix ?? row.prefix;
+    for (const [column, expected, found] of [["name", name, row.name], ["prefix", prefix, row.prefix], ["first_index", firstIndex, row.firstIndex]] as const) {
+      if (expected !== found) wrong(`the index's ${column} is not that of the organization`, `organization.${column}`, expected, found, name, firstIndex);
+    }
+    for (const [column, found] of [["name", table.byName.get(row.name)], ["prefix", table.byPrefix.get(row.prefix)], ["first_index", table.byFirstIndex.get(row.firstIndex)]] as const) {
+      if (found !== org) wrong(`the index over ${column} does not lead to the organization`, `organization.${column}`, org, found ?? "nothing", name, firstIndex);
+    }
+    for (const seen of joined.numbers.get(name) ?? []) {
+      if (seen.org === org) continue;
+      findings.add({
+        severity: "violation", code: "index_mismatch", message: "the index's org is not that of the receipt", at: "receipt.org", logIndex: seen.logIndex,
+        organization: name, expected: String(org), found: String(seen.org),
+      });
+    }
+  }
+  // what came after the audit began is not its business
+  for (const row of rows.values()) {
+    if (!(row.firstIndex >= joined.size)) wrong("the index has an organization without receipts", "organization.org", "none", row.org, row.name);
+  }
+  for (const index of [table.byName, table.byPrefix, table.byFirstIndex]) {
+    if (index.size !== table.rows.length) wrong("an index over the organizations has another number of entries", "organization", table.rows.length, index.size);
+  }
+}
+
+function corruptIn(findings: Findings): (what: string) => (message: string) => void {
+  return (what) => (message) => findings.add({ severity: "violation", code: "ledger_corrupt", message: `${what} cannot be read: ${message}` });
+}
