@@ -13,6 +13,7 @@ import {
   RESERVED_ANYWHERE, RESERVED_FIELDS, SYSTEM_TYPES,
 } from "./fields.ts";
 import { DEFAULT_ORGANIZATION } from "./names.ts";
+import { quickFields } from "./quick-fields.ts";
 import { type Json, pointerToken } from "./strict-json.ts";
 
 /** A receipt that was accepted, its top-level members already in JCS form and order. */
@@ -45,7 +46,7 @@ export function readRequest(value: Json, pointer: string, newId: () => string): 
     throw new FormatError("bad_field", `${sent.length} members; a receipt has at most ${MAX_TOP_LEVEL}`, pointer);
   }
   const naming = readNaming(fields, pointer);
-  for (const name of sent) checkField(name, fields[name]!, pointer + pointerToken(name));
+  for (const name of sent) checkField(name, fields[name]!, pointer);
   for (const name of requiredOf[naming.type] ?? requiredOf["*"]!) {
     if (fields[name] === undefined) {
       throw new FormatError("missing_field", `a receipt of type ${naming.type} needs ${name}`, `${pointer}/${name}`);
@@ -85,9 +86,12 @@ function readNaming(fields: { readonly [name: string]: Json }, pointer: string):
   return { type, organization: (fields["organization"] ?? DEFAULT_ORGANIZATION) as string };
 }
 
-function checkField(name: string, value: Json, pointer: string): void {
+function checkField(name: string, value: Json, parent: string): void {
   if (Object.hasOwn(namingFields, name)) return; // done by readNaming
-  if (Object.hasOwn(callerFields, name)) return checkValue(callerFields[name]!, value, pointer);
+  const known = Object.hasOwn(callerFields, name);
+  if (known && quickFields.get(name)?.(value) === true) return;
+  const pointer = parent + pointerToken(name);
+  if (known) return checkValue(callerFields[name]!, value, pointer);
   if (RESERVED_FIELDS.has(name)) throw new FormatError("reserved_field", `${name} is written by receiptd itself`, pointer);
   if (EXTENSION_FIELD.test(name)) return;
   throw new FormatError("unknown_field", `unknown field; your own begin with x_ (x_${name.slice(0, 60)}), or go into metadata`, pointer);

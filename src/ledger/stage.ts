@@ -56,6 +56,7 @@ export class Stage {
   readonly #signer: Signer;
   readonly #sha256: Sha256;
   readonly #prefixes = new Set<string>();
+  #time = { at: Number.NaN, text: "" };
   readonly #utf8: (text: string) => Uint8Array;
 
   constructor(state: LedgerState, signer: Signer, sha256: Sha256, utf8: (text: string) => Uint8Array) {
@@ -89,7 +90,7 @@ export class Stage {
       prefix: usedPrefix,
       orgSeq,
       logIndex,
-      recordedAt: formatTime(at),
+      recordedAt: this.#timeText(at),
       keyId: this.#signer.keyId,
       keyEpoch: this.#signer.epoch,
       previousReceiptHash: head === undefined ? null : hashText(head.hash),
@@ -109,6 +110,12 @@ export class Stage {
     };
     this.rows.push({ org, idBytes: uuidBytes(request.receiptId), stored, blob });
     return stored;
+  }
+
+  /** The receipts of a group have one time. */
+  #timeText(at: number): string {
+    if (at !== this.#time.at) this.#time = { at, text: formatTime(at) };
+    return this.#time.text;
   }
 
   /**
