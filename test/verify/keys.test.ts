@@ -5,14 +5,15 @@ import { nodeHash } from "../../src/keys/node-hash.ts";
 import { RatchetKeys, ratchetStart } from "../../src/verify/keys.ts";
 import { newKeys } from "./support.ts";
 
-const M = (epoch: number, organization: string): Buffer => organizationKey(epochKeys(SEED, LEDGER_ID, KEY_ID, epoch).S, organization);
+const M = (epoch: number, organization: string): Uint8Array =>
+  Uint8Array.from(organizationKey(epochKeys(SEED, LEDGER_ID, KEY_ID, epoch).S, organization));
 
 it("has the keys of every epoch, in any order of asking", () => {
   const keys = newKeys();
   for (const epoch of [0, 0, 1, 5, 2, 5, 6, 0]) {
     expect(keys.macKey(KEY_ID, epoch, "acme")).toEqual(M(epoch, "acme"));
     expect(keys.macKey(KEY_ID, epoch, "beta")).toEqual(M(epoch, "beta"));
-    expect(keys.commitment(KEY_ID, epoch)).toEqual(epochKeys(SEED, LEDGER_ID, KEY_ID, epoch).C);
+    expect(keys.commitment(KEY_ID, epoch)).toEqual(Uint8Array.from(epochKeys(SEED, LEDGER_ID, KEY_ID, epoch).C));
   }
 });
 
@@ -37,7 +38,7 @@ it("steps each of several keys from its own first epoch", () => {
     ratchetStart(LEDGER_ID, { keyId: KEY_ID, firstEpoch: 0, seed: SEED }, nodeHash), ratchetStart(LEDGER_ID, second, nodeHash),
   ], { hash: nodeHash });
   expect(keys.macKey(KEY_ID, 2, "acme")).toEqual(M(2, "acme"));
-  expect(keys.commitment("key_v2", 4)).toEqual(epochKeys(second.seed, LEDGER_ID, "key_v2", 1).C);
+  expect(keys.commitment("key_v2", 4)).toEqual(Uint8Array.from(epochKeys(second.seed, LEDGER_ID, "key_v2", 1).C));
   expect(keys.commitment("key_v2", 2)).toBeNull();
 });
 

@@ -60,7 +60,7 @@ describe("ChainWalk", () => {
     for (const r of verified(BASE.blobs.slice(6))) walk.step(r);
     expect([...walk.starts.keys()]).toEqual(["default", "acme", "_ledger", "beta"]);
     expect(walk.starts.get("acme")).toMatchObject({ orgSeq: 3, logIndex: 7, prefix: "ACME", receiptId: expect.stringMatching(/0007$/) });
-    expect(walk.ends.get("beta")).toMatchObject({ orgSeq: 3, prefix: "BETA", hash: BASE.hashes[13] });
+    expect(walk.ends.get("beta")).toMatchObject({ orgSeq: 3, prefix: "BETA", hash: Uint8Array.from(BASE.hashes[13]!) });
   });
 });
 
