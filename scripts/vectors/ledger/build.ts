@@ -13,7 +13,7 @@ export const LOG_KEY = checkpointKey(ORIGIN, fixed("checkpoint key"));
 const START = Date.UTC(2026, 11, 31, 23, 59, 58, 0);
 const PREFIX: Readonly<Record<string, string>> = { _ledger: "LEDGER", acme: "ACME", beta: "BETA", default: "RCP" };
 
-export const timeText = (ms: number): string => new Date(ms).toISOString();
+const timeText = (ms: number): string => new Date(ms).toISOString();
 export const idOf = (n: number): string => `019b7679-0000-7000-8000-${n.toString(16).padStart(12, "0")}`;
 
 /** What is done to one receipt: to its members before they are signed, after, or to the finished bytes. */
