@@ -189,7 +189,7 @@ class Audit {
     const segments = runSegments(planSegments(inspector, part, aim, ratchet, auditHash), {
       ledgerPath: ledgerPath!, ledger, organization: range?.organization ?? null,
       requestKey: secret === null ? null : requestKey(secret, ledger.ledgerId, auditHash),
-    }, workers, { onProgress: (receipts) => this.#meter.add(receipts), signal: this.#signal });
+    }, inspector, workers, { onProgress: (receipts) => this.#meter.add(receipts), signal: this.#signal });
     for await (const result of segments) joined.add(result);
   }
 

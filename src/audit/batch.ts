@@ -56,6 +56,13 @@ export class OpenBatch {
     this.#isRest = isRest;
   }
 
+  /** The same batch from here on, without what was kept of its beginning. */
+  rest(firstIndex: number): OpenBatch {
+    const rest = new OpenBatch(firstIndex, this.#sha256, true);
+    for (const { organization, orgSeq, hash } of this.heads()) rest.#heads.set(organization, { orgSeq, logIndex: -1, hash });
+    return rest;
+  }
+
   get isOverfull(): boolean {
     return this.#hashes.length > MAX_BATCH;
   }
@@ -80,7 +87,8 @@ export class OpenBatch {
 
   /** The organization's newest receipt so far, if it is in this batch. */
   newest(organization: string): number | null {
-    return this.#heads.get(organization)?.logIndex ?? null;
+    const logIndex = this.#heads.get(organization)?.logIndex ?? -1;
+    return logIndex < this.#firstIndex ? null : logIndex;
   }
 
   /** `identify` is asked where the receipt was beyond suspicion so far. */
@@ -141,8 +149,8 @@ export class OpenBatch {
   }
 
   heads(): MovedHead[] {
-    return Array.from(this.#heads, ([organization, { orgSeq, logIndex }]) =>
-      ({ organization, orgSeq, hash: Uint8Array.from(this.#hashes.at(logIndex - this.#firstIndex)) }));
+    return Array.from(this.#heads, ([organization, { orgSeq, logIndex, hash }]) => (
+      { organization, orgSeq, hash: logIndex < this.#firstIndex ? hash : Uint8Array.from(this.#hashes.at(logIndex - this.#firstIndex)) }));
   }
 
   get earliest(): TimedPlace | null {

@@ -3,10 +3,20 @@ import { createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import type { Hash } from "../format/hash.ts";
 import type { VerifyEd25519 } from "../format/note.ts";
 
-/** Its Buffers are never changed, so that their `slice`, which is no copy, does no harm. */
-const sha256: Hash["sha256"] = (bytes) => hash("sha256", bytes, "buffer");
-
+const HASH_BYTES = 32;
 const BLOCK = 64;
+
+/** SHA-256 into `out`, from `at` on. As a string it comes out of OpenSSL four times as fast as in a Buffer of its own. */
+function sha256Into(bytes: Uint8Array, out: Uint8Array, at: number): void {
+  const digest = hash("sha256", bytes, "binary");
+  for (let i = 0; i < HASH_BYTES; i++) out[at + i] = digest.charCodeAt(i);
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(HASH_BYTES);
+  sha256Into(bytes, out, 0);
+  return out;
+}
 
 /** The two padded keys of RFC 2104; the outer one has room for the inner hash. */
 interface PaddedKey {
@@ -19,7 +29,7 @@ let message = new Uint8Array(BLOCK + 8192);
 
 function paddedKey(key: Uint8Array): PaddedKey {
   if (key.length > BLOCK) throw new RangeError("an HMAC key has at most 64 bytes here");
-  const padded = { inner: new Uint8Array(BLOCK).fill(0x36), outer: new Uint8Array(BLOCK + 32).fill(0x5c, 0, BLOCK) };
+  const padded = { inner: new Uint8Array(BLOCK).fill(0x36), outer: new Uint8Array(BLOCK + HASH_BYTES).fill(0x5c, 0, BLOCK) };
   key.forEach((byte, i) => {
     padded.inner[i] = byte ^ 0x36;
     padded.outer[i] = byte ^ 0x5c;
@@ -40,7 +50,7 @@ export const auditHash: Hash = {
     if (message.length < end) message = new Uint8Array(end);
     message.set(inner);
     message.set(bytes, BLOCK);
-    outer.set(sha256(message.subarray(0, end)), BLOCK);
+    sha256Into(message.subarray(0, end), outer, BLOCK);
     return sha256(outer);
   },
 };
@@ -48,14 +58,14 @@ export const auditHash: Hash = {
 /** DER before the 32 bytes of an Ed25519 public key (RFC 8410 section 4). */
 const SPKI = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
 
-/** Ed25519 by OpenSSL: the cofactorless equation, as format/note.ts asks for it too. */
-export const verifyByNode: VerifyEd25519 = (publicKey, message, signature) => {
+const publicKeys = new WeakMap<Uint8Array, KeyObject>();
+
+/** Ed25519 by OpenSSL: the cofactorless equation, the stricter of the two that format/note.ts asks for. */
+export const verifyByNode: VerifyEd25519 = (publicKey, signed, signature) => {
   let key = publicKeys.get(publicKey);
   if (key === undefined) {
     key = createPublicKey({ key: Buffer.concat([SPKI, publicKey]), format: "der", type: "spki" });
     publicKeys.set(publicKey, key);
   }
-  return verify(null, message, key, signature);
+  return verify(null, signed, key, signature);
 };
-
-const publicKeys = new WeakMap<Uint8Array, KeyObject>();

@@ -24,14 +24,12 @@ export interface JoinStart {
   readonly size: number;
   readonly ends: ReadonlyMap<string, ChainEnd>;
   readonly log: LogEnd | null;
-  /** What the anchor before promised of the next epoch. */
-  readonly commitment: { readonly epoch: number; readonly text: string } | null;
   readonly heads: readonly (MovedHead & { readonly firstIndex: number; readonly firstHash: Uint8Array })[];
   readonly frontier: readonly Uint8Array[];
   readonly openLeaves: readonly Uint8Array[];
 }
 
-export const WHOLE: JoinStart = { size: 0, ends: new Map(), log: null, commitment: null, heads: [], frontier: [], openLeaves: [] };
+export const WHOLE: JoinStart = { size: 0, ends: new Map(), log: null, heads: [], frontier: [], openLeaves: [] };
 
 export interface Totals {
   rows: number;
@@ -62,7 +60,6 @@ export class Joiner {
   readonly #nodes: TreeNodes;
   readonly #rows: AnchorRows;
   #log: LogEnd | null;
-  #commitment: JoinStart["commitment"];
   /** Not all receipts up to the last anchor are certain; there is a finding for it. */
   #isTainted = false;
   #isTailTainted = false;
@@ -74,7 +71,6 @@ export class Joiner {
     this.#ends = new Map(start.ends);
     for (const [organization, { prefix }] of start.ends) if (prefix !== null) this.#owners.set(prefix, organization);
     this.#log = start.log;
-    this.#commitment = start.commitment;
     this.heads = new Heads(sha256);
     for (const head of start.heads) this.heads.move(head, () => ({ logIndex: head.firstIndex, hash: head.firstHash }));
     this.#nodes = new TreeNodes(inspector, findings);
@@ -109,7 +105,6 @@ export class Joiner {
     this.#findings.addAll(result.findings);
     this.#count(result);
     this.#joinLog(result);
-    this.#joinCommitment(result);
     this.#joinChains(result);
     const { batches } = result;
     this.#tree.appendFolded(result.leaves, batches.map(({ treeSize }) => treeSize), batches.map(({ frontier }) => frontier),
@@ -155,18 +150,6 @@ export class Joiner {
     }
     if (log.end !== null) this.#log = joinedEnd(log.end, before);
     else if (before !== null) this.#log = { ...before, logIndex: end - 1, recordedAt: null };
-  }
-
-  #joinCommitment({ firstCommitment: first, batches }: SegmentResult): void {
-    const due = this.#commitment;
-    if (first !== null && due?.epoch === first.epoch && due.text !== first.text) {
-      this.#findings.add({
-        severity: "violation", code: "commitment_mismatch", message: "the epoch's key is not the one that the anchor before promised",
-        logIndex: first.logIndex, expected: due.text, found: first.text,
-      });
-    }
-    const last = batches.at(-1);
-    if (last !== undefined) this.#commitment = last.anchor === null ? null : { epoch: last.anchor.keyEpoch + 1, text: last.anchor.details.epoch_commitment };
   }
 
   #joinChains({ chain }: SegmentResult): void {

@@ -16,7 +16,8 @@ export const MAX_ANCHOR_BYTES = MAX_TLOG_PROOF_BYTES;
 /** 65,536 entries, each behind its length. */
 export const MAX_BATCH_BYTES = 65_536 * (2 + entryOf(new Uint8Array(32)).length);
 
-const AHEAD = 8;
+/** Objects; of the largest batches, 9 MB. */
+const AHEAD = 4;
 const ATTEMPTS = 3;
 const RETRY_MS = 200;
 

@@ -7,9 +7,18 @@ import { firstRatchetKey, nextRatchetKey } from "../format/mac.ts";
 import type { Inspector } from "../ledger/inspect.ts";
 import type { RatchetStart } from "../verify/keys.ts";
 import { VerifyError } from "../verify/errors.ts";
+import { anchorOf } from "../verify/log.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { unlessCorrupt } from "./places.ts";
 import type { SegmentTask } from "./segment-result.ts";
+
+/** Receipts from `first` up to, not including, `end`; `epoch` and `commitment` as in SegmentTask. */
+export interface PlannedRange {
+  readonly first: number;
+  readonly end: number;
+  readonly epoch: number;
+  readonly commitment: string | null;
+}
 
 /** A key's seed, 32 bytes. */
 export interface HmacSeed {
@@ -21,24 +30,23 @@ export interface HmacSeed {
 const PAGE = 1024;
 
 /**
- * Runs of about `aim` receipts and more from `first` up to `end`, where `epoch` is the epoch of `first`. `ratchet` null: MACs are
- * not checked.
+ * Runs of about `aim` receipts and more. `ratchet` null: MACs are not checked.
  */
 export function* planSegments(
-  inspector: Inspector, range: { readonly first: number; readonly end: number; readonly epoch: number }, aim: number, ratchet: Ratchet | null, hash: Hash,
+  inspector: Inspector, range: PlannedRange, aim: number, ratchet: Ratchet | null, hash: Hash,
 ): Generator<SegmentTask, void, undefined> {
-  let { first, epoch } = range;
-  const task = (end: number): SegmentTask => ({ first, end, keys: ratchet?.at(epoch) ?? null });
+  let { first, epoch, commitment } = range;
+  const task = (end: number): SegmentTask => ({ first, end, epoch, commitment, keys: ratchet?.at(epoch) ?? null });
   for (let read = first; ;) {
     const rows = unlessCorrupt(() => inspector.anchors(read, PAGE), () => undefined) ?? [];
     for (const { treeSize } of rows) {
       if (treeSize >= range.end) break;
       if (treeSize - first < aim) continue;
       const next = epochAfter(inspector, treeSize - 1, hash);
-      if (next === null || next <= epoch || next > treeSize) continue;
+      if (next === null || next.epoch <= epoch || next.epoch > treeSize) continue;
       yield task(treeSize);
       first = treeSize;
-      epoch = next;
+      ({ epoch, commitment } = next);
     }
     const last = rows.at(-1);
     if (last === undefined || !(last.treeSize > read) || last.treeSize >= range.end) break;
@@ -48,12 +56,12 @@ export function* planSegments(
 }
 
 /** The epoch that begins after the anchor receipt at `logIndex`, or null if that is none. */
-function epochAfter(inspector: Inspector, logIndex: number, hash: Hash): number | null {
+function epochAfter(inspector: Inspector, logIndex: number, hash: Hash): { readonly epoch: number; readonly commitment: string } | null {
   const blob = unlessCorrupt(() => inspector.blobs(logIndex, logIndex + 1, 1).blobs[0]?.bytes, () => undefined);
   if (blob === undefined) return null;
   try {
-    const { known, receipt } = verifyReceipt(blob, hash);
-    return known && receipt.type === "anchor" && receipt.log_index === logIndex ? receipt.key_epoch + 1 : null;
+    const anchor = anchorOf(verifyReceipt(blob, hash));
+    return anchor?.logIndex === logIndex ? { epoch: anchor.keyEpoch + 1, commitment: anchor.details.epoch_commitment } : null;
   } catch (error) {
     if (error instanceof VerifyError) return null;
     throw error;

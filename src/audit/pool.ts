@@ -1,6 +1,6 @@
 /** Segments checked by several threads, their results in the order of the segments. */
 import { Worker } from "node:worker_threads";
-import { Inspector } from "../ledger/inspect.ts";
+import type { Inspector } from "../ledger/inspect.ts";
 import { auditHash } from "./hash.ts";
 import type { SegmentResult, SegmentTask } from "./segment-result.ts";
 import { SegmentAudit } from "./segment.ts";
@@ -12,26 +12,23 @@ export interface PoolHooks {
 }
 
 /** MiB of JavaScript heap; the rest of a worker's memory are SQLite's cache and the blobs of one page. */
-const LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 4 };
+const LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 };
 
-/** `workers` 0: in this thread. A thread that ends by itself is an error, as is an aborted signal. */
+/** `workers` 0: in this thread, with `inspector`. A thread that ends by itself is an error, as is an aborted signal. */
 export async function* runSegments(
-  tasks: Iterable<SegmentTask>, options: WorkerOptions, workers: number, hooks: PoolHooks,
+  tasks: Iterable<SegmentTask>, options: WorkerOptions, inspector: Inspector, workers: number, hooks: PoolHooks,
 ): AsyncGenerator<SegmentResult, void, undefined> {
-  if (workers === 0) yield* runHere(tasks, options, hooks);
+  if (workers === 0) yield* runHere(tasks, options, inspector, hooks);
   else yield* runInThreads(tasks, options, workers, hooks);
 }
 
-async function* runHere(tasks: Iterable<SegmentTask>, options: WorkerOptions, hooks: PoolHooks): AsyncGenerator<SegmentResult, void, undefined> {
-  const inspector = new Inspector(options.ledgerPath);
-  try {
-    for (const task of tasks) {
-      hooks.signal?.throwIfAborted();
-      yield new SegmentAudit(inspector, task, options, auditHash).run(hooks.onProgress);
-      await new Promise((resolve) => void setImmediate(resolve)); // others have a turn
-    }
-  } finally {
-    inspector.close();
+async function* runHere(
+  tasks: Iterable<SegmentTask>, options: WorkerOptions, inspector: Inspector, hooks: PoolHooks,
+): AsyncGenerator<SegmentResult, void, undefined> {
+  for (const task of tasks) {
+    hooks.signal?.throwIfAborted();
+    yield new SegmentAudit(inspector, task, options, auditHash).run(hooks.onProgress);
+    await new Promise((resolve) => void setImmediate(resolve)); // others have a turn
   }
 }
 
@@ -70,6 +67,7 @@ class Thread {
   /** In the order in which the worker answers. */
   #waiting: Waiting[] = [];
   #failure: Error | null = null;
+  readonly #stopped = new AbortController();
 
   constructor(options: WorkerOptions, { onProgress, signal }: PoolHooks) {
     this.#onProgress = onProgress;
@@ -77,7 +75,7 @@ class Thread {
     this.#worker.on("message", (message: FromWorker) => this.#take(message));
     this.#worker.on("error", (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", (code) => this.#fail(new Error(`a thread of the audit ended with code ${code}`)));
-    signal?.addEventListener("abort", () => this.#fail(new Error("the audit was stopped", { cause: signal.reason })), { once: true });
+    signal?.addEventListener("abort", () => this.#fail(new Error("the audit was stopped", { cause: signal.reason })), { signal: this.#stopped.signal });
   }
 
   run(task: SegmentTask): Promise<SegmentResult> {
@@ -94,6 +92,7 @@ class Thread {
   }
 
   async stop(): Promise<void> {
+    this.#stopped.abort();
     await this.#worker.terminate();
   }
 

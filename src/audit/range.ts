@@ -29,8 +29,9 @@ export interface Part {
   readonly first: number;
   /** Not included. */
   readonly end: number;
-  /** The epoch of `first`. */
+  /** As in SegmentTask. */
   readonly epoch: number;
+  readonly commitment: string | null;
   readonly start: JoinStart;
 }
 
@@ -39,12 +40,12 @@ const FAR_AHEAD = 8.64e15;
 
 /** The part of the first `size` receipts that a range means, or null where it holds none. */
 export function partOf(reader: Reader, inspector: Inspector, size: number, range: AuditRange, hash: Hash): Part | null {
-  if (range.from === undefined && range.to === undefined) return { first: 0, end: size, epoch: 0, start: WHOLE };
+  if (range.from === undefined && range.to === undefined) return { first: 0, end: size, epoch: 0, commitment: null, start: WHOLE };
   const found = reader.indexRange(range.from ?? LONG_AGO, range.to ?? FAR_AHEAD);
   if (found === null || found.first >= size) return null;
   const first = reader.coveringAnchor(found.first)?.firstIndex ?? reader.newestAnchor()?.treeSize ?? 0;
   const end = Math.min(reader.coveringAnchor(found.last)?.treeSize ?? size, size);
-  return first === 0 ? { first, end, epoch: 0, start: WHOLE } : startAt(reader, inspector, first, end, hash);
+  return first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(reader, inspector, first, end, hash);
 }
 
 function startAt(reader: Reader, inspector: Inspector, first: number, end: number, hash: Hash): Part {
@@ -60,11 +61,11 @@ function startAt(reader: Reader, inspector: Inspector, first: number, end: numbe
     first,
     end,
     epoch: receipt.key_epoch + 1,
+    commitment: detailsOf<AnchorDetails>(receipt).epoch_commitment,
     start: {
       size: first,
       ends,
       log: { logIndex: first - 1, recordedAt: receipt.recorded_at, keyId: receipt.key_id, keyEpoch: receipt.key_epoch, isAnchor: true, anchorSize: first },
-      commitment: { epoch: receipt.key_epoch + 1, text: detailsOf<AnchorDetails>(receipt).epoch_commitment },
       heads,
       frontier: frontier(inspector, blocks),
       openLeaves: inspector.rows(blocks * BLOCK, first, BLOCK).map((row) => leafHash(entryOf(row.receiptHash), hash.sha256)),

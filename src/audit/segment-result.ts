@@ -12,6 +12,10 @@ export interface SegmentTask {
   readonly first: number;
   /** Not included. */
   readonly end: number;
+  /** Of the first receipt, as the anchor receipt before it says. */
+  readonly epoch: number;
+  /** `epoch_commitment` for that epoch, by the same; null at the beginning, where genesis has it. */
+  readonly commitment: string | null;
   /** null: MACs are not checked. */
   readonly keys: readonly RatchetStart[] | null;
 }
@@ -95,8 +99,6 @@ export interface SegmentResult {
     readonly start: LogStart | null;
     readonly end: LogEnd | null;
   };
-  /** C of the first epoch, with keys: what the anchor before must have promised. */
-  readonly firstCommitment: { readonly epoch: number; readonly text: string; readonly logIndex: number } | null;
   readonly batches: readonly BatchSeen[];
   /** Heads that moved after the last anchor. */
   readonly openHeads: readonly MovedHead[];

@@ -6,13 +6,12 @@
  * on with what the receipt most likely was; the batch's root then says what it really was (suspects.ts).
  */
 import { hashText, parseHash } from "../format/chain.ts";
-import type { GenesisDetails } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import type { Inspector } from "../ledger/inspect.ts";
 import { ChainWalk } from "../verify/chain.ts";
 import type { VerifyError } from "../verify/errors.ts";
-import { type LedgerKeys, RatchetKeys } from "../verify/keys.ts";
-import { anchorOf, detailsOf, type LogStart, LogWalk } from "../verify/log.ts";
+import { RatchetKeys } from "../verify/keys.ts";
+import { anchorOf, type LogStart, LogWalk } from "../verify/log.ts";
 import type { VerifiedReceipt } from "../verify/receipt.ts";
 import { type ClosedBy, OpenBatch } from "./batch.ts";
 import { lookUpProblems } from "./lookups.ts";
@@ -33,7 +32,6 @@ export class SegmentAudit {
   readonly #options: SegmentOptions;
   readonly #task: SegmentTask;
   readonly #hash: Hash;
-  readonly #keys: LedgerKeys | null;
   readonly #receipts: ReceiptCheck;
   readonly #findings = new Findings();
   readonly #chain = new ChainWalk();
@@ -46,8 +44,6 @@ export class SegmentAudit {
   #log: LogWalk;
   #logStart: LogStart | null = null;
   #batch: OpenBatch;
-  #commitment: { readonly epoch: number; readonly text: string } | null = null;
-  #firstCommitment: SegmentResult["firstCommitment"] = null;
   #rows = 0;
   #checked = 0;
   #clockSteps = 0;
@@ -58,9 +54,10 @@ export class SegmentAudit {
     this.#options = options;
     this.#task = task;
     this.#hash = hash;
-    this.#keys = task.keys === null ? null : new RatchetKeys(task.keys, { hash });
+    const keys = task.keys === null ? null : new RatchetKeys(task.keys, { hash });
     const organizations = unlessCorrupt(() => inspector.organizations().rows, () => undefined) ?? []; // tables.ts tells
-    this.#receipts = new ReceiptCheck(options, this.#keys, hash, new Map(organizations.map((row) => [row.org, row])));
+    this.#receipts = new ReceiptCheck(options, keys, hash, new Map(organizations.map((row) => [row.org, row])), this.#findings);
+    if (task.commitment !== null) this.#receipts.expectKey(task.epoch, task.commitment);
     this.#tree = new SegmentTree(task.first, hash.sha256);
     this.#log = new LogWalk(options.ledger);
     this.#batch = new OpenBatch(task.first, hash.sha256);
@@ -107,7 +104,6 @@ export class SegmentAudit {
         if (isLink && (isRowBetter || !problems.some(isAboutReceipt))) links.push(error);
         else problems.push(problemOf(error));
       }
-      if (!isRowBetter) problems.push(...this.#checkCommitment(r, logIndex));
       if (!isRowBetter && row !== null) this.#noteNumber(row.org, r.receipt.organization, logIndex);
     }
     const anchor = r === null || isRowBetter ? null : anchorOf(r);
@@ -120,10 +116,10 @@ export class SegmentAudit {
     else if (this.#batch.isOverfull) this.#restart(logIndex);
   }
 
-  /** The epoch that a receipt here must be of, or null at the beginning. */
-  #openEpoch(): number | null {
+  /** The epoch that a receipt here must be of. */
+  #openEpoch(): number {
     const { end } = this.#log;
-    return end === null ? null : end.keyEpoch + (end.isAnchor ? 1 : 0);
+    return end === null ? this.#task.epoch : end.keyEpoch + (end.isAnchor ? 1 : 0);
   }
 
   /** What the index says of a receipt whose bytes say nothing; what it does not say is assumed to fit. */
@@ -196,28 +192,10 @@ export class SegmentAudit {
     else seen.count++;
   }
 
-  /** With keys: the first use of an epoch's key against what the anchor before promised. */
-  #checkCommitment(r: VerifiedReceipt, logIndex: number): Problem[] {
-    if (r.known && r.receipt.type === "genesis") this.#commitment ??= { epoch: 0, text: detailsOf<GenesisDetails>(r.receipt).epoch_commitment };
-    const due = this.#commitment;
-    const isFirst = logIndex === this.#task.first;
-    if (this.#keys === null || (due === null && !isFirst)) return [];
-    const { key_id, key_epoch } = r.receipt;
-    const commitment = this.#keys.commitment(key_id, key_epoch);
-    if (commitment === null) return [];
-    const text = hashText(commitment);
-    if (isFirst) this.#firstCommitment = { epoch: key_epoch, text, logIndex };
-    if (due === null || due.epoch !== key_epoch) return [];
-    this.#commitment = null;
-    return due.text === text ? [] : [{
-      code: "commitment_mismatch", message: "the epoch's key is not the one that the anchor before promised", expected: due.text, found: text,
-    }];
-  }
-
   #close(closedBy: ClosedBy): void {
     const { logIndex, anchor } = closedBy;
     if (anchor === null) this.#skipAnchor(logIndex);
-    else this.#commitment = { epoch: anchor.keyEpoch + 1, text: anchor.details.epoch_commitment };
+    else this.#receipts.expectKey(anchor.keyEpoch + 1, anchor.details.epoch_commitment);
     this.#settle(closedBy);
     this.#batch = new OpenBatch(logIndex + 1, this.#hash.sha256);
   }
@@ -225,7 +203,7 @@ export class SegmentAudit {
   /** No batch is that large: anchor receipts are missing. What was kept of it goes, and memory stays bounded. */
   #restart(logIndex: number): void {
     this.#settle(null);
-    this.#batch = new OpenBatch(logIndex + 1, this.#hash.sha256, true);
+    this.#batch = this.#batch.rest(logIndex + 1);
   }
 
   /** Decides what is in doubt in the batch, and lets its leaves into the log. */
@@ -241,7 +219,7 @@ export class SegmentAudit {
     const { end } = this.#log;
     if (end === null) return;
     this.#logStart ??= this.#log.start;
-    this.#log = new LogWalk(this.#options.ledger, { ...end, logIndex, recordedAt: null, keyEpoch: this.#openEpoch()!, isAnchor: false });
+    this.#log = new LogWalk(this.#options.ledger, { ...end, logIndex, recordedAt: null, keyEpoch: this.#openEpoch(), isAnchor: false });
   }
 
   /** What the anchor receipt said is lost; that it was one is known from the index. */
@@ -276,7 +254,6 @@ export class SegmentAudit {
         doubts: new Map(doubts.map(([organization, suspect]) => [organization, suspect.candidates])),
       },
       log: { start: this.#logStart ?? this.#log.start, end: this.#log.end },
-      firstCommitment: this.#firstCommitment,
       batches: this.#batches,
       openHeads: this.#batch.heads(),
       openEarliest: this.#batch.earliest,

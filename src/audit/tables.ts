@@ -23,10 +23,10 @@ export function checkIdentity(inspector: Inspector, ledger: LedgerName, findings
   }
   const rows = unlessCorrupt(() => inspector.identities(), corrupt("the table ledger")) ?? [];
   const [row] = rows;
-  if (rows.length === 1 && row!.format === 1 && row!.origin === ledger.origin && row!.ledgerId === ledger.ledgerId) return;
+  if (rows.length === 1 && row!.one === 1 && row!.format === 1 && row!.origin === ledger.origin && row!.ledgerId === ledger.ledgerId) return;
   findings.add({
     severity: "violation", code: "ledger_mismatch", message: "the file says that it is another ledger", at: "ledger",
-    expected: `${ledger.origin} ${ledger.ledgerId}`, found: rows.map(({ origin, ledgerId }) => `${origin} ${ledgerId}`).join(", ") || "nothing",
+    expected: `1 1 ${ledger.origin} ${ledger.ledgerId}`, found: rows.map(({ one, format, origin, ledgerId }) => `${one} ${format} ${origin} ${ledgerId}`).join(", ") || "nothing",
   });
 }
 
@@ -53,7 +53,8 @@ function countIndex(inspector: Inspector, index: ReceiptIndex, size: number, fin
   }
 }
 
-/** Receipts that may be missing in a row before the rest is no longer looked for. */
+/** As many of how many receipts may be missing, and how many at least, before what is behind them is no longer looked at. */
+const MAX_SPARSE = 64;
 const MAX_GAP = 65_536;
 
 /**
@@ -62,10 +63,10 @@ const MAX_GAP = 65_536;
  */
 export function plausibleSize(inspector: Inspector, size: number, entries: Iterable<number | null>, findings: Findings): number {
   const most = Math.max(...[...entries].map((count) => count ?? size));
-  const bound = 2 * most + MAX_GAP;
+  const bound = MAX_SPARSE * most + MAX_GAP;
   if (size <= bound) return size;
   findings.add({
-    severity: "violation", code: "log_index_gap", message: "there are receipts far behind the end of the log", logIndex: size - 1,
+    severity: "violation", code: "log_index_gap", message: "there are receipts far behind the end of the log: they were not audited", logIndex: size - 1,
     expected: `about ${most} receipts`, found: `one at ${size - 1}`,
   });
   return (unlessCorrupt(() => inspector.lastRowBelow(bound), () => undefined) ?? -1) + 1;

@@ -111,7 +111,9 @@ export class TargetAudit {
     for await (const candidate of this.#evidence.batchesBefore(batch.first_index + 1)) candidates.push(candidate);
     const expected = place === -1 ? null : this.#options.joined!.trail.at(place).entries;
     const hex = expected === null ? null : toHex(expected);
-    const right = batch.count === 0 ? undefined : candidates.find(({ sha256 }) => sha256 === hex) ?? candidates.find((candidate) => this.#fits(candidate, seen));
+    // alone, the one candidate is judged by the walk
+    const only = this.#options.joined === null && candidates.length === 1 && candidates[0]!.lastIndex === batch.first_index + batch.count - 1 ? candidates[0] : undefined;
+    const right = batch.count === 0 ? undefined : only ?? candidates.find(({ sha256 }) => sha256 === hex) ?? candidates.find((candidate) => this.#fits(candidate, seen));
     for (const candidate of candidates) if (candidate !== right) this.#unanchored(candidate);
     if (right !== undefined) this.#batches++;
     else if (batch.count > 0 && this.#options.joined !== null) this.#reportNoBatch(seen, hex);
@@ -152,7 +154,8 @@ export class TargetAudit {
 
   #walkOn({ facts }: SeenAnchor, batch: SeenBatch | null): void {
     for (const error of this.#walk.step(facts, () => (batch === null ? null : parseEntries(batch.bytes)))) {
-      this.#evidence.report("violation", error.code, error.message, facts.name, {
+      const isOfBatch = error.code === "batch_root_mismatch" || error.code === "bad_entries";
+      this.#evidence.report("violation", error.code, error.message, isOfBatch && batch !== null ? batch.name : facts.name, {
         expected: error.expected, found: error.found, logIndex: facts.treeSize - 1,
       });
     }

@@ -5,21 +5,21 @@
 import Database from "better-sqlite3";
 import { migrations, openReadOnly } from "./database.ts";
 import { ledgerError } from "./errors.ts";
+import { prepareInspection, type ReceiptIndex, type RowHashes, usualHashes } from "./inspect-statements.ts";
 import type { AnchorRow, OrganizationRow } from "./reader.ts";
 
+export { RECEIPT_INDEXES } from "./inspect-statements.ts";
+export type { ReceiptIndex } from "./inspect-statements.ts";
 export type { OrganizationRow } from "./reader.ts";
 
 /** A row of the table `receipt`, whatever it says. */
-export interface IndexRow {
+export interface IndexRow extends RowHashes {
   readonly logIndex: number;
   readonly org: number;
   readonly orgSeq: number;
-  readonly receiptId: Uint8Array;
-  readonly receiptHash: Uint8Array;
   /** ms */
   readonly recordedAt: number;
   readonly keyEpoch: number;
-  readonly requestMac: Uint8Array | null;
 }
 
 export interface BlobRow {
@@ -31,10 +31,6 @@ export interface TreeNode {
   readonly level: number;
   readonly position: number;
 }
-
-/** The indexes over the table `receipt`. */
-export const RECEIPT_INDEXES = ["receipt_by_id", "receipt_by_org", "receipt_by_time"] as const;
-export type ReceiptIndex = (typeof RECEIPT_INDEXES)[number];
 
 /** Where a scan of an index goes on: the key of its last entry. */
 export type IndexKey = readonly (number | Uint8Array)[];
@@ -53,13 +49,13 @@ type RawRow = readonly unknown[];
 
 export class Inspector {
   readonly #db: Database.Database;
-  readonly #s: ReturnType<typeof prepare>;
+  readonly #s: ReturnType<typeof prepareInspection>;
 
   /** Throws LedgerError: `ledger_missing`, `not_a_ledger`, `newer_ledger`, `ledger_corrupt`. */
   constructor(path: string) {
     this.#db = openReadOnly(path);
     try {
-      this.#s = prepare(this.#db);
+      this.#s = prepareInspection(this.#db);
     } catch (error) {
       this.#db.close();
       throw ledgerError(error);
@@ -71,9 +67,9 @@ export class Inspector {
   }
 
   /** Rows of the table `ledger`, of which there should be one. */
-  identities(): { readonly format: number; readonly origin: string; readonly ledgerId: string }[] {
+  identities(): { readonly one: number; readonly format: number; readonly origin: string; readonly ledgerId: string }[] {
     const rows = get(() => this.#s.identities.all() as RawRow[]);
-    return rows.map(([format, origin, ledgerId]) => ({ format: asNumber(format), origin: asText(origin), ledgerId: asText(ledgerId) }));
+    return rows.map(([one, format, origin, ledgerId]) => ({ one: asNumber(one), format: asNumber(format), origin: asText(origin), ledgerId: asText(ledgerId) }));
   }
 
   /** The lowest and highest log_index of receipts and of blobs, in one moment; null where there are none. */
@@ -97,16 +93,16 @@ export class Inspector {
 
   /** Rows of `receipt` in [first, end), in order, at most `limit`; no index and no other table is asked. */
   rows(first: number, end: number, limit: number): IndexRow[] {
-    return get(() => this.#s.rows.all(first, end, limit) as RawRow[]).map((row) => ({
-      logIndex: asNumber(row[0]),
-      org: asNumber(row[1]),
-      orgSeq: asNumber(row[2]),
-      receiptId: asBytes(row[3]),
-      receiptHash: asBytes(row[4]),
-      recordedAt: asNumber(row[5]),
-      keyEpoch: asNumber(row[6]),
-      requestMac: row[7] === null ? null : asBytes(row[7]),
-    }));
+    return get(() => this.#s.rows.all(first, end, limit) as RawRow[]).map((row) => {
+      const hashes = usualHashes(row[5], row[6]) ?? this.#unusualHashes(row[0]);
+      return { logIndex: asNumber(row[0]), org: asNumber(row[1]), orgSeq: asNumber(row[2]), recordedAt: asNumber(row[3]), keyEpoch: asNumber(row[4]), ...hashes };
+    });
+  }
+
+  /** Values of any type and length. */
+  #unusualHashes(logIndex: unknown): RowHashes {
+    const [receiptId, receiptHash, requestMac] = this.#s.hashes.get(logIndex) as RawRow;
+    return { receiptId: asBytes(receiptId), receiptHash: asBytes(receiptHash), requestMac: requestMac === null ? null : asBytes(requestMac) };
   }
 
   /** Blobs in [first, end), in order, until `maxBytes` are passed: `next` is where to go on, `end` if that is all. */
@@ -186,10 +182,8 @@ export class Inspector {
 
   /** Tables, indexes and triggers that are not as receiptd creates them, or are missing, or came in addition. */
   schemaDifferences(): { readonly name: string; readonly expected: string | null; readonly found: string | null }[] {
-    const db = new Database(":memory:");
-    for (const { sql } of migrations()) db.exec(sql);
-    const expected = readSchema(db);
-    db.close();
+    expectedSchema ??= createdSchema();
+    const expected = expectedSchema;
     const found = get(() => readSchema(this.#db));
     return [...new Set([...expected.keys(), ...found.keys()])]
       .map((name) => ({ name, expected: expected.get(name) ?? null, found: found.get(name) ?? null }))
@@ -219,62 +213,20 @@ function asText(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+/** By this version of receiptd; the same for every ledger. */
+let expectedSchema: ReadonlyMap<string, string> | undefined;
+
+function createdSchema(): ReadonlyMap<string, string> {
+  const db = new Database(":memory:");
+  try {
+    for (const { sql } of migrations()) db.exec(sql);
+    return readSchema(db);
+  } finally {
+    db.close();
+  }
+}
+
 function readSchema(db: Database.Database): Map<string, string> {
   const rows = db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema").all() as { type: string; name: string; tbl_name: string; sql: string | null }[];
   return new Map(rows.map((row) => [`${row.type} ${row.name}`, `${row.tbl_name}: ${row.sql ?? "automatic"}`]));
-}
-
-/**
- * INDEXED BY and NOT INDEXED say which tree is read: the columns asked for are all in the index, so SQLite reads nothing else.
- * A unique index that has a key twice leads to one of the two only, so the other is "not found".
- */
-function prepare(db: Database.Database) {
-  const raw = (sql: string): Database.Statement => db.prepare(sql).raw(true);
-  const value = (sql: string): Database.Statement => db.prepare(sql).pluck(true);
-  const found = (index: ReceiptIndex, key: string): string => `SELECT i.log_index FROM receipt i INDEXED BY ${index} WHERE ${key}`;
-  const lookUp = (index: ReceiptIndex, key: string): Database.Statement =>
-    raw(`SELECT r.log_index, (${found(index, key)}) FROM receipt r NOT INDEXED WHERE r.log_index >= ? AND r.log_index < ?
-      AND (${found(index, key)}) IS NOT r.log_index`);
-  const scan = (index: ReceiptIndex, key: string, where: string) => {
-    const entries = `SELECT log_index FROM receipt INDEXED BY ${index} ${where} ORDER BY ${key} LIMIT ?`;
-    return {
-      key: raw(`SELECT ${key} FROM receipt INDEXED BY ${index} ${where} ORDER BY ${key} LIMIT 1 OFFSET ?`),
-      count: value(`SELECT count(*) FROM (${entries}) WHERE log_index >= 0 AND log_index < ?`),
-      strays: value(`SELECT e.log_index FROM (${entries}) e WHERE (e.log_index < 0 OR e.log_index >= ?)
-        AND NOT EXISTS (SELECT 1 FROM receipt r NOT INDEXED WHERE r.log_index = e.log_index)`),
-    };
-  };
-  const scans = (index: ReceiptIndex, key: string, marks: string) => ({
-    first: scan(index, key, ""),
-    next: scan(index, key, `WHERE (${key}) > (${marks})`),
-  });
-  return {
-    identities: raw("SELECT format, origin, ledger_id FROM ledger"),
-    extent: raw("SELECT (SELECT min(log_index) FROM receipt), (SELECT max(log_index) FROM receipt), (SELECT min(log_index) FROM blob), (SELECT max(log_index) FROM blob)"),
-    lastBelow: value("SELECT max(log_index) FROM receipt WHERE log_index < ?"),
-    rowOf: raw("SELECT log_index, receipt_hash FROM receipt WHERE org = ? AND org_seq = ?"),
-    rows: raw(`SELECT log_index, org, org_seq, receipt_id, receipt_hash, recorded_at, key_epoch, request_mac FROM receipt NOT INDEXED
-      WHERE log_index >= ? AND log_index < ? ORDER BY log_index LIMIT ?`),
-    blobs: raw("SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
-    notFoundBy: {
-      receipt_by_id: lookUp("receipt_by_id", "i.receipt_id = r.receipt_id"),
-      receipt_by_org: lookUp("receipt_by_org", "i.org = r.org AND i.org_seq = r.org_seq"),
-      receipt_by_time: lookUp("receipt_by_time", "i.recorded_at = r.recorded_at AND i.log_index = r.log_index"),
-    },
-    scanIndex: {
-      receipt_by_id: scans("receipt_by_id", "receipt_id", "?"),
-      receipt_by_org: scans("receipt_by_org", "org, org_seq", "?, ?"),
-      receipt_by_time: scans("receipt_by_time", "recorded_at, log_index", "?, ?"),
-    },
-    organizations: raw("SELECT org, name, prefix, first_index FROM organization NOT INDEXED ORDER BY org"),
-    organizationNames: raw("SELECT name, org FROM organization ORDER BY name"),
-    organizationPrefixes: raw("SELECT prefix, org FROM organization ORDER BY prefix"),
-    organizationFirsts: raw("SELECT first_index, org FROM organization ORDER BY first_index"),
-    anchors: raw("SELECT tree_size, first_index, root FROM anchor NOT INDEXED WHERE tree_size > ? ORDER BY tree_size LIMIT ?"),
-    anchorByFirst: value("SELECT tree_size FROM anchor WHERE first_index = ?"),
-    treeNode: value("SELECT hash FROM tree WHERE level = ? AND position = ?"),
-    treeBeyond: db.prepare(`SELECT level, position FROM tree WHERE level > 52 OR position < 0
-      OR (position + 1) * (1 << level) > coalesce((SELECT max(log_index) + 1 FROM receipt), 0) LIMIT 100`),
-    treeWithin: value("SELECT count(*) FROM tree WHERE level <= 52 AND position >= 0 AND (position + 1) * (1 << level) <= ?"),
-  };
 }

@@ -129,24 +129,6 @@ export class Reader {
     return out;
   }
 
-  /** Stored subtree roots of one level, `limit` from `position` on: for the audit. */
-  treeNodes(level: number, position: number, limit: number): { readonly level: number; readonly position: number; readonly hash: Uint8Array }[] {
-    return this.#get(() => this.#s.treeNodes.all(level, position, limit) as { level: number; position: number; hash: Uint8Array }[]);
-  }
-
-  treeNodeCount(): number {
-    return (this.#get(() => this.#s.treeCount.get()) as { n: number }).n;
-  }
-
-  /** Index rows found through the unique indexes, not through the table: an index entry that points elsewhere shows here. */
-  probe(receiptId: string, org: number, orgSeq: number): { readonly byId: number | null; readonly byOrg: number | null } {
-    return this.#get(() => {
-      const byId = this.#s.probeId.get(uuidBytes(receiptId)) as { log_index: number } | undefined;
-      const byOrg = this.#s.probeOrg.get(org, orgSeq) as { log_index: number } | undefined;
-      return { byId: byId?.log_index ?? null, byOrg: byOrg?.log_index ?? null };
-    });
-  }
-
   /** RFC 6962 root of the first `size` receipts: O(log n) stored nodes and at most 255 leaves. */
   rootAt(size: number): Uint8Array {
     return rootFrom(size, this.#nodeAt(), this.#sha256);
@@ -219,9 +201,5 @@ function prepare(db: Database) {
     newestAnchor: db.prepare("SELECT tree_size, first_index, root FROM anchor ORDER BY tree_size DESC LIMIT 1"),
     hashes: db.prepare("SELECT log_index, receipt_hash FROM receipt WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
     treeNode: db.prepare("SELECT hash FROM tree WHERE level = ? AND position = ?"),
-    treeNodes: db.prepare("SELECT level, position, hash FROM tree WHERE level = ? AND position >= ? ORDER BY position LIMIT ?"),
-    treeCount: db.prepare("SELECT count(*) AS n FROM tree"),
-    probeId: db.prepare("SELECT log_index FROM receipt INDEXED BY receipt_by_id WHERE receipt_id = ?"),
-    probeOrg: db.prepare("SELECT log_index FROM receipt INDEXED BY receipt_by_org WHERE org = ? AND org_seq = ?"),
   };
 }

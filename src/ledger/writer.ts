@@ -60,6 +60,7 @@ export class Writer {
     try {
       syncLeftOver(`${path}-wal`);
       db = openDatabase(path);
+      emptyLeftOver(db);
       return new Writer(path, db, lock, options, loadState(db, options.sha256));
     } catch (error) {
       db?.close();
@@ -246,6 +247,20 @@ function syncLeftOver(wal: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * After a failed fsync the kernel takes pages for written that are not, and no later fsync brings them to the disk; a power cut would
+ * cost what is committed behind them, too. So what is left over is written again, into the ledger's own file. A full disk or a reader
+ * that stays can keep it from that: then the sync above has to do.
+ */
+function emptyLeftOver(db: Database): void {
+  try {
+    db.pragma("wal_checkpoint(TRUNCATE)");
+  } catch (error) {
+    const translated = ledgerError(error);
+    if (translated.code !== "disk_full") throw translated;
   }
 }
 

@@ -102,7 +102,7 @@ it("any stored value, one bit or one away", async () => {
     } finally {
       copy.remove();
     }
-  }), { numRuns: 25 });
+  }), { numRuns: 18 });
 }, 60_000);
 
 it("any byte of a receipt's blob, without any key", async () => {
@@ -120,7 +120,7 @@ it("any byte of a receipt's blob, without any key", async () => {
     } finally {
       copy.remove();
     }
-  }), { numRuns: 12 });
+  }), { numRuns: 10 });
 }, 60_000);
 
 /** Where in the file the stored values lie: every occurrence of their bytes. */
@@ -161,14 +161,14 @@ it("any byte of a stored value in the file: of a table, or of an index", async (
     // the pages of a freed index can hold old copies: those are no stored value
     if (!isSame) expect(report.exitCode, String(offsets[i])).toBe(1);
     if (!isSame) expect(report.findings.some(({ severity, logIndex, at }) => severity === "violation" && (logIndex !== undefined || at !== undefined))).toBe(true);
-  }), { numRuns: 25 });
+  }), { numRuns: 18 });
 }, 60_000);
 
 it("any byte of the file: found, or nothing that is stored has changed", async () => {
   await fc.assert(fc.asyncProperty(fc.nat(pristine.length - 1), fc.nat(7), async (at, bit) => {
     const { report, isSame } = await flipInFile(at, bit);
     expect(report.exitCode === 0 ? isSame : true, `byte ${at} bit ${bit}`).toBe(true);
-  }), { numRuns: 25 });
+  }), { numRuns: 18 });
 }, 60_000);
 
 it("any byte of any object of a target", async () => {
@@ -185,5 +185,5 @@ it("any byte of any object of a target", async () => {
     rmSync(copy, { recursive: true });
     expect(report.exitCode).toBe(1);
     expect(report.findings.map(({ object }) => object?.name)).toContain(name);
-  }), { numRuns: 25 });
+  }), { numRuns: 18 });
 }, 60_000);

@@ -161,6 +161,14 @@ describe("a past changed without the keys", () => {
     copy.remove();
   });
 
+  it("an anchor receipt taken out, index and all", async () => {
+    const copy = new Copy(ledger).tamper((db) => db.exec("DELETE FROM blob WHERE log_index = 62; DELETE FROM receipt WHERE log_index = 62; DELETE FROM anchor WHERE tree_size = 63"));
+    const report = await auditOf(copy, [target]);
+    expect(violations(report)[0]).toMatchObject({ code: "receipt_missing", logIndex: 62, changedAfter: { treeSize: 94 } });
+    expect(violations(report).map(({ code }) => code)).not.toContain("mac_mismatch");
+    copy.remove();
+  });
+
   it("the newest receipts cut off, anchors and all", async () => {
     const copy = new Copy(ledger).tamper((db) => db.exec(
       "DELETE FROM blob WHERE log_index >= 63; DELETE FROM receipt WHERE log_index >= 63; DELETE FROM anchor WHERE tree_size > 63"));

@@ -97,6 +97,8 @@ const CASES: readonly Case[] = [
   { name: "tree added", sql: "INSERT INTO tree VALUES (8, 2, zeroblob(32))", code: "tree_mismatch", at: "tree 8/2" },
   { name: "ledger.origin", sql: "UPDATE ledger SET origin = 'other.example/receipts'", code: "ledger_mismatch", at: "ledger" },
   { name: "ledger.ledger_id", sql: "UPDATE ledger SET ledger_id = '00000000000000000000000000000000'", code: "ledger_mismatch", at: "ledger" },
+  { name: "ledger.one", sql: "UPDATE ledger SET one = 2", code: "ledger_mismatch", at: "ledger" },
+  { name: "ledger.format", sql: "UPDATE ledger SET format = 2", code: "ledger_mismatch", at: "ledger" },
   { name: "ledger row deleted", sql: "DELETE FROM ledger", code: "ledger_mismatch", at: "ledger" },
   { name: "an index added", sql: "CREATE INDEX extra ON receipt (key_epoch)", code: "schema_mismatch", at: "index extra" },
 ];

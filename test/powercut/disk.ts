@@ -60,9 +60,9 @@ export function imageAt(trace: Trace, cut: Cut, options: DiskOptions = {}): Imag
   return build(trace, cut.at, random, share, options);
 }
 
-/** The directory as the running system saw it when the trace ended: no power cut. */
-export function cachedImage(trace: Trace): Image {
-  return build(trace, Infinity, seededRandom(0), () => 1, {});
+/** The directory as the running system saw it at a tick, or when the trace ended: what a killed process leaves, no power cut. */
+export function cachedImage(trace: Trace, at = Infinity): Image {
+  return build(trace, at, seededRandom(0), () => 1, {});
 }
 
 /** All bytes that were handed to each socket or pipe before the cut: a peer may have acted on them. */

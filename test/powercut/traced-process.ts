@@ -27,8 +27,8 @@ export interface TraceOptions {
   readonly dir: string;
   /** Lets every call that syncs do nothing and report success. */
   readonly injectNoSync?: boolean;
-  /** Added to this process's environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** In place of this process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   /** Standard input, output and error; pipe, pipe, inherit when omitted. A pipe must be read, or the program stops. */
   readonly stdio?: readonly ["pipe" | "ignore", Output, Output];
@@ -64,7 +64,7 @@ export function traceProcess(options: TraceOptions): TracedProcess {
     "strace",
     [...FLAGS, "-e", `trace=${TRACED_CALLS.join(",")}`, ...inject, "-o", output, "--", options.command, ...options.args],
     // Node's writes to files through io_uring would not be seen.
-    { stdio, cwd: options.cwd, env: { ...process.env, UV_USE_IO_URING: "0", ...options.env } },
+    { stdio, cwd: options.cwd, env: { ...(options.env ?? process.env), UV_USE_IO_URING: "0" } },
   );
   const tracer = child.stdio[3];
   if (!tracer) throw new TraceError("no pipe to the tracer");

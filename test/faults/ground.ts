@@ -1,0 +1,58 @@
+/** A folder for one daemon: its configuration, its data, its target. */
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Config, loadConfig } from "../../src/config.ts";
+import { initLedger } from "../../src/daemon/init.ts";
+
+export interface GroundOptions {
+  /** Members of the section `anchor`, in place of a batch of at most 100 receipts and an hour between heartbeats. */
+  readonly anchor?: { readonly [name: string]: string | number };
+  readonly ack?: "disk" | "wal";
+  /** Where the target's folder is, in place of the embedded one. */
+  readonly target?: string;
+  /** Where the daemon sees the folder, when that is not where the test does. */
+  readonly seenAs?: string;
+  /** A socket of another daemon. */
+  readonly socket?: string;
+}
+
+export class Ground {
+  /** As the test sees it. */
+  readonly dir: string;
+  readonly data: string;
+  readonly socket: string;
+  readonly target: string;
+  /** As the daemon sees it. */
+  readonly configFile: string;
+
+  /** Writes the configuration into `dir`, or into a new folder. One that is there already is left as it is. */
+  constructor(options: GroundOptions = {}, dir = mkdtempSync(join(tmpdir(), "receiptd-faults-"))) {
+    this.dir = dir;
+    this.data = join(dir, "data");
+    this.socket = options.socket ?? join(dir, "s");
+    this.target = options.target ?? join(this.data, "anchors");
+    this.configFile = join(options.seenAs ?? dir, "receiptd.yaml");
+    // JSON is YAML; relative paths are relative to the file
+    if (!existsSync(join(dir, "receiptd.yaml"))) writeFileSync(join(dir, "receiptd.yaml"), JSON.stringify({
+      data_dir: "data",
+      origin: "example.com/faults",
+      socket: { path: options.socket ?? "s" },
+      ack: options.ack ?? "disk",
+      anchor: {
+        schedule: "0 0 1 1 *", max_batch: 100, heartbeat: "1h", ...options.anchor,
+        targets: [{ name: "local", type: "directory", ...(options.target === undefined ? {} : { path: options.target }) }],
+      },
+    }));
+  }
+
+  /** Of a folder that the test sees as the daemon does. */
+  config(): Config {
+    return loadConfig({ path: join(this.dir, "receiptd.yaml"), env: {} });
+  }
+
+  init(): this {
+    initLedger(this.config());
+    return this;
+  }
+}

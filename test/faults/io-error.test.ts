@@ -1,0 +1,86 @@
+/**
+ * A disk that fails: what could not be synced is never acknowledged, the daemon ends (EX_SOFTWARE, 70) where memory and disk may
+ * differ, and starts again from what is there.
+ */
+import { cpSync, existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { Reader } from "../../src/ledger/reader.ts";
+import { Writer } from "../../src/ledger/writer.ts";
+import { straceProblem } from "../powercut/traced-process.ts";
+import { fixture } from "../support/fixture.ts";
+import { Book, Load } from "./book.ts";
+import { DaemonProcess } from "./daemon-process.ts";
+import { Ground } from "./ground.ts";
+import { interfering } from "./interfering.ts";
+import { revive } from "./revive.ts";
+
+const problem = straceProblem();
+if (problem !== undefined) console.error(`\n*** TESTS OF FAILING DISKS DID NOT RUN: ${problem} ***\n`);
+
+let ground: Ground;
+let daemon: DaemonProcess;
+
+/** Sends receipts until the daemon is gone or has stored enough, and returns what was told by then. */
+async function load(receipts: number): Promise<Book> {
+  const book = new Book();
+  await new Load(ground.socket, book, { clients: 2, depth: 4, receipts }).over;
+  return book;
+}
+
+describe.skipIf(problem !== undefined)("a failing disk", () => {
+  beforeEach(() => {
+    ground = new Ground().init();
+  });
+  afterEach(async () => {
+    if (!daemon.over) await daemon.signal("SIGKILL");
+    rmSync(ground.dir, { recursive: true });
+  });
+
+  test.each([
+    // when: behind what happens at the start, within the load
+    { file: "ledger.db-wal", calls: "fsync,fdatasync", how: "error=EIO:when=20+", code: "ledger_io" },
+    { file: "ledger.db-wal", calls: "pwrite64", how: "error=EIO:when=200+", code: "ledger_io" },
+    { file: "ratchet", calls: "fsync,fdatasync", how: "error=EIO:when=7+", code: "EIO" },
+    { file: "anchor.db-wal", calls: "fsync,fdatasync", how: "error=EIO:when=6+", code: "outbox_failed" },
+  ])("$calls of $file: the daemon ends, and nothing it acknowledged is lost", async ({ file, calls, how, code }) => {
+    daemon = await DaemonProcess.start(ground.configFile, interfering({ path: join(ground.data, file), calls, how }));
+    const book = await load(5000);
+    expect(await daemon.ended).toEqual({ code: 70, signal: null });
+    expect(daemon.said).toContain(code);
+    expect(book.acknowledged.size).toBeGreaterThan(0);
+    expect(book.open().length).toBeGreaterThan(0);
+    expect(book.refused.size).toBe(0); // where nobody knows whether it is stored, no answer is the right one
+    expect(await revive(ground.dir, book)).toEqual([]);
+  });
+
+  test("fsync of the ledger's own file: its log keeps the receipts until the file can be written", async () => {
+    daemon = await DaemonProcess.start(ground.configFile, interfering({ path: join(ground.data, "ledger.db"), calls: "fsync,fdatasync", how: "error=EIO:when=1+" }));
+    const book = await load(300);
+    expect(book.acknowledged.size).toBe(300);
+    expect((await daemon.signal("SIGTERM")).code).toBe(0);
+    expect(existsSync(join(ground.data, "ledger.db-wal"))).toBe(true);
+    expect(await revive(ground.dir, book)).toEqual([]);
+  });
+});
+
+test("what a writer left in the log is written again before anything is added: a failed fsync may have left it in memory only", () => {
+  const f = fixture();
+  try {
+    const writer = f.open();
+    writer.commit([[f.request()], [f.request()]], f.keys, "disk");
+    const left = join(f.dir, "left.db");
+    for (const suffix of ["", "-wal"]) cpSync(f.path + suffix, left + suffix);
+    writer.close();
+    const next = Writer.open(left, f.options);
+    const alone = join(f.dir, "alone.db");
+    cpSync(left, alone);
+    next.close();
+    const reader = new Reader(alone, nodeHash.sha256);
+    expect(reader.size()).toBe(3);
+    reader.close();
+  } finally {
+    f.remove();
+  }
+});

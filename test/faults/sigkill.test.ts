@@ -1,0 +1,126 @@
+/**
+ * The daemon killed: at random moments under load, after each step of anchoring, and between the two writes of the ratchet. What it
+ * acknowledged is there, nothing is there twice, and everything adds up. RECEIPTD_LONG=1 kills more often, and after every step.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cachedImage } from "../powercut/disk.ts";
+import { writeImage } from "../powercut/image.ts";
+import { ratchetEpochs } from "../powercut/promises.ts";
+import { seededRandom } from "../powercut/random.ts";
+import { toldBefore, traceDaemon } from "../powercut/traced-daemon.ts";
+import { straceProblem } from "../powercut/traced-process.ts";
+import type { Trace } from "../powercut/trace.ts";
+import { audited } from "./audited.ts";
+import { Book, Load, sendAgain, until } from "./book.ts";
+import { check, lost } from "./check.ts";
+import { Client } from "./client.ts";
+import { DaemonProcess } from "./daemon-process.ts";
+import { Ground } from "./ground.ts";
+import { interfering } from "./interfering.ts";
+import { closeSecrets, revive } from "./revive.ts";
+
+const LONG = process.env["RECEIPTD_LONG"] === "1";
+const ROUNDS = LONG ? 60 : 10;
+/** Of the system calls after which it is killed. */
+const POINTS = LONG ? Number.POSITIVE_INFINITY : 16;
+/** ms */
+const PATIENCE = LONG ? 1_200_000 : 120_000;
+
+const problem = straceProblem();
+if (problem !== undefined) console.error(`\n*** TESTS THAT KILL AT A SYSTEM CALL DID NOT RUN: ${problem} ***\n`);
+
+let ground: Ground;
+let daemon: DaemonProcess | null = null;
+
+beforeEach(() => {
+  ground = new Ground().init();
+});
+afterEach(async () => {
+  if (daemon !== null && !daemon.over) await daemon.signal("SIGKILL");
+  daemon = null;
+  rmSync(ground.dir, { recursive: true });
+});
+
+test("killed at random moments under load, nothing acknowledged is lost and nothing is there twice", async () => {
+  const random = seededRandom(7);
+  const book = new Book();
+  for (let round = 0; round < ROUNDS; round++) {
+    daemon = await DaemonProcess.start(ground.configFile);
+    await sendAgain(ground.socket, book);
+    const loads = [
+      new Load(ground.socket, book, { clients: 3, depth: 8, ack: "disk" }),
+      new Load(ground.socket, book, { clients: 2, depth: 8, ack: "wal" }),
+    ];
+    const asking = new Client(ground.socket);
+    const due = book.acknowledged.size + 20 + random.below(600);
+    await until(() => book.acknowledged.size >= due, "acknowledgements");
+    if (random.chance(0.5)) void asking.call("anchor");
+    expect(await daemon.signal("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });
+    await Promise.all([...loads.map((load) => load.over), asking.close()]);
+  }
+  daemon = await DaemonProcess.start(ground.configFile);
+  await sendAgain(ground.socket, book, "all");
+  expect(await daemon.signal("SIGTERM")).toEqual({ code: 0, signal: null });
+  const found = check(ground);
+  expect(found.findings).toEqual([]);
+  expect(await audited(ground)).toEqual([]);
+  expect([lost(book, found), book.open(), book.contradictions]).toEqual([[], [], []]);
+  expect(found.anchors.filter((anchor) => anchor.details.reason === "start")).toHaveLength(ROUNDS + 1);
+  expect(found.published).toEqual(found.anchors.map((anchor) => anchor.treeSize));
+}, PATIENCE);
+
+describe.skipIf(problem !== undefined)("killed at a system call", () => {
+  test("after any step of anchoring, the daemon starts from what is there", async () => {
+    const scratch = mkdtempSync(join(tmpdir(), "receiptd-killed-"));
+    try {
+      const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 120 });
+      const steps = stepsOfAnchoring(trace);
+      const stride = Math.max(1, steps.length / POINTS);
+      for (let i = 0; i < steps.length; i += stride) {
+        const { at, what } = steps[Math.floor(i)]!;
+        const dir = join(scratch, "image");
+        writeImage(cachedImage(trace, at), dir);
+        closeSecrets(dir);
+        expect({ at, what, wrong: await revive(dir, book.before(toldBefore(trace, at))) }).toEqual({ at, what, wrong: [] });
+        rmSync(dir, { recursive: true });
+      }
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  }, PATIENCE);
+
+  test("between the two writes of the ratchet: the old key is gone before anything is signed", async () => {
+    // two writes when the daemon starts, two when it closes the first batch
+    daemon = new DaemonProcess(ground.configFile, interfering({ path: join(ground.data, "ratchet"), calls: "pwrite64", how: "signal=KILL:when=4" }));
+    expect(await daemon.ended).toEqual({ code: null, signal: "SIGKILL" });
+    expect(ratchetEpochs(ground.data).toSorted()).toEqual([0, 1]);
+
+    // the first write into the outbox stores what is about to be signed
+    daemon = new DaemonProcess(ground.configFile, interfering({ path: join(ground.data, "anchor.db-wal"), calls: "pwrite64", how: "signal=KILL:when=1" }));
+    expect(await daemon.ended).toEqual({ code: null, signal: "SIGKILL" });
+    expect(ratchetEpochs(ground.data)).not.toContain(0);
+    expect(await revive(ground.dir, new Book())).toEqual([]);
+  });
+});
+
+/** The moments after each change of ratchet, outbox and target, and after each commit of the ledger. */
+function stepsOfAnchoring(trace: Trace): readonly { readonly at: number; readonly what: string }[] {
+  const names = new Map<number, string>();
+  const steps: { readonly at: number; readonly what: string }[] = [];
+  let serving = false;
+  for (const event of trace.events) {
+    if (event.kind === "link") {
+      names.set(event.node, event.entry.name);
+      serving ||= event.entry.name === "s"; // its socket
+    }
+    const name = event.kind === "write" ? names.get(event.file) : "entry" in event ? event.entry.name : undefined;
+    const isCommit = event.kind === "sync" && names.get(Number(event.node)) === "ledger.db-wal";
+    if (serving && (isCommit || (name !== undefined && name !== "ledger.db-wal"))) {
+      steps.push({ at: event.end + 1, what: `${event.kind} ${name ?? "ledger.db-wal"}` });
+    }
+  }
+  return steps;
+}
