@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Verifier for receiptd ledgers and their anchors, written from docs/FORMAT.md alone; numbers such as 13.1 are its sections.
 usage: verify.py --origin O --ledger-id ID --vkey V [--vkey V2] [--seed HEX --key-id K] ANCHORS_DIR [LEDGER_DB]
 Prints one verdict line, then each finding as `code at where`. Exit status: 0 ok, 1 something was found, 2 could not check."""
@@ -35,7 +34,7 @@ def jcs(value):  # the repr of a float has the digits that ECMAScript writes
 def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
 def tag(digest): return "sha256:" + digest.hex()
 def mac(key, *parts): return hmac.digest(key, b"\0".join(part.encode() for part in parts), "sha256")  # section 6
-def sign(key, receipt): return "hmac-sha256:" + mac(key, jcs({name: receipt[name] for name in receipt if name != "signature"})).hex()
+def mac_fits(key, r): return "hmac-sha256:" + mac(key, jcs({name: r[name] for name in r if name != "signature"})).hex() == r["signature"]
 def leaf_hash(receipt_hash): return sha256(b"\0\1", receipt_hash)  # section 8; a tree is kept as (height, root) of its full subtrees from the left
 def node(left, right): return sha256(b"\1", left, right)
 def push(tree, root, h=0): return tree + [(h, root)] if not tree or tree[-1][0] > h else push(tree[:-1], node(tree[-1][1], root), h + 1)
@@ -56,18 +55,17 @@ def add(p, q):  # Ed25519 (RFC 8032), without the cofactor, in extended coordina
     return (b - a) * (d - c) % P, (d + c) * (b + a) % P, (d - c) * (d + c) % P, (b - a) * (b + a) % P
 def times(n, p): return add(times(n >> 1, add(p, p)), p if n & 1 else ZERO) if n else ZERO
 def point(data):
-    y, odd = int.from_bytes(data, "little") % 2**255, data[31] >> 7
-    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    y, odd = int.from_bytes(data, "little") % 2**255, data[31] >> 7; square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     roots = (pow(2, (P - 1) // 4 * i, P) * pow(square, (P + 3) // 8, P) % P for i in range(4))
     return next(((x, y, 1, x * y % P) for x in roots if y < P and x * x % P == square and x & 1 == odd), None)
-def ed25519(key, message, signature):
-    r, s = len(signature) == 64 and point(signature[:32]), int.from_bytes(signature[32:], "little")
-    hashed = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
-    a, b = times(s % L, point(b"\x58" + b"\x66" * 31)), add(r or ZERO, times(hashed, point(key)))
-    return bool(r) and s < L and (a[0] * b[2] - b[0] * a[2]) % P == (a[1] * b[2] - b[1] * a[2]) % P == 0
+def ed25519(key, text, signature):
+    s, h = (int.from_bytes(data, "little") for data in (signature[32:], hashlib.sha512(signature[:32] + key + text).digest()))
+    r = point(signature[:32]) if len(signature) == 64 and s < L else None
+    a, b = times(s % L, point(b"\x58" + b"\x66" * 31)), add(r or ZERO, times(h % L, point(key)))
+    return r is not None and (a[0] * b[2] - b[0] * a[2]) % P == (a[1] * b[2] - b[1] * a[2]) % P == 0
 BASE64, INTEGER = "(?=[^ \n])(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?", "0|[1-9][0-9]{0,15}"
 ENTRIES, HASH, CHAR, NAME = b"(?:\0\x21\x01(?s:.){32})*", "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", "[^\0-\x1f\ud800-\udfff]", "[^\\s+\0-\x1f\ud800-\udfff]+"
-SIGNATURE, VKEY = f"— ({NAME}) (?=[^=\n]{{7}})({BASE64})\n", f"({NAME})[+]([0-9a-f]{{8}})[+]([A-Za-z0-9+/]{{44}})"  # 7 digits: > 4 bytes
+SIGNATURE, VKEY = f"— ({NAME}) (?=[^=\n]{{7}})({BASE64})\n", f"({NAME})[+]([0-9a-f]{{8}})[+](A[Q-Za-f][A-Za-z0-9+/]{{42}})"  # > 4 bytes; type 1
 CHECKPOINT, NOTE = f"({CHAR}+)\n(?P<size>{INTEGER})\n({HASH})\n((?:{CHAR}+\n)*)", f"((?:{CHAR}*\n)+)\n((?:{SIGNATURE}){{1,16}})"
 PROOF = f"c2sp[.]org/tlog-proof@v1\n(?:extra ({BASE64})\n)?index (?P<n>{INTEGER})\n((?:{HASH}\n){{0,63}})\n({CHECKPOINT}\n(?:{SIGNATURE}){{1,16}})"
 def match(pattern, text, code):  # the groups of a pattern (9, 10) that is the whole text, its numbers at most 2**53 - 1
@@ -75,12 +73,11 @@ def match(pattern, text, code):  # the groups of a pattern (9, 10) that is the w
     return require(found and all(int(n) < 2**53 for n in found.groupdict().values()), code) or found.groups("")
 def parse_vkey(vkey):  # a point of small order is no key
     name, key_id, key = (change(text) for change, text in zip((str, bytes.fromhex, unbase64), match(VKEY, vkey, "bad_vkey")))
-    good = key[0] == 1 and sha256(name.encode(), b"\n", key)[:4] == key_id and times(8, point(key[1:]) or ZERO)[0]
-    return require(good, "bad_vkey") or ((name, key_id), key[1:])
+    return require(sha256(name.encode(), b"\n", key)[:4] == key_id and times(8, point(key[1:]) or ZERO)[0], "bad_vkey") or ((name, key_id), key[1:])
 def open_note(data, keys):  # the text, and (name, key ID) of the pinned keys that signed it, of which no signature may be wrong
     text, lines = match(NOTE, data, "bad_note")[:2]
-    signatures = [((name, unbase64(value)[:4]), unbase64(value)[4:]) for name, value in re.findall(SIGNATURE, lines)]
-    known = [(key, ed25519(keys[key], text.encode(), value)) for key, value in signatures if key in keys]
+    signed = [((name, unbase64(value)[:4]), unbase64(value)[4:]) for name, value in re.findall(SIGNATURE, lines)]
+    known = [(key, ed25519(keys[key], text.encode(), value)) for key, value in signed if key in keys]
     return require(known and all(good for _, good in known), "bad_note") or (text, list(dict(known)))
 WORDS = {"ORIGIN": r"(?!(?:[^/\"]*/)*[.]{1,2}[/\"])(?=[^\"]{1,200}\")[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*", "NAME": "[a-z0-9][a-z0-9._-]{0,63}",
          "TREE": '{"root":HASH,"tree_size":SIZE}', "SEEN": '{"last_modified":TIME,"target":TEXT,"tree_size":SIZE,"version_id":TEXT}', "TEXT": '"CHAR*"',
@@ -88,45 +85,40 @@ WORDS = {"ORIGIN": r"(?!(?:[^/\"]*/)*[.]{1,2}[/\"])(?=[^\"]{1,200}\")[a-z0-9.-]+
          r'(?:[^"\\]|\\u[0-9a-f]{4}|\\[^u])', "DATE": "(?:[0-9]{4}-(?!02-(?:29|3)|(?:0[469]|11)-31)(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|"
          "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"}
 STORED = {"ledger": '"ORIGIN"', "organization": '"(?:_ledger|NAME)"', "org_seq": "SIZE", "log_index": "COUNT", "key_id": '"NAME"', "key_epoch":
-          "COUNT", "previous_receipt_hash": "null|HASH", "signature": '"hmac-sha256:HEX{64}"', "schema_version": "1", "type": "TEXT", "recorded_at":
+          "COUNT", "previous_receipt_hash": "null|HASH", "signature": '"hmac-sha256:HEX{64}"', "schema_version": "SIZE", "type": "TEXT", "recorded_at":
           "TIME", "receipt_id": '"HEX{8}-(?:HEX{4}-){3}HEX{12}"', "receipt_number": '"[A-Z][A-Z0-9]{0,15}-[0-9]{4}-(?:[0-9]{5}|[1-9][0-9]{5,})"'}
 CALLER = ('{"(?:(?:system_id|model_version|user_id|region|policy_version|chain_id)":"CHAR{1,256}"|summary":"CHAR{1,4096}"|model_epoch":COUNT|'
           r'timestamp":"DATE(?:[.][0-9]{1,9})?Z"|decision":(?!null}).*|(?:inputs|metadata)":{.*}|(?:gates|reasons)":\[.*]|x_[A-Za-z0-9_.-]{1,62}":.*)}')
-DETAILS = {**dict.fromkeys("key_rotation key_revocation ratchet_break prune erasure recovery access attestation".split(), ".*"), "genesis":
-           r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}","mode":"(retained|forward-secure)","vkeys":\[(TEXT,){0,15}TEXT]}',
-           "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed":\[(SEEN'
-           r'(,SEEN){0,15})?],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}',
-           "clock_step": '{"from":TIME,"to":TIME}'}
+DETAILS = {**dict.fromkeys("key_rotation key_revocation ratchet_break prune erasure recovery access attestation".split(), ".*"), "clock_step": '{"from":TIME,'
+           '"to":TIME}', "genesis": r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}","mode":"(retained|forward-secure)","vkeys":\[(TEXT'
+           r',){0,15}TEXT]}', "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed"'
+           r':\[(SEEN(,SEEN){0,15})?],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}'}
 def fits(pattern, value):  # forms are patterns of a value's canonical text, in which WORDS stand for theirs; lengths are in UTF-16 code units
-    for word in WORDS: pattern = pattern.replace(word, WORDS[word])
-    return bool(re.fullmatch(pattern, re.sub("[\U00010000-\U0010ffff]", "xx", jcs(value)), re.S))
+    return re.fullmatch(reduce(lambda text, word: text.replace(word, WORDS[word]), WORDS, pattern), re.sub("[\U00010000-\U0010ffff]", "xx", jcs(value)), re.S)
 def gate_fits(gate): return fits("{.*}", gate) and fits('"CHAR{1,256}"', gate.get("name")) and fits('"(PASS|FAIL|WARN|SKIP|ERROR)"', gate.get("status"))
-def caller_fits(r, own, kind):  # own: the names that are not in every receipt
-    needed, gates, reasons = {"system_id"} | ({"decision", "inputs"} if kind == "decision" else set()), r.get("gates", []), r.get("reasons", [])
-    return (re.fullmatch("decision|x_[a-z0-9_]{1,60}", kind) and needed <= own and all(fits(CALLER, {name: r[name]}) for name in own)
-            and max(len(gates), len(reasons)) <= 1000 and all(map(gate_fits, gates)) and not re.search(r'[{,]"(_sd|_sd_alg|[.]{3})":', jcs(r)))
+def fields_fit(r, own, kind):  # 13.1 step 3; own: the names that are not in every receipt
+    if kind in DETAILS: return own == {"details"} and fits(DETAILS[kind], r["details"]) and (kind != "anchor" or r["details"]["batch"]["count"] <= 65536)
+    needed, gates, reasons = {"decision": {"system_id", "decision", "inputs"}}.get(kind, {"system_id"}), r.get("gates", []), r.get("reasons", [])
+    return kind == "chain" or (re.fullmatch("decision|x_[a-z0-9_]{1,60}", kind) and needed <= own and all(fits(CALLER, {name: r[name]}) for name in own)
+        and max(len(gates), len(reasons)) <= 1000 and all(map(gate_fits, gates)) and not re.search(r'[{,]"(_sd|_sd_alg|[.]{3})":', jcs(r)))
 def check_receipt(blob, key=None):  # 13.1: the receipt and the names of what was not checked in it
     require(jcs(r := parse(blob, 2**20 + 4096)).encode() == blob, "not_canonical", isinstance(r, dict), "bad_receipt")
     later, kind = fits("[2-9]|SIZE[0-9]", r.get("schema_version")), str(r.get("type"))
-    forms = dict([*STORED.items()][:8]) if later else {**STORED, "details": DETAILS[kind]} if kind in DETAILS else STORED
-    own = r.keys() - forms.keys() - {"schema_version"}
-    require(all(name in r and fits(forms[name], r[name]) for name in forms) and (r["previous_receipt_hash"] is None) == (r["org_seq"] == 1), "bad_receipt")
-    require(later or len(r) <= 269 and (kind in DETAILS) == (r["organization"] == "_ledger") and (kind == "chain" or
-            (not own if kind in DETAILS else caller_fits(r, own, kind))) and (kind != "anchor" or r["details"]["batch"]["count"] <= 65536), "bad_receipt")
-    require(later or r["receipt_number"].split("-")[1:] == [r["recorded_at"][:4], f"{r['org_seq']:05.0f}"], "number_mismatch",
-            key is None or sign(key, r) == r["signature"], "mac_mismatch")
-    return r, own if later or kind == "chain" else {"details"} if DETAILS.get(kind) == ".*" else set()
+    own = r.keys() - (needed := [*STORED][:9 if later else None])
+    require(all(name in r and fits(STORED[name], r[name]) for name in needed) and (r["previous_receipt_hash"] is None) == (r["org_seq"] == 1), "bad_receipt")
+    require(later or len(r) <= 269 and (kind in DETAILS) == (r["organization"] == "_ledger") and fields_fit(r, own, kind), "bad_receipt", later or
+            r["receipt_number"].split("-")[1:] == [r["recorded_at"][:4], f"{r['org_seq']:05.0f}"], "number_mismatch", not key or mac_fits(key, r), "mac_mismatch")
+    return r, own if later or kind == "chain" or DETAILS.get(kind) == ".*" else set()
 def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: findings, what was not checked, leaves, anchors, number of pending
-    findings, not_checked, leaves, tree, anchors, ids, heads, prefixes = [], set(), [], [], [], set(), {}, {"_ledger": "LEDGER", "LEDGER": "_ledger"}
-    key, key_id, time, previous, published, start, before, epoch, position = None, None, None, None, None, 0, 0, 0, 0  # key: K of the open epoch
+    findings, not_checked, leaves, tree, anchors, ids, heads, prefixes = [], set(), [], [], [None], set(), {}, {"_ledger": "LEDGER", "LEDGER": "_ledger"}
+    key, key_id, time, published, start, before, epoch, position = None, None, None, None, 0, 0, 0, 0  # key: K of the open epoch
     def expect(*checks): findings.extend((code, place) for code in failures(*checks))
     for place, blob in enumerate(blobs):
-        digest, position, tree = sha256(blob), position + 1, push(tree, leaf_hash(sha256(blob)))
-        leaves.append(leaf_hash(digest))
+        digest, position = sha256(blob), position + 1
+        leaves.append(leaf_hash(digest)); tree = push(tree, leaves[-1])
         try: r, unchecked = check_receipt(blob)
-        except Refused as refusal: time = expect(False, refusal.args[0]); continue
-        names = "type recorded_at details receipt_number receipt_id".split()
-        kind, now, details, number, receipt_id = map(r.get if r["schema_version"] == 1 else {}.get, names)
+        except Refused as refusal: findings.append((refusal.args[0], place)); time = None; continue
+        kind, now, receipt_id, number, details = (r.get(name) if r["schema_version"] == 1 else None for name in [*STORED][9:] + ["details"])
         org, index, prefix, head = r["organization"], r["log_index"], number and number.split("-")[0], heads.get(r["organization"], digest + bytes(8))
         follows, opens, key_id = r["org_seq"] == int.from_bytes(head[32:40], "big") + 1, key_id is None, key_id or r["key_id"]
         expect(index == position - 1, "log_index_gap", not kind or (kind == "genesis") == (index == 0) and (index > 0 or
@@ -139,79 +131,69 @@ def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: fi
         key = key or (mac(seed, "receiptd/1 k0", ledger_id, key_id) if key_id == seed_id else None)
         secret, published = key and mac(key, "receiptd/1 epoch"), details["epoch_commitment"] if kind == "genesis" else published
         known = key and r["key_id"] == seed_id and r["key_epoch"] == epoch
-        expect(not opens or not key or (tag(sha256(b"receiptd/1 commit\0", secret)) == published) == (key_id == seed_id), "commitment_mismatch" if known
-               else "key_mismatch", not known or sign(mac(secret, "receiptd/1 mac", org), r) == r["signature"], "mac_mismatch")
+        expect(not opens or not key or (tag(sha256(b"receiptd/1 commit\0", secret)) == published) == (key_id == seed_id), "commitment_mismatch" if
+               key_id == seed_id else "key_mismatch", not known or mac_fits(mac(secret, "receiptd/1 mac", org), r), "mac_mismatch")
         not_checked |= unchecked if known else unchecked | {"signature"}
         if kind == "anchor":
             batch, org_heads = details["batch"], tree_root([sha256(b"\0", entry) for entry in heads.values()])
             right = (batch["first_index"], batch["count"]) == (before, index - before)
             expect(right, "batch_gap", not right or batch["root"] == tag(tree_root(leaves[start:-1])), "batch_root_mismatch",
-                   details["previous_anchor"] == previous, "anchor_link_mismatch", details["org_heads_root"] == tag(org_heads), "org_heads_mismatch")
-            previous, published, key = {"root": tag(fold(tree)), "tree_size": index + 1}, details["epoch_commitment"], key and mac(key, "receiptd/1 ratchet")
-            start, before, epoch, key_id, anchors = len(leaves), index + 1, epoch + 1, None, anchors + [previous]
+                   details["previous_anchor"] == anchors[-1], "anchor_link_mismatch", details["org_heads_root"] == tag(org_heads), "org_heads_mismatch")
+            anchors.append({"root": tag(fold(tree)), "tree_size": index + 1}); key = key and mac(key, "receiptd/1 ratchet")
+            start, before, epoch, key_id, published = len(leaves), index + 1, epoch + 1, None, details["epoch_commitment"]
         heads[org], time, position = head[:32] + int(r["org_seq"]).to_bytes(8, "big") + digest, now, index + 1
-    return findings, not_checked, leaves, anchors, len(leaves) - start
+    return findings, not_checked, leaves, anchors[1:], len(leaves) - start
 def read_anchor(data, size, origin, keys):  # the anchor's receipt, its leaf hash and the root of the tree that ends with it
     extra, index, path, note, name, tree_size, root, extensions = match(PROOF, data if len(data) <= 65536 else b"", "bad_tlog_proof")[:8]
     require(origin in dict(open_note(note.encode(), keys)[1]), "bad_note", (name, int(tree_size), extensions) == (origin, size, ""), "bad_checkpoint",
             int(index) == size - 1, "bad_tlog_proof")
-    receipt, leaf, root = check_receipt(unbase64(extra))[0], leaf_hash(sha256(unbase64(extra))), unbase64(root)
-    require((receipt["schema_version"], receipt.get("type"), receipt["log_index"]) == (1, "anchor", size - 1), "bad_receipt", receipt["ledger"] == origin,
-            "ledger_mismatch", included(leaf, size - 1, size, [unbase64(line) for line in path.split()], root), "inclusion_mismatch")
-    return receipt, leaf, root
-def read_batch(receipt, batches):  # the leaves of an anchor's batch, and what is wrong if no object has them
-    batch, code = receipt["details"]["batch"], "batch_missing"
-    for data in batches.get((batch["first_index"], receipt["log_index"] - 1), []) if batch["count"] else [b""]:
-        leaves = [leaf_hash(data[at + 3:at + 35]) for at in range(0, len(data), 35)]
-        code = "batch_root_mismatch" if re.fullmatch(ENTRIES, data) and len(leaves) == batch["count"] else "bad_entries"
-        if code == "batch_root_mismatch" and tag(tree_root(leaves)) == batch["root"]: return leaves, None
-    return None, code
-def check_target(objects, origin, ledger_id, vkeys, ledger=None):  # 13.3; 13.4 with a ledger's leaves: findings, objects set aside, batches without
-    # anchor, sizes, the newest promise
-    findings, behind, aside, batches, groups, named, tree, own = [], [], [], {}, {}, set(), [], []
-    previous, before, epoch, promise, keys = None, 0, 0, None, dict(map(parse_vkey, vkeys))
-    form = rf"v1/{re.escape(origin)}/{ledger_id}/(?:anchors/(?!0+-)(N)-(H)[.]tlog-proof|batches/(N)-(N)-(H)[.]entries)"
+    r, leaf, root = check_receipt(unbase64(extra))[0], leaf_hash(sha256(unbase64(extra))), unbase64(root)
+    return require((r["schema_version"], r.get("type"), r["log_index"]) == (1, "anchor", size - 1), "bad_receipt", r["ledger"] == origin, "ledger_mismatch",
+                   included(leaf, size - 1, size, [unbase64(line) for line in path.split()], root), "inclusion_mismatch") or (r, leaf, root)
+def read_batch(receipt, batches):  # the leaves of an anchor's batch or None, and what is wrong if no object has them
+    first, count, root = (receipt["details"]["batch"][name] for name in ("first_index", "count", "root"))
+    objects = batches.get((first, receipt["log_index"] - 1), []) if count else [b""]
+    formed = [[leaf_hash(data[at:at + 32]) for at in range(3, len(data), 35)] for data in objects if re.fullmatch(ENTRIES, data) and len(data) == 35 * count]
+    fitting = [leaves for leaves in formed if tag(tree_root(leaves)) == root]
+    return fitting[0] if fitting else None, "batch_root_mismatch" if formed else "bad_entries" if objects else "batch_missing"
+def check_target(objects, origin, ledger_id, vkeys, ledger=None):  # 13.3, 13.4: findings, what is set aside, spare batches, sizes, newest promise
+    findings, behind, aside, batches, groups, named, tree, own, before, previous = [], [], [], {}, {}, set(), [], [], 0, None
+    epoch, promise, keys, n, h = 0, None, dict(map(parse_vkey, vkeys)), "([0-9]{20})", "([0-9a-f]{64})"
+    form = re.escape(f"v1/{origin}/{ledger_id}/") + f"(?:anchors/(?!0+-){n}-{h}[.]tlog-proof|batches/{n}-{n}-{h}[.]entries)"
     for name, data in objects:
-        found = re.fullmatch(form.replace("N", "[0-9]{20}").replace("H", "[0-9a-f]{64}"), name)
-        size, hash1, first, last, hash2 = found.groups("") if found else ("", "", "1", "0", "")
-        if first > last: aside.append(("bad_object_name", name))
-        elif hash1 + hash2 != sha256(data).hex(): aside.append(("name_mismatch", name))
+        size, hash1, first, last, hash2 = (re.fullmatch(form, name) or re.match("()()(1)(0)()", "10")).groups("")
+        if first > last or hash1 + hash2 != sha256(data).hex(): aside.append(("bad_object_name" if first > last else "name_mismatch", name))
         elif hash2: batches.setdefault((int(first), int(last)), []).append(data)
         else:
             try: groups[int(size)] = groups.get(int(size), []) + [(*read_anchor(data, int(size), origin, keys), name)]
-            except Refused as refusal: findings.append((refusal.args[0] if re.search("proof|note|point|ledger|incl", refusal.args[0]) else "bad_receipt", name))
+            except Refused as no: findings.append((no.args[0] if re.search("proof|note|point|ledger|incl", no.args[0]) else "bad_receipt", name))
     findings += [("fork", group[0][3]) for _, group in sorted(groups.items()) if len({root for _, _, root, _ in group}) > 1]
     for size, group in sorted(groups.items()):
-        receipt, leaf, root, name = next((anchor for anchor in group if not read_batch(anchor[0], batches)[1]), group[0])
-        (leaves, problem), details, batch = read_batch(receipt, batches), receipt["details"], receipt["details"]["batch"]
-        said, first = (details["previous_anchor"] or {"tree_size": 0})["tree_size"], batch["first_index"]
-        tree = reduce(push, leaves + [leaf], tree) if None not in (leaves, tree) and first == before else None
-        findings += [(code, name) for code in failures(details["previous_anchor"] == previous and first == before, "anchor_link_mismatch", said != before
-                     or receipt["key_epoch"] == epoch, "epoch_mismatch", batch["count"] == receipt["log_index"] - first, "batch_gap",
-                     not problem, problem, tree is None or fold(tree) == root, "log_root_mismatch")]
-        own = reduce(push, ledger[before:size], own) if ledger else []
-        behind += [(code, name) for code in failures(ledger is None or size <= len(ledger), "ledger_behind", ledger is None or size > len(ledger)
-                   or fold(own) == root, "log_root_mismatch")]
-        named |= {(receipt["details"]["batch"]["first_index"], size - 2) for receipt, _, _, _ in group}
-        previous, before, epoch, promise = {"root": tag(root), "tree_size": size}, size, receipt["key_epoch"] + 1, details["next_anchor_by"]
+        r, leaf, root, name = next((anchor for anchor in group if read_batch(anchor[0], batches)[0] is not None), group[0])
+        (leaves, problem), said, batch = read_batch(r, batches), r["details"]["previous_anchor"], r["details"]["batch"]
+        tree = reduce(push, leaves + [leaf], tree) if None not in (leaves, tree) and batch["first_index"] == before else None
+        findings += [(code, name) for code in failures(said == previous and batch["first_index"] == before, "anchor_link_mismatch", (said or
+                     {"tree_size": 0})["tree_size"] != before or r["key_epoch"] == epoch, "epoch_mismatch", batch["count"] == size - 1 - batch["first_index"],
+                     "batch_gap", leaves is not None, problem, tree is None or fold(tree) == root, "log_root_mismatch")]
+        own, there = reduce(push, ledger[before:size], own) if ledger else [], ledger is None or size <= len(ledger)
+        behind += [(code, name) for code in failures(there, "ledger_behind", not there or not ledger or fold(own) == root, "log_root_mismatch")]
+        named |= {(r["details"]["batch"]["first_index"], size - 2) for r, _, _, _ in group}
+        previous, before, epoch, promise = {"root": tag(root), "tree_size": size}, size, r["key_epoch"] + 1, r["details"]["next_anchor_by"]
     return findings + behind, aside, [span for span in batches if span not in named for _ in batches[span]], sorted(groups), promise
-def main():
-    parser, path = argparse.ArgumentParser(usage=__doc__.split("\n")[1][7:]), lambda text: pathlib.Path(text).resolve()
-    for name in ("origin", "ledger-id", "vkey", "seed", "key-id"):
-        parser.add_argument("--" + name, required=name in ("origin", "ledger-id", "vkey"), action="append" if name == "vkey" else "store")
-    for name, number in (("ANCHORS_DIR", None), ("LEDGER_DB", "?")): parser.add_argument(name, nargs=number, type=path)
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(usage=__doc__.split("\n")[1][7:])
+    for name, action in (("--origin", "store"), ("--ledger-id", "store"), ("--vkey", "append")): parser.add_argument(name, required=True, action=action)
+    for name, count in (("--seed", None), ("--key-id", None), ("ANCHORS_DIR", None), ("LEDGER_DB", "?")): parser.add_argument(name, nargs=count)
     o = parser.parse_args()
     try:
-        files = [file for file in sorted((o.ANCHORS_DIR / "v1" / o.origin / o.ledger_id).rglob("*")) if file.is_file()]
-        objects = ((file.relative_to(o.ANCHORS_DIR).as_posix(), file.read_bytes()) for file in files)
-        base, query = o.LEDGER_DB and sqlite3.connect(o.LEDGER_DB.as_uri() + "?mode=ro", uri=True), "SELECT bytes FROM blob ORDER BY log_index"
-        blobs, seed = (bytes(row[0]) for row in (base.execute(query) if base else ())), o.seed and bytes.fromhex(o.seed)
-        found, not_checked, leaves, _, pending = check_ledger(blobs, o.origin, o.ledger_id, seed, o.key_id)
-        findings, aside, alone, sizes, promise = check_target(objects, o.origin, o.ledger_id, o.vkey, leaves if base else None)
+        top, base = pathlib.Path(o.ANCHORS_DIR), o.LEDGER_DB and sqlite3.connect(pathlib.Path(o.LEDGER_DB).resolve().as_uri() + "?mode=ro", uri=True)
+        blobs = (bytes(row[0]) for row in (base.execute("SELECT bytes FROM blob ORDER BY log_index") if base else ()))
+        found, not_checked, leaves, _, pending = check_ledger(blobs, o.origin, o.ledger_id, o.seed and bytes.fromhex(o.seed), o.key_id)
+        objects = ((file.relative_to(top).as_posix(), file.read_bytes()) for file in sorted((top / "v1" / o.origin / o.ledger_id).rglob("*")) if file.is_file())
+        findings, aside, spare, sizes, promise = check_target(objects, o.origin, o.ledger_id, o.vkey, leaves if base else None)
     except Exception as error: sys.exit(print("could not check:", type(error).__name__, error) or 2)
-    findings, unsure = [(code, f"receipt {place}") for code, place in found] + findings, not_checked - (set() if seed else {"signature"}) or not sizes
-    print("found:" if findings else "could not check:" if unsure else "ok:", f"{len(sizes)} anchors, the next by {promise}, {len(alone)} batches "
-          f"without anchor, {len(leaves)} receipts, {pending} pending; not checked: {', '.join(sorted(not_checked)) or 'nothing'}")
+    findings, unsure = [(code, f"receipt {place}") for code, place in found] + findings, not_checked - (set() if o.seed else {"signature"}) or not sizes
+    print("found:" if findings else "could not check:" if unsure else "ok:", f"{len(sizes)} anchors, the next by {promise}, {len(spare)} batches without "
+          f"anchor, {len(aside)} objects set aside; {len(leaves)} receipts, {pending} pending; not checked: {', '.join(sorted(not_checked)) or 'nothing'}")
     for code, where in findings + aside: print(code, "at", where)
-    return 1 if findings else 2 if unsure else 0
-if __name__ == "__main__": sys.exit(main())
+    sys.exit(1 if findings else 2 if unsure else 0)
