@@ -25,7 +25,7 @@ import { closeSecrets, revive } from "./revive.ts";
 const LONG = process.env["RECEIPTD_LONG"] === "1";
 const ROUNDS = LONG ? 60 : 10;
 /** Of the system calls after which it is killed. */
-const POINTS = LONG ? Number.POSITIVE_INFINITY : 16;
+const POINTS = LONG ? Number.POSITIVE_INFINITY : 12;
 /** ms */
 const PATIENCE = LONG ? 1_200_000 : 120_000;
 

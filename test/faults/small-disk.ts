@@ -39,9 +39,10 @@ export class SmallDisk {
 
   static async make(bytes: number): Promise<SmallDisk> {
     const seenAs = mkdtempSync(join(tmpdir(), "receiptd-disk-"));
-    const script = `mount -t tmpfs -o size=${bytes},mode=700 tmpfs "$1" && echo ready && exec sleep infinity`;
+    // cat ends with its input, which is this process's
+    const script = `mount -t tmpfs -o size=${bytes},mode=700 tmpfs "$1" && echo ready && exec cat > /dev/null`;
     const [command, ...args] = NAMESPACE;
-    const holder = spawn(command, [...args, "sh", "-c", script, "sh", seenAs], { stdio: ["ignore", "pipe", "inherit"] });
+    const holder = spawn(command, [...args, "sh", "-c", script, "sh", seenAs], { stdio: ["pipe", "pipe", "inherit"] });
     await once(holder.stdout!, "data");
     return new SmallDisk(holder, seenAs);
   }

@@ -22,7 +22,7 @@ const LONG = process.env["RECEIPTD_LONG"] === "1";
 const CUTS = LONG ? 200 : 60;
 /** Of the cuts, those from which the daemon is started again. */
 const STARTS = CUTS / 12;
-const RECEIPTS = 300;
+const RECEIPTS = 240;
 const SEED = 1;
 /** ms */
 const PATIENCE = LONG ? 600_000 : 120_000;
