@@ -39,6 +39,8 @@ export interface AuditOptions {
   readonly vkeys: readonly string[];
   /** Were they pinned outside of the host that is audited? */
   readonly areVkeysPinned: boolean;
+  /** Why keys that should be there cannot be used. */
+  readonly keysProblem?: string;
   /** null: MACs are not checked. */
   readonly keys: {
     readonly hmac: readonly HmacSeed[];
@@ -127,6 +129,7 @@ class Audit {
     const findings = this.#findings;
     const { ledger, range = {} } = this.#options;
     checkIdentity(inspector, ledger, findings);
+    if (!isRanged(range)) this.#structure(inspector);
     const counted = this.#count(inspector, range);
     const part = this.#part(reader, inspector, counted.size, range);
     if (part === null) return null;
@@ -141,6 +144,12 @@ class Audit {
     const seen = { part, joined, isRanged: isRanged(range) };
     this.#notChecked.ofLedger(this.#options, seen);
     return seen;
+  }
+
+  /** One look of SQLite over its own pages, the only statement here that takes longer as the ledger grows (about a second for a GB). */
+  #structure(inspector: Inspector): void {
+    const damaged = (message: string): void => this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `the ledger's file is damaged: ${message}` });
+    for (const text of unlessCorrupt(() => inspector.structure(), damaged) ?? []) damaged(text.split("\n").join("; ").slice(0, 300));
   }
 
   /** Receipts to audit, and what each index has. */

@@ -12,7 +12,7 @@ const ADDED = [
 const MEMBERS = ADDED.map((name) => [name, `"${name}":`] as const);
 const ADDED_NAMES: ReadonlySet<string> = new Set(ADDED);
 
-let scratch = new Uint8Array(8192);
+let scratch = Buffer.alloc(8192);
 
 /**
  * What `request_mac` must be, if it is `stored`, else computed anew. `blob` is a receipt that has been verified. Cutting the members
@@ -26,20 +26,20 @@ export function requestMac(blob: Uint8Array, receipt: Receipt, key: Uint8Array, 
 
 /** The bytes without the first member of each name; good until the next call. The values of these members are ASCII without escapes. */
 function cut(blob: Uint8Array, receipt: Receipt): Uint8Array {
-  if (scratch.length < blob.length) scratch = new Uint8Array(blob.length);
-  const text = Buffer.from(blob.buffer, blob.byteOffset, blob.length).toString("latin1"); // a unit for each byte
+  if (scratch.length < blob.length) scratch = Buffer.alloc(blob.length);
+  const bytes = Buffer.isBuffer(blob) ? blob : Buffer.from(blob.buffer, blob.byteOffset, blob.length);
+  const text = bytes.toString("latin1"); // a unit for each byte
   let length = 0;
   let from = 0;
   for (const [name, start] of MEMBERS) {
     const at = text.indexOf(start, from);
     if (at === -1) break; // hidden by a caller's member of an earlier name
-    scratch.set(blob.subarray(from, at), length);
-    length += at - from;
+    length += bytes.copy(scratch, length, from, at);
     const value = receipt[name];
     from = at + start.length + (typeof value === "string" ? value.length + 2 : String(value).length) + 1; // the comma: `type` follows
   }
-  scratch.set(blob.subarray(from), length);
-  return scratch.subarray(0, length + Math.max(0, blob.length - from));
+  if (from < bytes.length) length += bytes.copy(scratch, length, from);
+  return scratch.subarray(0, length);
 }
 
 function serialized(receipt: Receipt): string {

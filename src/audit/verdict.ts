@@ -50,9 +50,11 @@ export class NotChecked {
     }
   }
 
-  ofTargets({ targets, vkeys, areVkeysPinned, ledgerPath }: AuditOptions): void {
+  ofTargets({ targets, keys, keysProblem, vkeys, areVkeysPinned, ledgerPath }: AuditOptions): void {
     if (ledgerPath === null) this.add("the receipts: the ledger was not given; batch objects hold their hashes only");
-    if (targets.length === 0) this.add("anything outside of the host: no target was given, so nothing speaks against whoever holds the keys");
+    if (targets.length === 0 && keys === null) this.fail("who wrote this: neither anchors nor HMAC keys were given, and links and hashes anyone can make");
+    else if (targets.length === 0) this.add("anything outside of the host: no target was given, so nothing speaks against whoever holds the keys");
+    if (keysProblem !== undefined) this.fail(`the receipts' MACs: ${keysProblem}`);
     for (const { name, trustedTime } of targets) {
       if (!trustedTime) this.add(`the times of ${name}: they are the clock of whoever can write there`);
     }

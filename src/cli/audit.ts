@@ -54,7 +54,6 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   const at = targets(cli, options);
   const ledger = await identity(cli, options, own.keyring, pins, at);
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
-  if (own.why !== null) cli.note(`receiptd: MACs cannot be checked: ${own.why}`);
   const bar = progress("receipts", options.progress === true ? true : null);
   let report: AuditReport;
   try {
@@ -65,6 +64,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       vkeys: pins.vkeys,
       areVkeysPinned: pins.pinned,
       keys: secrets === null ? null : { hmac: secrets.hmacKeys, requestSecret: secrets.requestSecret },
+      ...(own.why === null ? {} : { keysProblem: own.why }),
       range: rangeOf(options),
       now: Date.now(),
       ...(isCopy(cli, options) ? {} : { grace: cli.config.anchor.grace }),

@@ -22,11 +22,14 @@ export interface LedgerOptions {
   readonly ledger?: string;
   /** A folder of anchors in place of the configured targets. */
   readonly anchors?: string;
+  /** There is no ledger to look at. */
+  readonly ledgerGone?: boolean;
 }
 
 /** Without a configuration: the ledger is a copy, on somebody else's host. */
 export function isCopy(cli: Cli, options: LedgerOptions): boolean {
-  return options.ledger !== undefined && cli.namedConfig === undefined;
+  const isElsewhere = options.ledger !== undefined || (options.ledgerGone === true && options.anchors !== undefined);
+  return isElsewhere && cli.namedConfig === undefined;
 }
 
 export function ledgerPath(cli: Cli, { ledger }: LedgerOptions): string {

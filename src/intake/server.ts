@@ -23,9 +23,9 @@ export interface SocketOptions {
 /** Connections beyond the limit that are told so; those beyond these are closed without a word. */
 const REFUSED_AT_A_TIME = 64;
 
-class SocketError extends Error {
+export class SocketError extends Error {
   override readonly name = "SocketError";
-  readonly code: "socket_in_use" | "socket_not_possible";
+  readonly code: "socket_in_use" | "socket_not_possible" | "no_such_group";
 
   constructor(code: SocketError["code"], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -45,6 +45,9 @@ export function ledgerError(error: unknown): LedgerError {
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") return new LedgerError("ledger_corrupt", text, { cause: error });
   if (code.startsWith("SQLITE_IOERR")) return new LedgerError("ledger_io", text, { cause: error });
   if (code.startsWith("SQLITE_BUSY")) return new LedgerError("ledger_busy", text, { cause: error });
+  if (code.startsWith("SQLITE_READONLY")) {
+    return new LedgerError("ledger_failed", `${text}: SQLite keeps two files beside the ledger while it is read; copy it to a folder that you may write to`, { cause: error });
+  }
   if (code === "SQLITE_CANTOPEN") return new LedgerError("ledger_missing", text, { cause: error });
   return new LedgerError("ledger_failed", text, { cause: error });
 }

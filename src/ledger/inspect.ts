@@ -4,7 +4,7 @@
  */
 import Database from "better-sqlite3";
 import { migrations, openReadOnly } from "./database.ts";
-import { ledgerError } from "./errors.ts";
+import { LedgerError, ledgerError } from "./errors.ts";
 import { prepareInspection, type ReceiptIndex, type RowHashes, usualHashes } from "./inspect-statements.ts";
 import type { AnchorRow, OrganizationRow } from "./reader.ts";
 
@@ -70,6 +70,12 @@ export class Inspector {
   identities(): { readonly one: number; readonly format: number; readonly origin: string; readonly ledgerId: string }[] {
     const rows = get(() => this.#s.identities.all() as RawRow[]);
     return rows.map(([one, format, origin, ledgerId]) => ({ one: asNumber(one), format: asNumber(format), origin: asText(origin), ledgerId: asText(ledgerId) }));
+  }
+
+  /** What SQLite finds wrong with the file's trees and pages, at most 100 sentences: rows that a walk meets and a look-up does not. */
+  structure(): readonly string[] {
+    const rows = get(() => this.#db.pragma("quick_check(100)")) as readonly { readonly quick_check: string }[];
+    return rows.map((row) => row.quick_check).filter((text) => text !== "ok");
   }
 
   /** The lowest and highest log_index of receipts and of blobs, in one moment; null where there are none. */
@@ -158,8 +164,10 @@ export class Inspector {
 
   /** Anchor rows with tree_size > after, in order, at most `limit`. */
   anchors(after: number, limit: number): AnchorRow[] {
-    const rows = get(() => this.#s.anchors.all(after, limit) as RawRow[]);
-    return rows.map(([treeSize, firstIndex, root]) => ({ treeSize: asNumber(treeSize), firstIndex: asNumber(firstIndex), root: asBytes(root) }));
+    const rows = get(() => this.#s.anchors.all(after, limit) as RawRow[])
+      .map(([treeSize, firstIndex, root]) => ({ treeSize: asNumber(treeSize), firstIndex: asNumber(firstIndex), root: asBytes(root) }));
+    requireOrder(after, rows.map(({ treeSize }) => treeSize));
+    return rows;
   }
 
   /** tree_size as the unique index over first_index has it, or null. */
@@ -188,6 +196,15 @@ export class Inspector {
     return [...new Set([...expected.keys(), ...found.keys()])]
       .map((name) => ({ name, expected: expected.get(name) ?? null, found: found.get(name) ?? null }))
       .filter((part) => part.expected !== part.found);
+  }
+}
+
+/** A damaged page can give rows out of order, and the same ones for ever to whoever asks for the next. */
+function requireOrder(after: number, keys: readonly number[]): void {
+  let last = after;
+  for (const key of keys) {
+    if (!(key > last)) throw new LedgerError("ledger_corrupt", `the row ${key} comes after the row ${last}: the table is damaged`);
+    last = key;
   }
 }
 

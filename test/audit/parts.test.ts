@@ -1,5 +1,6 @@
 /** Parts of the audit that a whole one reaches seldom. */
 import { describe, expect, it } from "vitest";
+import { OpenBatch } from "../../src/audit/batch.ts";
 import { auditHash } from "../../src/audit/hash.ts";
 import { ProgressMeter } from "../../src/audit/progress.ts";
 import { Findings } from "../../src/audit/report.ts";
@@ -67,6 +68,25 @@ describe("deciding what was in a place", () => {
     const suspects = Array.from({ length: 40 }, (_, i) => suspect(i, 100 + i, 200 + (i % 50)));
     expect(decide(suspects, 0, suspects.map((_, i) => leaf(100 + i)), hash(0), sha256)).toBeNull();
   });
+});
+
+it("a batch that is given up goes on with its organizations' heads, and proves nothing", () => {
+  const hash = (n: number): Uint8Array => sha256(Uint8Array.of(n));
+  const batch = new OpenBatch(10, sha256);
+  batch.add(10, hash(1), null, false);
+  batch.move("a", 1, hash(1), 10);
+  batch.add(11, hash(2), null, false);
+  batch.move("b", 1, hash(2), 11);
+  const rest = batch.rest(12);
+  rest.add(12, hash(3), null, false);
+  rest.move("b", 2, hash(3), 12);
+  expect(rest.heads()).toEqual([{ organization: "a", orgSeq: 1, hash: hash(1) }, { organization: "b", orgSeq: 2, hash: hash(3) }]);
+  expect([rest.newest("a"), rest.newest("b")]).toEqual([null, 12]);
+  expect(rest.settle(null, new Findings()).isTainted).toBe(true);
+  expect(batch.settle(null, new Findings()).isTainted).toBe(false);
+  expect(batch.isOverfull).toBe(false);
+  for (let n = 0; n < 65_536; n++) rest.add(13 + n, hash(3), null, false);
+  expect(rest.isOverfull).toBe(true);
 });
 
 describe("findings", () => {

@@ -68,6 +68,15 @@ export class Copy {
     return this;
   }
 
+  /** Changes the schema's own table. */
+  schema(change: (db: Database.Database) => void): this {
+    return this.untouched((db) => {
+      db.unsafeMode(true);
+      db.pragma("writable_schema = ON");
+      change(db);
+    });
+  }
+
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true });
   }

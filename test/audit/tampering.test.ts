@@ -117,6 +117,32 @@ describe("one thing changed", () => {
     });
   });
 
+  it.each([
+    ["in the middle", 300, "the index receipt_by_time has another number of entries"],
+    ["at the end", 676, "has an entry for a receipt that is not there"],
+  ])("an index entry that outlives its row, %s", async (_, logIndex, message) => {
+    const copy = new Copy(ledger);
+    let index: unknown;
+    // SQLite forgets the index for a while
+    copy.schema((db) => {
+      index = db.prepare("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE name = 'receipt_by_time'").raw().get();
+      db.exec("DELETE FROM sqlite_schema WHERE name = 'receipt_by_time'");
+    });
+    copy.tamper((db) => db.exec(`DELETE FROM receipt WHERE log_index = ${logIndex}; DELETE FROM blob WHERE log_index = ${logIndex}`));
+    copy.schema((db) => void db.prepare("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)").run(...(index as unknown[])));
+    const findings = wrong(await auditOf(copy, [target]));
+    expect(findings).toContainEqual(expect.objectContaining({ code: "index_lookup", at: "receipt_by_time", message: expect.stringContaining(message) }));
+    copy.remove();
+  });
+
+  it("a row far behind all others does not make the audit look at what is between", async () => {
+    await tampered((db) => void db.exec("UPDATE receipt SET log_index = 9007199254740000 WHERE log_index = 676; UPDATE blob SET bytes = x'00' WHERE log_index = 300"), (report) => {
+      const found = wrong(report).map(({ code, logIndex }) => [code, logIndex]);
+      expect(found).toContainEqual(["log_index_gap", 9007199254740000]);
+      expect(found).toContainEqual(["bad_json", 300]);
+    });
+  });
+
   it("a trigger taken away", async () => {
     const copy = new Copy(ledger);
     copy.untouched((db) => void db.exec("DROP TRIGGER blob_no_update"));

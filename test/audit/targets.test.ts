@@ -3,6 +3,7 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, sym
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DirectoryTarget } from "../../src/anchor/directory.ts";
+import type { AnchorTarget, TargetVersion } from "../../src/anchor/target.ts";
 import type { AuditReport, Finding } from "../../src/audit/audit.ts";
 import { toHex } from "../../src/format/bytes.ts";
 import { formatTime } from "../../src/format/time.ts";
@@ -251,6 +252,46 @@ describe("against the ledger", () => {
     stopped.close();
     expect(await auditOf(stopped, [target], { now: stopped.now + 1e10 })).toMatchObject({ exitCode: 0, findings: [{ severity: "note", code: "stopped" }] });
     stopped.remove();
+  });
+});
+
+describe("several versions of one name", () => {
+  /** As a store with versions shows what was written twice. */
+  class Versions implements AnchorTarget {
+    readonly name = "outside";
+    readonly trustedTime = true;
+    readonly #inner = changed(() => undefined);
+    readonly #flipped: string;
+
+    constructor(flipped: string) {
+      this.#flipped = flipped;
+    }
+
+    put(): Promise<TargetVersion> {
+      throw new Error("an audit stores nothing");
+    }
+
+    async get({ name, versionId }: TargetVersion, maxBytes: number): Promise<Uint8Array> {
+      const bytes = await this.#inner.get({ name, versionId: "1" }, maxBytes);
+      if (versionId === this.#flipped) bytes[9]! ^= 1;
+      return bytes;
+    }
+
+    async *list(prefix: string, after?: string): AsyncGenerator<TargetVersion> {
+      for await (const version of this.#inner.list(prefix, after)) yield* [{ ...version, versionId: "1" }, { ...version, versionId: "2" }];
+    }
+  }
+
+  it("with the same bytes: notes", async () => {
+    const report = await auditOf(ledger, [new Versions("none")]);
+    expect(report).toMatchObject({ exitCode: 0, findingCounts: { duplicate_object: 7 }, counts: { targets: [{ objects: 14, anchors: 4, batches: 3 }] } });
+    expect(report.notChecked.join()).not.toContain("the times of");
+  });
+
+  it.each(["1", "2"])("version %s with other bytes: interference, and the other one counts", async (versionId) => {
+    const report = await auditOf(ledger, [new Versions(versionId)]);
+    expect(report.findingCounts).toEqual({ name_mismatch: 7 });
+    expect(wrong(report).every(({ severity }) => severity === "interference")).toBe(true);
   });
 });
 

@@ -193,7 +193,7 @@ if __name__ == "__main__":
         findings, aside, spare, sizes, promise = check_target(objects, o.origin, o.ledger_id, o.vkey, leaves if base else None)
     except Exception as error: sys.exit(print("could not check:", type(error).__name__, error) or 2)
     findings, unsure = [(code, f"receipt {place}") for code, place in found] + findings, not_checked - (set() if o.seed else {"signature"}) or not sizes
-    print("found:" if findings else "could not check:" if unsure else "ok:", f"{len(sizes)} anchors, the next by {promise}, {len(spare)} batches without "
+    print("found:" if findings else "could not check:" if unsure else "ok:", f"{len(sizes)} anchors, next promised: {promise}, {len(spare)} batches without "
           f"anchor, {len(aside)} objects set aside; {len(leaves)} receipts, {pending} pending; not checked: {', '.join(sorted(not_checked)) or 'nothing'}")
     for code, where in findings + aside: print(code, "at", where)
     sys.exit(1 if findings else 2 if unsure else 0)

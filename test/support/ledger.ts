@@ -113,10 +113,13 @@ export class TestLedger {
     }
   }
 
-  /** Closes the batch: an anchor receipt, and the next epoch. */
-  anchor(reason: AnchorReason = "schedule", nextAnchorBy: number | null = this.now + 900_000): number {
+  /** Closes the batch: an anchor receipt, and the next epoch. `change` makes it say something else. */
+  anchor(
+    reason: AnchorReason = "schedule", nextAnchorBy: number | null = this.now + 900_000,
+    change: (details: { readonly [name: string]: Json }) => Json = (details) => details,
+  ): number {
     this.now += 1000;
-    const { treeSize } = this.#open().closeBatch(this.#keys, (facts, at) => ({
+    const { treeSize } = this.#open().closeBatch(this.#keys, (facts, at) => change({
       ...facts,
       epoch_commitment: this.#keys.nextCommitment(),
       observed: this.observed(at).map((seen) => ({ ...seen })),
@@ -125,6 +128,30 @@ export class TestLedger {
     }));
     this.#keys.advance();
     return treeSize;
+  }
+
+  /** Goes on with a ledger that was closed. */
+  reopen(): void {
+    this.#writer = Writer.open(this.path, this.#options());
+  }
+
+  /** Another text in the place of a receipt of the open epoch, signed with its key, and its hash in the index. Close the ledger first. */
+  forge(logIndex: number, change: (text: string) => string): void {
+    const db = new Database(this.path);
+    try {
+      const blob = db.prepare("SELECT bytes FROM blob WHERE log_index = ?").pluck().get(logIndex) as Buffer;
+      const changed = change(blob.toString());
+      const { organization } = JSON.parse(changed) as { organization: string };
+      const signature = this.#keys.sign(organization, changed.replace(/"signature":"[^"]*",/, ""));
+      const forged = Buffer.from(changed.replace(/"signature":"[^"]*"/, `"signature":"${signature}"`));
+      const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all() as { name: string; sql: string }[];
+      for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
+      db.prepare("UPDATE blob SET bytes = ? WHERE log_index = ?").run(forged, logIndex);
+      db.prepare("UPDATE receipt SET receipt_hash = ? WHERE log_index = ?").run(nodeHash.sha256(forged), logIndex);
+      for (const { sql } of triggers) db.exec(sql);
+    } finally {
+      db.close();
+    }
   }
 
   /** Moves the write-ahead log into the file; `busy` 1: somebody is reading in it. */
