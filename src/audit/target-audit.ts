@@ -111,9 +111,10 @@ export class TargetAudit {
     for await (const candidate of this.#evidence.batchesBefore(batch.first_index + 1)) candidates.push(candidate);
     const expected = place === -1 ? null : this.#options.joined!.trail.at(place).entries;
     const hex = expected === null ? null : toHex(expected);
+    const last = batch.first_index + batch.count - 1;
     // alone, the one candidate is judged by the walk
-    const only = this.#options.joined === null && candidates.length === 1 && candidates[0]!.lastIndex === batch.first_index + batch.count - 1 ? candidates[0] : undefined;
-    const right = batch.count === 0 ? undefined : only ?? candidates.find(({ sha256 }) => sha256 === hex) ?? candidates.find((candidate) => this.#fits(candidate, seen));
+    const only = this.#options.joined === null && candidates.length === 1 && candidates[0]!.lastIndex === last ? candidates[0] : undefined;
+    const right = batch.count === 0 ? undefined : only ?? candidates.find(({ sha256, lastIndex }) => sha256 === hex && lastIndex === last) ?? candidates.find((candidate) => this.#fits(candidate, seen));
     for (const candidate of candidates) if (candidate !== right) this.#unanchored(candidate);
     if (right !== undefined) this.#batches++;
     else if (batch.count > 0 && this.#options.joined !== null) this.#reportNoBatch(seen, hex);

@@ -1,5 +1,5 @@
 /** What can be done to the objects of a target, and what the audit says of it: with the ledger at hand, and from the target alone. */
-import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DirectoryTarget } from "../../src/anchor/directory.ts";
@@ -97,6 +97,16 @@ describe.each(both)("%s", (where, options) => {
     expect(found(report)[0]).toEqual(["interference", "name_mismatch", name]);
     expect(report.exitCode).toBe(1);
     expect(found(report).map(([, code]) => code)).toContain(missing);
+  });
+
+  it("a batch under the name of another range", async () => {
+    let name = "";
+    const target = changed((files) => {
+      name = files.batches[1]!;
+      renameSync(files.path(name), files.path(name.replace(/-\d{20}-/, "-00000000020000000000-")));
+    });
+    const report = await auditOf(ledger, [target], options);
+    expect(found(report).map(([severity, code]) => [severity, code])).toEqual(expect.arrayContaining([["interference", "unanchored_batch"], ["violation", "batch_missing"]]));
   });
 
   it.each([0, 40, -1])("a byte of a batch, %i", async (at) => {
