@@ -1,5 +1,5 @@
 /** The statements of inspect.ts, and how the rows of the table `receipt` come out of them. */
-import type Database from "better-sqlite3";
+import type { Database, Statement } from "better-sqlite3";
 
 /** The indexes over the table `receipt`. */
 export const RECEIPT_INDEXES = ["receipt_by_id", "receipt_by_org", "receipt_by_time"] as const;
@@ -36,18 +36,32 @@ function nibble(unit: number): number {
   return unit < 0x40 ? unit - 0x30 : unit - 0x37;
 }
 
+interface ScanStatements {
+  readonly key: Statement;
+  readonly count: Statement;
+  readonly strays: Statement;
+}
+
+type Name = "identities" | "extent" | "lastBelow" | "rowOf" | "rows" | "hashes" | "blobs" | "organizations" | "organizationNames" | "organizationPrefixes"
+  | "organizationFirsts" | "anchors" | "anchorByFirst" | "treeNode" | "treeBeyond" | "treeWithin";
+
+export type InspectionStatements = Readonly<Record<Name, Statement>> & {
+  readonly notFoundBy: Readonly<Record<ReceiptIndex, Statement>>;
+  readonly scanIndex: Readonly<Record<ReceiptIndex, { readonly first: ScanStatements; readonly next: ScanStatements }>>;
+};
+
 /**
  * INDEXED BY and NOT INDEXED say which tree is read: the columns asked for are all in the index, so SQLite reads nothing else.
  * A unique index that has a key twice leads to one of the two only, so the other is "not found".
  */
-export function prepareInspection(db: Database.Database) {
-  const raw = (sql: string): Database.Statement => db.prepare(sql).raw(true);
-  const value = (sql: string): Database.Statement => db.prepare(sql).pluck(true);
+export function prepareInspection(db: Database): InspectionStatements {
+  const raw = (sql: string): Statement => db.prepare(sql).raw(true);
+  const value = (sql: string): Statement => db.prepare(sql).pluck(true);
   const found = (index: ReceiptIndex, key: string): string => `SELECT i.log_index FROM receipt i INDEXED BY ${index} WHERE ${key}`;
-  const lookUp = (index: ReceiptIndex, key: string): Database.Statement =>
+  const lookUp = (index: ReceiptIndex, key: string): Statement =>
     raw(`SELECT r.log_index, (${found(index, key)}) FROM receipt r NOT INDEXED WHERE r.log_index >= ? AND r.log_index < ?
       AND (${found(index, key)}) IS NOT r.log_index`);
-  const scan = (index: ReceiptIndex, key: string, where: string) => {
+  const scan = (index: ReceiptIndex, key: string, where: string): ScanStatements => {
     const entries = `SELECT log_index FROM receipt INDEXED BY ${index} ${where} ORDER BY ${key} LIMIT ?`;
     return {
       key: raw(`SELECT ${key} FROM receipt INDEXED BY ${index} ${where} ORDER BY ${key} LIMIT 1 OFFSET ?`),

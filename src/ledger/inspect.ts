@@ -5,7 +5,7 @@
 import Database from "better-sqlite3";
 import { migrations, openReadOnly } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
-import { prepareInspection, type ReceiptIndex, type RowHashes, usualHashes } from "./inspect-statements.ts";
+import { type InspectionStatements, prepareInspection, type ReceiptIndex, type RowHashes, usualHashes } from "./inspect-statements.ts";
 import type { AnchorRow, OrganizationRow } from "./reader.ts";
 
 export { RECEIPT_INDEXES } from "./inspect-statements.ts";
@@ -49,7 +49,7 @@ type RawRow = readonly unknown[];
 
 export class Inspector {
   readonly #db: Database.Database;
-  readonly #s: ReturnType<typeof prepareInspection>;
+  readonly #s: InspectionStatements;
 
   /** Throws LedgerError: `ledger_missing`, `not_a_ledger`, `newer_ledger`, `ledger_corrupt`. */
   constructor(path: string) {
