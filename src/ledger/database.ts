@@ -74,7 +74,7 @@ function configure(db: Database.Database): void {
   db.pragma("foreign_keys = OFF"); // the audit re-derives every reference; per-row look-ups would cost each append
   db.pragma("trusted_schema = OFF");
   db.pragma("cell_size_check = ON");
-  db.pragma("cache_size = -65536"); // 64 MiB: random ids are looked up all over their index
+  db.pragma("cache_size = -16384"); // 16 MiB; the kernel keeps the rest
   db.pragma("journal_size_limit = 16777216");
 }
 
