@@ -10,12 +10,15 @@ import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { type Environment, overridden, overridesIn } from "./config/environment.ts";
 import { ConfigError, type ConfigErrorCode, type ConfigIssue, refuse } from "./config/errors.ts";
-import { cron, duration, exactly, isRecord, oneOf, section, size, text, wanted, whole } from "./config/values.ts";
+import { cron, days, duration, exactly, isRecord, oneOf, section, size, text, wanted, whole } from "./config/values.ts";
 import { type Path, readYaml } from "./config/yaml.ts";
 
 export { ConfigError } from "./config/errors.ts";
 
 const path = text("a path", "./receiptd-data", /^[^\0]+$/);
+
+/** What a ledger is called whose name nobody has chosen. */
+export const DEFAULT_ORIGIN = "localhost/receipts";
 
 const origin = text(
   "an origin of at most 200 characters",
@@ -28,6 +31,9 @@ const organization = exactly({
   prefix: text("a prefix of 1 to 16 capitals and digits", "LOANS", /^[A-Z][A-Z0-9]{0,15}$/),
 });
 
+/** Whose the prefixes are that no other organization can have; configured for another one it would silently become RCP2. */
+const RESERVED = new Map([["LEDGER", "_ledger"], ["RCP", "default"]]);
+
 // Kinds of targets and root keys are told apart by `type`, so a further kind is a further member of the union.
 const target = z.discriminatedUnion(
   "type",
@@ -38,13 +44,25 @@ const target = z.discriminatedUnion(
       path: path.optional(),
       required: z.boolean(wanted("true or false", "true")).default(true),
     }),
+    exactly({
+      type: z.literal("s3"),
+      name: text("a target's name", "s3", /^[a-z0-9-]{1,32}$/),
+      bucket: text("a bucket's name", "acme-receipts", /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/),
+      prefix: text("a prefix of object names that ends in /", "receiptd/", /^(?:(?!\.{1,2}\/)[A-Za-z0-9._-]{1,64}\/){1,8}$/).optional(),
+      region: text("a region", "eu-central-1", /^[a-z0-9-]{1,64}$/).optional(),
+      endpoint: text("an http or https URL", "https://s3.example.com", /^https?:\/\/[^\s/?#]+\/?$/).optional(),
+      path_style: z.boolean(wanted("true or false", "false")).default(false),
+      profile: text("a profile's name", "receiptd", /^[A-Za-z0-9_.@+-]{1,64}$/).optional(),
+      retention: days("7y").prefault("7y"),
+      required: z.boolean(wanted("true or false", "true")).default(true),
+    }),
   ],
-  wanted("a target of a known type (directory)", "{name: local, type: directory}"),
+  wanted("a target of a known type (directory, s3)", "{name: local, type: directory}"),
 );
 
 const SCHEMA = section({
   data_dir: path.default("./receiptd-data"),
-  origin: origin.default("localhost/receipts"),
+  origin: origin.default(DEFAULT_ORIGIN),
   socket: section({
     path: path.optional(),
     mode: text("a file mode in quotes", "0660", /^0[0-7]{3}$/).default("0660"),
@@ -81,6 +99,14 @@ const SCHEMA = section({
     max_batch: whole(65_536, 65_536).default(65_536),
     heartbeat: duration("10ms", "15m").prefault("15m"),
     grace: duration("0s", "1m").prefault("1m"),
+    fail_closed_after: z.union([z.null(), duration("10ms", "6h")], wanted("a duration or null", "6h")).default(null),
+    archive: section({
+      enabled: z.boolean(wanted("true or false", "true")).default(false),
+      recipients: z
+        .array(text("an age recipient", "age1…", /^age1[02-9ac-hj-np-z]{20,4000}$/), wanted("a list of age recipients", '["age1…"]'))
+        .max(16)
+        .default([]),
+    }),
     targets: z
       .array(target, wanted("a list of targets", "[{name: local, type: directory}]"))
       .default([{ type: "directory", name: "local", required: true }]),
@@ -123,7 +149,7 @@ function completed(parsed: z.output<typeof SCHEMA>, base: string) {
     organizations,
     anchor: {
       ...parsed.anchor,
-      targets: parsed.anchor.targets.map((one) => ({ ...one, path: place(one.path, "anchors") })),
+      targets: parsed.anchor.targets.map((one) => (one.type === "directory" ? { ...one, path: place(one.path, "anchors") } : one)),
     },
     keys: { root_key: { ...parsed.keys.root_key, path: place(parsed.keys.root_key.path, "root.key") } },
   };
@@ -132,6 +158,10 @@ function completed(parsed: z.output<typeof SCHEMA>, base: string) {
 /** The defaults with everything under `dataDir` (relative to the working directory), as `receiptd dev` uses them. */
 export function defaultConfig(dataDir: string): Config {
   return completed(SCHEMA.parse({ data_dir: dataDir }), process.cwd());
+}
+
+function placeOf(target: Config["anchor"]["targets"][number]): string {
+  return target.type === "directory" ? target.path : `${target.endpoint ?? "s3:/"}/${target.bucket}/${target.prefix ?? ""}`;
 }
 
 type Contradiction = readonly [at: Path, message: string];
@@ -145,6 +175,10 @@ function contradictions({ limits, organizations, anchor, socket }: Config): read
   const prefixes = [...organizations.values()].map((one) => one.prefix);
   const bytes = Buffer.byteLength(socket.path);
   return [
+    ...[...organizations].flatMap(([name, { prefix }]): readonly Contradiction[] => {
+      const owner = RESERVED.get(prefix);
+      return unless(owner === undefined || owner === name, [["organizations", name, "prefix"], `${prefix} is reserved for ${owner}`]);
+    }),
     ...repeated(prefixes).map(({ value, i }): Contradiction => {
       const owner = names[prefixes.indexOf(value)];
       return [["organizations", names[i] ?? "", "prefix"], `${value} is the prefix of ${owner} already`];
@@ -152,8 +186,8 @@ function contradictions({ limits, organizations, anchor, socket }: Config): read
     ...repeated(anchor.targets.map((one) => one.name)).map(({ value, i }): Contradiction => {
       return [["anchor", "targets", i, "name"], `${value} is the name of an earlier target already`];
     }),
-    ...repeated(anchor.targets.map((one) => one.path)).map(({ value, i }): Contradiction => {
-      return [["anchor", "targets", i, "path"], `${value} is the folder of an earlier target already`];
+    ...repeated(anchor.targets.map(placeOf)).map(({ value, i }): Contradiction => {
+      return [["anchor", "targets", i], `${value} is the place of an earlier target already`];
     }),
     ...unless(anchor.targets.some((one) => one.required), [
       ["anchor", "targets"],

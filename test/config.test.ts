@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { ConfigError, defaultConfig, loadConfig } from "../src/config.ts";
+import { DEFAULT_ORGANIZATION, DEFAULT_PREFIX, LEDGER_PREFIX } from "../src/format/names.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "receiptd-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -57,6 +58,8 @@ describe("defaults", () => {
         max_batch: 65_536,
         heartbeat: 900_000,
         grace: 60_000,
+        fail_closed_after: null,
+        archive: { enabled: false, recipients: [] },
         targets: [{ name: "local", type: "directory", path: resolve("receiptd-data/anchors"), required: true }],
       },
       keys: { root_key: { type: "file", path: resolve("receiptd-data/root.key") } },
@@ -103,6 +106,32 @@ describe("the example", () => {
   });
 });
 
+describe("a target of type s3", () => {
+  const bucket = "anchor: {targets: [{type: s3, name: s3, bucket: acme-receipts";
+
+  test("in the example is accepted as it is there, and holds the defaults", () => {
+    const text = readFileSync(EXAMPLE, "utf8").replace(/^    # (- name: s3|  .*)$/gm, "    $1");
+    expect(load(text).anchor.targets[1]).toEqual({
+      type: "s3", name: "s3", bucket: "acme-receipts", prefix: "receiptd/", region: "eu-central-1", endpoint: "https://s3.example.com",
+      path_style: false, profile: "receiptd", retention: 7 * 366 * 86_400_000, required: true,
+    });
+    expect(load(`${bucket}}]}`).anchor.targets).toEqual([
+      { type: "s3", name: "s3", bucket: "acme-receipts", path_style: false, retention: 7 * 366 * 86_400_000, required: true },
+    ]);
+  });
+
+  test.each(["retention: 30s", "retention: 0d", "retention: 101y", "retention: 7", "prefix: a", "prefix: ../", "endpoint: s3.example.com", "bucket: A", "path: x", "secret_key: x"])("with %s is refused", (setting) => {
+    const repeated = setting.startsWith("bucket") ? bucket.replace("bucket: acme-receipts", setting) : `${bucket}, ${setting}`;
+    expect(() => load(`${repeated}}]}`)).toThrow(ConfigError);
+  });
+
+  test("may not be the place of another", () => {
+    const one = "{type: s3, name: a, bucket: acme-receipts}";
+    expect(brief(refusal(() => load(`anchor: {targets: [${one}, ${one.replace("name: a", "name: b")}]}`)))).toEqual(["1:64 bad_value anchor.targets[1]"]);
+    expect(load(`anchor: {targets: [${one}, {type: s3, name: b, bucket: acme-receipts, prefix: b/}]}`).anchor.targets).toHaveLength(2);
+  });
+});
+
 describe("paths", () => {
   test("are relative to the file, and those left out are in data_dir", () => {
     mkdirSync(join(folder, "etc"), { recursive: true });
@@ -111,7 +140,7 @@ describe("paths", () => {
     const config = loadConfig({ path, env: {} });
     expect(config.data_dir).toBe(join(folder, "data"));
     expect(config.socket.path).toBe(join(folder, "data/receiptd.sock"));
-    expect(config.anchor.targets[0]?.path).toBe(join(folder, "data/anchors"));
+    expect(config.anchor.targets[0]).toMatchObject({ path: join(folder, "data/anchors") });
     expect(config.keys.root_key.path).toBe(join(folder, "etc/secret/key"));
   });
 
@@ -221,6 +250,9 @@ describe("values", () => {
     "anchor: {targets: [{type: directory, name: a, path: x}, {type: directory, name: a, path: y}]}",
     "anchor: {targets: [{type: directory, name: a}, {type: directory, name: b}]}",
     "organizations: {a: {prefix: X}, b: {prefix: X}}",
+    `organizations: {loans: {prefix: ${LEDGER_PREFIX}}}`,
+    `organizations: {${DEFAULT_ORGANIZATION}: {prefix: ${LEDGER_PREFIX}}}`,
+    `organizations: {loans: {prefix: ${DEFAULT_PREFIX}}}`,
     "limits: {max_message: 8MiB, max_buffered: 4MiB}",
     `socket: {path: /${"s".repeat(107)}}`,
   ])("%j is refused", (text) => {
@@ -231,6 +263,10 @@ describe("values", () => {
 
   test("a socket's path of 107 bytes is not", () => {
     expect(load(`socket: {path: /${"s".repeat(106)}}`).socket.path).toHaveLength(107);
+  });
+
+  test("the prefix of the organization default is not, for itself", () => {
+    expect(load(`organizations: {${DEFAULT_ORGANIZATION}: {prefix: ${DEFAULT_PREFIX}}}`).organizations.size).toBe(1);
   });
 
   test.each([

@@ -1,7 +1,7 @@
 /**
  * Who may import whom, and what format/ and verify/ may touch so that they run in a browser.
  *
- *   cli → daemon → intake, http → door → audit → anchor → ledger, keys → verify → format
+ *   cli → doctor → daemon → intake, http → door, restore → audit → anchor → ledger, keys → verify → format
  *
  * An arrow means "may import", types included; skipping down is fine, the two of a pair do not know each other.
  * Files are parsed, not searched, so a comment or a string is never mistaken for an import.
@@ -14,9 +14,10 @@ import { parseAst } from "vitest/node";
 
 const ROWS = [
   ["cli"],
+  ["doctor"],
   ["daemon"],
   ["intake", "http"],
-  ["door"],
+  ["door", "restore"],
   ["audit"],
   ["anchor"],
   ["ledger", "keys"],
@@ -25,7 +26,7 @@ const ROWS = [
 ];
 /** What stands beside the rows may be imported from these layers, and may itself import those. */
 const BESIDE = new Map([
-  ["config", { from: ["cli", "daemon", "intake", "http", "door", "audit", "anchor", "ledger", "keys"], to: [] }],
+  ["config", { from: ["cli", "doctor", "daemon", "intake", "http", "door", "restore", "audit", "anchor", "ledger", "keys"], to: [] }],
   ["clients", { from: ["cli"], to: ["verify", "format"] }],
   ["web", { from: [], to: ["verify", "format"] }],
 ]);
@@ -35,6 +36,7 @@ const PURE = new Set(["format", "verify"]);
 const RESERVED = new Map([
   ["better-sqlite3", ["src/ledger/", "src/anchor/outbox.ts"]],
   ["node-cron", ["src/anchor/schedule.ts"]],
+  ["@aws-sdk/client-s3", ["src/anchor/s3/"]],
 ]);
 /** Layers that may import nothing but these packages. */
 const PACKAGES = new Map([
@@ -207,6 +209,7 @@ describe("the checker", () => {
     ["layer", "src/intake/a.ts", 'new Worker(new URL("../http/b.ts", import.meta.url));'],
     ["layer", "src/http/a.ts", 'import {\n  x, // from "../format/a.ts"\n} from "../intake/b.ts";'],
     ["layer", "src/http/a.ts", 'const x = `${await import("../daemon.ts")}`;'],
+    ["layer", "src/daemon/a.ts", 'import x from "../doctor/b.ts";'],
     ["layer", "src/daemon.ts", 'import x from "./web/b.ts";'],
     ["layer", "src/daemon.ts", 'import x from "./clients/b.ts";'],
     ["layer", "src/clients/a.ts", 'import x from "../ledger/b.ts";'],
@@ -228,6 +231,8 @@ describe("the checker", () => {
     ["package", "src/anchor/sign.ts", 'import type { Database } from "better-sqlite3";'],
     ["package", "src/anchor/outbox/a.ts", 'import "better-sqlite3/lib/x.js";'],
     ["package", "src/daemon.ts", 'import { schedule } from "node-cron";'],
+    ["package", "src/anchor/lane.ts", 'import type { S3Client } from "@aws-sdk/client-s3";'],
+    ["package", "src/doctor/a.ts", 'await import("@aws-sdk/client-s3");'],
     ["package", "src/config.ts", 'import pino from "pino";'],
     ["package", "src/format/a.ts", 'import { createHash } from "node:crypto";'],
     ["package", "src/verify/a.ts", 'import { createHash } from "crypto";'],
@@ -253,10 +258,12 @@ describe("the checker", () => {
   test.each<readonly [path: string, text: string]>([
     ["src/cli/a.ts", 'import "./b.ts"; import "../daemon.ts"; import "../format/b.ts"; import "../config.ts";'],
     ["src/cli/a.ts", 'import "../clients/b.ts"; new URL("../../package.json", import.meta.url);'],
+    ["src/doctor/a.ts", 'import "../daemon/a.ts"; import "../anchor/a.ts"; import "../config.ts";'],
     ["src/daemon.ts", 'import "./intake/a.ts"; import "./http/a.ts"; import type { Config } from "./config.ts";'],
     ["src/ledger/a.ts", 'import Database from "better-sqlite3"; new URL("./migrations/", import.meta.url);'],
     ["src/anchor/outbox.ts", 'import Database from "better-sqlite3"; import "../ledger/a.ts"; import "../keys/a.ts";'],
     ["src/anchor/schedule.ts", 'import { schedule } from "node-cron";'],
+    ["src/anchor/s3/a.ts", 'await import("@aws-sdk/client-s3");'],
     ["src/keys/a.ts", 'import "node:crypto"; import "../verify/a.ts"; Buffer.alloc(Date.now()); new URL("https://a.example");'],
     ["src/config.ts", 'import "zod"; import "yaml"; import "node:fs"; import "./config/values.ts";'],
     ["src/format/a.ts", '// import "node:fs"; Buffer\nconst text = \'import "node:fs"; process.pid\';'],

@@ -145,7 +145,7 @@ export class TargetWatch {
     if (this.#junk.has(key)) return null;
     const known = this.#ours.get(key);
     if (known !== undefined) return known;
-    const checkpoint = treeSize === null || version.size < 0 || version.size > MAX_TLOG_PROOF_BYTES ? null : await this.#fetch(version);
+    const checkpoint = treeSize === null || version.kind !== "object" || version.size > MAX_TLOG_PROOF_BYTES ? null : await this.#fetch(version);
     if (checkpoint === null) {
       if (this.#junk.size < MAX_JUNK) this.#junk.add(key);
       return null;
@@ -158,18 +158,20 @@ export class TargetWatch {
   async #fetch(version: TargetVersion): Promise<Checkpoint | null> {
     const { target, ledger, vkeys } = this.#options;
     try {
-      const bytes = await target.get(version, MAX_TLOG_PROOF_BYTES);
+      const { bytes } = await target.get(version, MAX_TLOG_PROOF_BYTES);
       if (parseObjectName(ledger, version.name).sha256 !== toHex(nodeHash.sha256(bytes))) return null;
       const checkpoint = parseCheckpoint(verifyNote(parseTlogProof(bytes).checkpoint, vkeys).text);
       return checkpoint.origin === ledger.origin ? checkpoint : null;
     } catch (error) {
-      if (error instanceof FormatError || (error instanceof TargetError && error.code !== "target_unavailable")) return null;
+      // what may not be read may be a foreign anchor: only what is gone or damaged is none
+      if (error instanceof FormatError || (error instanceof TargetError && (error.code === "target_missing" || error.code === "target_damaged"))) return null;
       throw error;
     }
   }
 }
 
-function sizeInName(ledger: LedgerName, name: string): number | null {
+/** The tree size in the name of an anchor; null for any other name. */
+export function sizeInName(ledger: LedgerName, name: string): number | null {
   try {
     const parsed = parseObjectName(ledger, name);
     return parsed.kind === "anchor" ? parsed.treeSize : null;

@@ -6,12 +6,12 @@
  * write here controls every name, kind and byte that is read; nothing is followed out of the folder.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, type Stats } from "node:fs";
+import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, opendir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { equal } from "../format/bytes.ts";
 import { ifThere, isTemporary, TEMPORARY_PREFIX, walk } from "./directory-walk.ts";
-import { type AnchorTarget, TargetError, type TargetVersion } from "./target.ts";
+import { type AnchorTarget, type StoredObject, TargetError, type TargetVersion, type VersionName } from "./target.ts";
 
 /** A name has one version: nothing is ever replaced. */
 const VERSION = "1";
@@ -44,6 +44,7 @@ export function createDirectoryTarget(path: string): void {
 export class DirectoryTarget implements AnchorTarget {
   readonly name: string;
   readonly trustedTime = false;
+  readonly retain = null;
   readonly #root: string;
   readonly #now: () => number;
   /** Folders that this process has made durable and cleaned. */
@@ -55,31 +56,31 @@ export class DirectoryTarget implements AnchorTarget {
     this.#now = options.now ?? Date.now;
   }
 
-  async put(name: string, bytes: Uint8Array): Promise<TargetVersion> {
+  async put(name: string, bytes: Uint8Array): Promise<VersionName> {
     const parts = partsOf(name);
     if (!WRITABLE_NAME.test(name) || name.length > MAX_NAME || parts.some(isTemporary)) throw new TypeError(`not a name to write: ${name.slice(0, 200)}`);
     try {
       const folder = await this.#prepare(parts.slice(0, -1));
       const path = join(folder, parts.at(-1)!);
-      const stored = await sameFile(path, bytes) ?? await this.#store(folder, path, bytes);
+      if (!await sameFile(path, bytes)) await this.#store(folder, path, bytes);
       await syncFolder(folder); // also after an earlier put that was cut between its link and here
-      return { name, versionId: VERSION, lastModified: Math.floor(stored.mtimeMs), size: bytes.length };
+      return { name, versionId: VERSION };
     } catch (error) {
       this.#ready.clear(); // the folders may be gone, or those of another disk
       throw this.#failure(error, `cannot store ${name}`);
     }
   }
 
-  async get(version: Pick<TargetVersion, "name" | "versionId">, maxBytes: number): Promise<Uint8Array> {
+  async get(version: VersionName, maxBytes: number): Promise<StoredObject> {
     const parts = partsOf(version.name);
     if (version.versionId !== VERSION) throw missing(version.name);
     try {
       const folder = await this.#folder(parts.slice(0, -1));
       const handle = await openRegular(join(folder, parts.at(-1)!));
       try {
-        const { size } = await handle.stat();
+        const { size, mtimeMs } = await handle.stat();
         if (size > maxBytes) throw new TargetError("target_damaged", `${version.name} has ${size} bytes; at most ${maxBytes} are expected`);
-        return await readAll(handle, size);
+        return { bytes: await readAll(handle, size), lastModified: Math.floor(mtimeMs), retention: null };
       } finally {
         await handle.close();
       }
@@ -93,23 +94,21 @@ export class DirectoryTarget implements AnchorTarget {
     try {
       await this.#requireRoot();
       for await (const { name, stats } of walk(this.#root, "", prefix, after)) {
-        yield { name, versionId: VERSION, lastModified: Math.floor(stats.mtimeMs), size: stats.isFile() ? stats.size : -1 };
+        const kind = stats.isFile() ? "object" : "other";
+        yield { name, versionId: VERSION, kind, lastModified: Math.floor(stats.mtimeMs), size: stats.size, etag: null, isMultipart: false };
       }
     } catch (error) {
       throw this.#failure(error, "cannot list the folder");
     }
   }
 
-  async #store(folder: string, path: string, bytes: Uint8Array): Promise<Stats> {
+  async #store(folder: string, path: string, bytes: Uint8Array): Promise<void> {
     const temporary = join(folder, `${TEMPORARY_PREFIX}${randomBytes(16).toString("hex")}`);
     try {
-      const stats = await writeFile(temporary, bytes);
+      await writeFile(temporary, bytes);
       await link(temporary, path);
-      return stats;
     } catch (error) {
-      const other = errno(error) === "EEXIST" ? await sameFile(path, bytes) : null;
-      if (other === null) throw error;
-      return other;
+      if (errno(error) !== "EEXIST" || !await sameFile(path, bytes)) throw error;
     } finally {
       // what cannot be removed now is removed at the next start
       await unlink(temporary).catch(() => undefined);
@@ -178,35 +177,34 @@ function partsOf(name: string): readonly string[] {
 }
 
 /** Writes a new file and syncs it. */
-async function writeFile(path: string, bytes: Uint8Array): Promise<Stats> {
+async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
     await handle.writeFile(bytes);
     await handle.chmod(0o444);
     await handle.sync();
-    return await handle.stat();
   } finally {
     await handle.close();
   }
 }
 
-/** What is stored under the path if it is these bytes, null if nothing is; `target_conflict` if it is anything else. */
-async function sameFile(path: string, bytes: Uint8Array): Promise<Stats | null> {
+/** Are these bytes stored under the path? False if nothing is; `target_conflict` if it is anything else. */
+async function sameFile(path: string, bytes: Uint8Array): Promise<boolean> {
   let handle: FileHandle;
   try {
     handle = await openRegular(path);
   } catch (error) {
-    if (errno(error) === "ENOENT") return null;
+    if (errno(error) === "ENOENT") return false;
     if (error instanceof TargetError) throw new TargetError("target_conflict", error.message, { cause: error });
     throw error;
   }
   try {
-    const stats = await handle.stat();
-    if (stats.size !== bytes.length || !equal(await readAll(handle, stats.size), bytes)) {
+    const { size } = await handle.stat();
+    if (size !== bytes.length || !equal(await readAll(handle, size), bytes)) {
       throw new TargetError("target_conflict", `${path} is there already, with other bytes`);
     }
     await handle.sync(); // whoever wrote it may not have
-    return stats;
+    return true;
   } finally {
     await handle.close();
   }

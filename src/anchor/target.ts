@@ -3,15 +3,43 @@
  * (test/contract/target.ts), several implementations.
  */
 
-/** One stored version of a name. A target may hold several for one name; an audit looks at all of them. */
-export interface TargetVersion {
+/** One stored version of a name. */
+export interface VersionName {
   /** Full object name, docs/FORMAT.md section 11. */
   readonly name: string;
   readonly versionId: string;
+}
+
+/** What a listing says of one version. A target may hold several for one name; an audit looks at all of them. */
+export interface TargetVersion extends VersionName {
+  /**
+   * `delete_marker` hides a name from those who do not list versions, and removes nothing. `other`: has a name here, but is no
+   * object (a symbolic link, a device). Neither is ever read.
+   */
+  readonly kind: "object" | "delete_marker" | "other";
   /** The target's own clock, ms. */
   readonly lastModified: number;
-  /** Bytes; -1 for what has a name here but is no object at all (a symbolic link, a device): it is shown and never followed. */
+  /** Bytes. */
   readonly size: number;
+  /** Changes with the bytes (S3: the ETag); null where the target has no such thing. */
+  readonly etag: string | null;
+  /** Sent in parts: `lastModified` is when that began, which bounds nothing. */
+  readonly isMultipart: boolean;
+}
+
+/** A lock on one version. */
+export interface Retention {
+  readonly mode: "COMPLIANCE" | "GOVERNANCE";
+  /** ms */
+  readonly until: number;
+}
+
+export interface StoredObject {
+  readonly bytes: Uint8Array;
+  /** The target's own clock, ms. */
+  readonly lastModified: number;
+  /** null: not locked. */
+  readonly retention: Retention | null;
 }
 
 export interface AnchorTarget {
@@ -19,16 +47,19 @@ export interface AnchorTarget {
   readonly name: string;
   /** May its `lastModified` be believed against the host? (A directory's is the host's own clock.) */
   readonly trustedTime: boolean;
+  /** ms after `lastModified` for which each object is locked against everybody; null where the place has no locks. */
+  readonly retain: number | null;
 
   /**
-   * Stores the bytes under the name, durably, and never replaces anything: the same name with the same bytes is a success,
-   * with other bytes a `TargetError` of code `target_conflict`. Safe to call again after any failure. What is not the name of an
-   * object (empty parts, `.` and `..` among them) is a TypeError.
+   * Stores the bytes under the name, durably and locked, and never replaces anything: where the name has a version with the same
+   * bytes already, that is the answer; where it has others, these bytes become a version beside them, or, where a name can
+   * have but one, `target_conflict` is thrown. Safe to call again after any failure. What is not the name of an object (empty
+   * parts, `.` and `..` among them) is a TypeError. The caller reads back what counts.
    */
-  put(name: string, bytes: Uint8Array): Promise<TargetVersion>;
+  put(name: string, bytes: Uint8Array): Promise<VersionName>;
 
-  /** The bytes of one version; `target_missing` if it is gone. At most `maxBytes`, else `target_damaged`. */
-  get(version: Pick<TargetVersion, "name" | "versionId">, maxBytes: number): Promise<Uint8Array>;
+  /** One version; `target_missing` if it is gone. At most `maxBytes`, else `target_damaged`. */
+  get(version: VersionName, maxBytes: number): Promise<StoredObject>;
 
   /** Every version of every name that begins with `prefix` and sorts after `after` (if given), in the order of names. */
   list(prefix: string, after?: string): AsyncIterable<TargetVersion>;
@@ -36,6 +67,8 @@ export interface AnchorTarget {
 
 export type TargetErrorCode =
   | "target_unavailable"
+  | "target_denied"
+  | "target_unlocked"
   | "target_missing"
   | "target_conflict"
   | "target_damaged";
@@ -49,4 +82,13 @@ export class TargetError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** What is wrong with the lock of an object at a target that locks, in words; null where nothing is. */
+export function lockProblem(retain: number | null, { retention, lastModified }: Pick<StoredObject, "retention" | "lastModified">): string | null {
+  if (retain === null) return null;
+  if (retention === null) return "it is not locked";
+  if (retention.mode !== "COMPLIANCE") return `it is locked in mode ${retention.mode}, which whoever may bypass it can remove`;
+  if (retention.until >= lastModified + retain) return null;
+  return `it is locked until ${new Date(retention.until).toISOString()} only, not until ${new Date(lastModified + retain).toISOString()}`;
 }

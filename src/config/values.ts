@@ -79,6 +79,15 @@ export function duration(min: "0s" | "10ms", example: string) {
     .transform((value) => measure(value, TIMES));
 }
 
+const PERIODS: ReadonlyMap<string, number> = new Map([["d", 86_400_000], ["y", 366 * 86_400_000]]);
+
+/** Milliseconds of whole days or years (of 366 days, so that none comes out short): what is too long for a timer. */
+export function days(example: string) {
+  const error = wanted("a time from 1d to 100y", example);
+  const inRange = (value: string): boolean => measure(value, PERIODS) >= measure("1d", PERIODS) && measure(value, PERIODS) <= measure("100y", PERIODS);
+  return z.string(error).refine(inRange, error).transform((value) => measure(value, PERIODS));
+}
+
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];

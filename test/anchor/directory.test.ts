@@ -46,9 +46,10 @@ const NAME = "v1/a.example/0123/anchors/1.tlog-proof";
 const make = (now?: () => number): DirectoryTarget => new DirectoryTarget({ name: "local", path: folder, ...(now === undefined ? {} : { now }) });
 const temporary = (): string => `.tmp-${randomBytes(16).toString("hex")}`;
 
-async function listed(prefix = ""): Promise<(readonly [string, number])[]> {
-  const found: (readonly [string, number])[] = [];
-  for await (const { name, size } of make().list(prefix)) found.push([name, size]);
+/** Names, and of objects their sizes. */
+async function listed(prefix = ""): Promise<(readonly [string, number | string])[]> {
+  const found: (readonly [string, number | string])[] = [];
+  for await (const { name, kind, size } of make().list(prefix)) found.push([name, kind === "object" ? size : kind]);
   return found;
 }
 
@@ -84,7 +85,7 @@ describe("a folder as a target", () => {
     await target.put(NAME, BYTES);
     rmSync(join(folder, "v1"), { recursive: true });
     await expect(target.put(NAME, BYTES)).rejects.toMatchObject({ code: "target_unavailable" });
-    expect(await target.get(await target.put(NAME, BYTES), 100)).toEqual(BYTES);
+    expect((await target.get(await target.put(NAME, BYTES), 100)).bytes).toEqual(BYTES);
   });
 
   test("a root that is a file is unavailable", async () => {
@@ -115,7 +116,7 @@ describe("a folder as a target", () => {
     if (where === "after the unlink") writeFileSync(path, BYTES);
     expect(await listed()).toEqual(where === "before the link" ? [] : [[NAME, BYTES.length]]);
     const version = await make().put(NAME, BYTES);
-    expect(await make().get(version, 100)).toEqual(BYTES);
+    expect((await make().get(version, 100)).bytes).toEqual(BYTES);
     expect(readdirSync(dirname(path))).toEqual(["1.tlog-proof"]);
   });
 
@@ -146,7 +147,7 @@ describe("a folder as a target", () => {
     plant(path);
     await expect(make().put(NAME, BYTES)).rejects.toMatchObject({ code: "target_conflict" });
     await expect(make().get({ name: NAME, versionId: "1" }, 100)).rejects.toMatchObject({ code: "target_damaged" });
-    expect(await listed()).toEqual(lstatSync(path).isDirectory() ? [] : [[NAME, -1]]);
+    expect(await listed()).toEqual(lstatSync(path).isDirectory() ? [] : [[NAME, "other"]]);
     expect(existsSync(join(outside, "nowhere"))).toBe(false);
   });
 
@@ -157,7 +158,7 @@ describe("a folder as a target", () => {
     symlinkSync(join(outside, "elsewhere"), anchors);
     await expect(make().put(`${NAME}2`, BYTES)).rejects.toMatchObject({ code: "target_damaged" });
     await expect(make().get({ name: NAME, versionId: "1" }, 100)).rejects.toMatchObject({ code: "target_damaged" });
-    expect(await listed()).toEqual([[dirname(NAME), -1]]);
+    expect(await listed()).toEqual([[dirname(NAME), "other"]]);
     expect(readdirSync(join(outside, "elsewhere"))).toEqual(["1.tlog-proof"]);
   });
 
@@ -166,9 +167,9 @@ describe("a folder as a target", () => {
     writeFileSync(join(folder, dirname(NAME), temporary()), "half");
     writeFileSync(join(folder, dirname(NAME), "odd name ü"), "junk");
     symlinkSync("/", join(folder, dirname(NAME), temporary()));
-    expect((await listed()).map(([, size]) => size).sort()).toEqual([-1, 4, BYTES.length]);
+    expect((await listed()).map(([, size]) => size).sort()).toEqual([4, BYTES.length, "other"].sort());
     const odd = (await listed()).find(([name]) => name.includes("odd"))!;
-    expect(await make().get({ name: odd[0], versionId: "1" }, 10)).toEqual(utf8("junk"));
+    expect(await make().get({ name: odd[0], versionId: "1" }, 10)).toMatchObject({ bytes: utf8("junk") });
   });
 
   test.each([

@@ -1,16 +1,25 @@
 /** What every anchor target must do (src/anchor/target.ts), whatever it is made of. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { utf8 } from "../../src/format/bytes.ts";
-import type { AnchorTarget, TargetVersion } from "../../src/anchor/target.ts";
+import { type AnchorTarget, lockProblem, type TargetVersion, type VersionName } from "../../src/anchor/target.ts";
 
-export interface TargetUnderTest {
+interface TargetUnderTest {
   /** Empty. */
   readonly target: AnchorTarget;
-  /** Changes a byte of what is stored under the name, where the place lets anybody do that. */
-  readonly corrupt?: (name: string) => Promise<void>;
-  /** Removes what is stored under the name, where the place lets anybody do that. */
-  readonly remove?: (name: string) => Promise<void>;
-  readonly dispose?: () => Promise<void>;
+  /** Removes what is stored under the name for good, as whoever runs the place can. */
+  readonly remove: (name: string) => Promise<void>;
+}
+
+/** A place where a name has one version. */
+export interface NamesUnderTest extends TargetUnderTest {
+  /** Changes a byte of what is stored under the name. */
+  readonly corrupt: (name: string) => Promise<void>;
+}
+
+/** A place where a name may have several versions, each of which stays what it is. */
+export interface VersionsUnderTest extends TargetUnderTest {
+  /** Puts a delete marker on top of the name. */
+  readonly hide: (name: string) => Promise<void>;
 }
 
 const ROOT = "v1/contract.example/log/0123456789abcdef0123456789abcdef/";
@@ -24,38 +33,96 @@ async function all(list: AsyncIterable<TargetVersion>): Promise<TargetVersion[]>
   return versions;
 }
 
-export function targetContract(name: string, make: () => Promise<TargetUnderTest>): void {
+export function targetContract(name: string, make: () => Promise<NamesUnderTest>): void {
   describe(`${name} keeps the contract of a target`, () => {
-    let it: TargetUnderTest;
+    let it: NamesUnderTest;
     beforeEach(async () => { it = await make(); });
-    afterEach(async () => { await it.dispose?.(); });
+    common(() => it, true);
+
+    test("other bytes under a name are a conflict, and what is there stays", async () => {
+      const version = await it.target.put(anchor(1), A);
+      await expect(it.target.put(anchor(1), B)).rejects.toMatchObject({ code: "target_conflict" });
+      expect((await it.target.get(version, A.length)).bytes).toEqual(A);
+      expect(await all(it.target.list(ROOT))).toHaveLength(1);
+    });
+
+    test("bytes changed behind its back are not taken for those that were put", async () => {
+      const version = await it.target.put(anchor(1), A);
+      await it.corrupt(anchor(1));
+      await expect(it.target.put(anchor(1), A)).rejects.toMatchObject({ code: "target_conflict" });
+      const got = await it.target.get(version, A.length).catch(() => null);
+      expect(got?.bytes).not.toEqual(A);
+    });
+  });
+}
+
+/** `isOurs`: whoever runs the place, and can remove what is locked, is at hand. */
+export function versionsContract(name: string, make: () => Promise<VersionsUnderTest>, isOurs: boolean): void {
+  describe(`${name} keeps the contract of a target with versions`, () => {
+    let it: VersionsUnderTest;
+    beforeEach(async () => { it = await make(); });
+    common(() => it, isOurs);
+
+    test("putting the same again answers with the version that is there", async () => {
+      const version = await it.target.put(anchor(1), A);
+      expect(await it.target.put(anchor(1), A)).toEqual(version);
+      expect(await all(it.target.list(ROOT))).toHaveLength(1);
+    });
+
+    test("other bytes under a name become a version beside, and what is there stays", async () => {
+      const first = await it.target.put(anchor(1), A);
+      const second = await it.target.put(anchor(1), B);
+      expect((await it.target.get(first, A.length)).bytes).toEqual(A);
+      expect((await it.target.get(second, B.length)).bytes).toEqual(B);
+      expect(await all(it.target.list(ROOT))).toMatchObject([second, first]);
+      expect(await it.target.put(anchor(1), A)).toEqual(first);
+      expect(await it.target.put(anchor(1), B)).toEqual(second);
+      expect(await all(it.target.list(ROOT))).toHaveLength(2);
+    });
+
+    test("a delete marker is listed, hides nothing from who names the version, and is no reason to store it again", async () => {
+      const version = await it.target.put(anchor(1), A);
+      await it.hide(anchor(1));
+      expect((await it.target.get(version, A.length)).bytes).toEqual(A);
+      expect(await it.target.put(anchor(1), A)).toEqual(version);
+      const listed = await all(it.target.list(ROOT));
+      expect(listed).toMatchObject([{ name: anchor(1), kind: "delete_marker", size: 0, etag: null }, { ...version, kind: "object" }]);
+      await expect(it.target.get(listed[0]!, 100)).rejects.toMatchObject({ code: "target_missing" });
+    });
+  });
+}
+
+function common(current: () => TargetUnderTest, isOurs: boolean): void {
+  describe("as any target", () => {
+    let it: TargetUnderTest;
+    beforeEach(() => { it = current(); });
+    const bytesOf = async (version: VersionName): Promise<Uint8Array> => (await it.target.get(version, A.length)).bytes;
     const names = async (prefix: string, after?: string): Promise<string[]> => (await all(it.target.list(prefix, after))).map((version) => version.name);
 
     test("what was put is got and listed, as the same version", async () => {
       const version = await it.target.put(anchor(1), A);
-      expect(version).toMatchObject({ name: anchor(1), size: A.length });
-      expect(Number.isInteger(version.lastModified)).toBe(true);
-      expect(await it.target.get(version, A.length)).toEqual(A);
-      expect(await all(it.target.list(ROOT))).toEqual([version]);
+      const { bytes, lastModified } = await it.target.get(version, A.length);
+      expect(bytes).toEqual(A);
+      expect(Number.isInteger(lastModified)).toBe(true);
+      expect(await all(it.target.list(ROOT))).toMatchObject([{ ...version, kind: "object", size: A.length, isMultipart: false, lastModified }]);
+    });
+
+    test("what was put is locked as the target says", async () => {
+      const version = await it.target.put(anchor(1), A);
+      expect(lockProblem(it.target.retain, await it.target.get(version, A.length))).toBeNull();
     });
 
     test("2 MB come back as they were", async () => {
       const bytes = Uint8Array.from({ length: 65_536 * 35 }, (_, i) => (i * 31 + (i >> 8)) % 256);
       const version = await it.target.put(`${ROOT}batches/large`, bytes);
-      expect(Buffer.compare(await it.target.get(version, bytes.length), bytes)).toBe(0);
+      expect(Buffer.compare((await it.target.get(version, bytes.length)).bytes, bytes)).toBe(0);
     });
 
     test("putting the same again is a success and leaves these bytes under every version of the name", async () => {
       await it.target.put(anchor(1), A);
       const again = await it.target.put(anchor(1), A);
-      expect(await it.target.get(again, A.length)).toEqual(A);
-      for (const version of await all(it.target.list(ROOT))) expect(await it.target.get(version, A.length)).toEqual(A);
-    });
-
-    test("other bytes under a name are a conflict, and what is there stays", async () => {
-      const version = await it.target.put(anchor(1), A);
-      await expect(it.target.put(anchor(1), B)).rejects.toMatchObject({ code: "target_conflict" });
-      expect(await it.target.get(version, A.length)).toEqual(A);
+      expect(await bytesOf(again)).toEqual(A);
+      for (const version of await all(it.target.list(ROOT))) expect(await bytesOf(version)).toEqual(A);
     });
 
     test("different names are put at the same time", async () => {
@@ -107,22 +174,12 @@ export function targetContract(name: string, make: () => Promise<TargetUnderTest
       expect(await names("")).toEqual([]);
     });
 
-    test("bytes changed behind its back are not taken for those that were put", async (context) => {
-      if (it.corrupt === undefined) return context.skip();
-      const version = await it.target.put(anchor(1), A);
-      await it.corrupt(anchor(1));
-      await expect(it.target.put(anchor(1), A)).rejects.toMatchObject({ code: "target_conflict" });
-      const got = await it.target.get(version, 100).catch(() => null);
-      expect(got).not.toEqual(A);
-    });
-
-    test("what was removed behind its back is missing, and can be put again", async (context) => {
-      if (it.remove === undefined) return context.skip();
+    test.skipIf(!isOurs)("what was removed behind its back is missing, and can be put again", async () => {
       const version = await it.target.put(anchor(1), A);
       await it.remove(anchor(1));
       await expect(it.target.get(version, 100)).rejects.toMatchObject({ code: "target_missing" });
       expect(await names(ROOT)).toEqual([]);
-      expect(await it.target.get(await it.target.put(anchor(1), A), 100)).toEqual(A);
+      expect(await bytesOf(await it.target.put(anchor(1), A))).toEqual(A);
     });
   });
 }

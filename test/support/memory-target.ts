@@ -7,7 +7,7 @@ import { equal } from "../../src/format/bytes.ts";
 import { type LedgerName, objectPrefix, parseObjectName } from "../../src/format/names.ts";
 import { readReceipt } from "../../src/format/receipt.ts";
 import { parseTlogProof } from "../../src/format/tlog-proof.ts";
-import { type AnchorTarget, TargetError, type TargetVersion } from "../../src/anchor/target.ts";
+import { type AnchorTarget, type StoredObject, TargetError, type TargetVersion, type VersionName } from "../../src/anchor/target.ts";
 
 export interface MemoryTargetOptions {
   readonly name?: string;
@@ -18,6 +18,7 @@ export interface MemoryTargetOptions {
 export class MemoryTarget implements AnchorTarget {
   readonly name: string;
   readonly trustedTime = true;
+  readonly retain = null;
   /** By name. A test may add, change and remove objects behind everyone's back. */
   readonly objects = new Map<string, { readonly bytes: Uint8Array; readonly lastModified: number }>();
   /** Names in the order in which they were first stored. */
@@ -33,7 +34,7 @@ export class MemoryTarget implements AnchorTarget {
     this.#ledger = options.ledger;
   }
 
-  async put(name: string, bytes: Uint8Array): Promise<TargetVersion> {
+  async put(name: string, bytes: Uint8Array): Promise<VersionName> {
     if (this.#putting) throw new Error("two objects are stored at once");
     this.#putting = true;
     try {
@@ -46,18 +47,18 @@ export class MemoryTarget implements AnchorTarget {
         this.objects.set(name, { bytes: bytes.slice(), lastModified: this.#clock++ });
         this.stored.push(name);
       }
-      return this.#version(name);
+      return { name, versionId: "v1" };
     } finally {
       this.#putting = false;
     }
   }
 
-  async get({ name, versionId }: Pick<TargetVersion, "name" | "versionId">, maxBytes: number): Promise<Uint8Array> {
+  async get({ name, versionId }: VersionName, maxBytes: number): Promise<StoredObject> {
     await this.before("get", name);
     const there = this.objects.get(name);
     if (there === undefined || versionId !== "v1") throw new TargetError("target_missing", `${name} is not there`);
     if (there.bytes.length > maxBytes) throw new TargetError("target_damaged", `${name} is too large`);
-    return there.bytes.slice();
+    return { bytes: there.bytes.slice(), lastModified: there.lastModified, retention: null };
   }
 
   async *list(prefix: string, after?: string): AsyncGenerator<TargetVersion> {
@@ -69,13 +70,13 @@ export class MemoryTarget implements AnchorTarget {
 
   #version(name: string): TargetVersion {
     const { bytes, lastModified } = this.objects.get(name)!;
-    return { name, versionId: "v1", lastModified, size: bytes.length };
+    return { name, versionId: "v1", kind: "object", lastModified, size: bytes.length, etag: null, isMultipart: false };
   }
 
   #assertOrder(name: string, bytes: Uint8Array): void {
     if (this.#ledger === undefined) return;
     const object = parseObjectName(this.#ledger, name);
-    if (object.kind === "batch") return;
+    if (object.kind !== "anchor") return;
     for (const earlier of this.stored) {
       const other = parseObjectName(this.#ledger, earlier);
       if (other.kind === "anchor" && other.treeSize >= object.treeSize) throw new Error(`the anchor ${object.treeSize} came after ${other.treeSize}`);

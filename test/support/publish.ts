@@ -21,6 +21,8 @@ export async function publish(ledger: { readonly path: string; readonly keyring:
   readonly after?: number;
   /** Where the target is a directory: its folder. */
   readonly folder?: string;
+  /** Told the time, ms, at which an anchor is published, before it is. */
+  readonly at?: (published: number) => void;
 } = {}): Promise<Observed | null> {
   const reader = new Reader(ledger.path, nodeHash.sha256);
   try {
@@ -28,7 +30,7 @@ export async function publish(ledger: { readonly path: string; readonly keyring:
     for (let at = options.after ?? 0; ;) {
       const row = reader.anchors(at, 1)[0];
       if (row === undefined) return newest;
-      newest = await publishOne(reader, row, ledger.keyring, target, options.folder);
+      newest = await publishOne(reader, row, ledger.keyring, target, options);
       at = row.treeSize;
     }
   } finally {
@@ -36,8 +38,9 @@ export async function publish(ledger: { readonly path: string; readonly keyring:
   }
 }
 
-async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, target: AnchorTarget, folder: string | undefined): Promise<Observed> {
+async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, target: AnchorTarget, { folder, at }: { readonly folder?: string; readonly at?: (published: number) => void }): Promise<Observed> {
   const published = reader.byIndex(row.treeSize - 1)!.recordedAt + 1000;
+  at?.(published);
   const put = async ({ name, bytes }: { readonly name: string; readonly bytes: Uint8Array }): Promise<string> => {
     const { versionId } = await target.put(name, bytes);
     if (folder !== undefined) utimesSync(join(folder, name), published / 1000, published / 1000);
@@ -45,8 +48,10 @@ async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, targ
   };
   const batch = batchObject(reader, row);
   if (batch !== null) await put(batch);
-  const versionId = await put(anchorObject(reader, row.treeSize, await signCheckpoint(checkpointText(reader, row.treeSize), keyring)));
-  return { target: target.name, tree_size: row.treeSize, version_id: versionId, last_modified: formatTime(published) };
+  const anchor = anchorObject(reader, row.treeSize, await signCheckpoint(checkpointText(reader, row.treeSize), keyring));
+  const versionId = await put(anchor);
+  const seen = target.retain === null ? published : (await target.get({ name: anchor.name, versionId }, anchor.bytes.length)).lastModified;
+  return { target: target.name, tree_size: row.treeSize, version_id: versionId, last_modified: formatTime(seen) };
 }
 
 /** The note of a checkpoint, signed with the keyring's newest key. */
