@@ -36,12 +36,12 @@ const NUMBERS: Readonly<Record<string, number>> = {
   bad_request: -32600, id_required: -32600, batch_not_supported: -32600, too_many_connections: -32600, too_many_errors: -32600,
   unknown_method: -32601,
   conflict: -32001, not_found: -32002, disk_full: -32003, ledger_behind: -32004, forked: -32004, shutting_down: -32005, timeout: -32006,
-  too_many_organizations: -32007, ledger_io: -32008, ledger_corrupt: -32008, ledger_failed: -32008, ledger_busy: -32008, overloaded: -32009,
+  too_many_organizations: -32007, ledger_io: -32008, ledger_corrupt: -32008, ledger_failed: -32008, ledger_busy: -32008, overloaded: -32009, anchoring_overdue: -32010,
   internal: -32603,
 };
 
 /** Codes after which the very same call may succeed later. */
-const RETRY: ReadonlySet<string> = new Set(["disk_full", "shutting_down", "timeout", "overloaded", "ledger_busy", "too_many_connections"]);
+const RETRY: ReadonlySet<string> = new Set(["disk_full", "shutting_down", "timeout", "overloaded", "ledger_busy", "too_many_connections", "anchoring_overdue"]);
 
 /** message + params + receipt: a receipt's own depth of 32 begins two levels down, in append_many three. */
 const DEPTH = 34;

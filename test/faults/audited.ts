@@ -1,17 +1,23 @@
 /** The audit itself, as the last word of every fault: what it finds must be nothing. */
 import { join } from "node:path";
 import { DirectoryTarget } from "../../src/anchor/directory.ts";
+import type { AnchorTarget } from "../../src/anchor/target.ts";
 import { audit } from "../../src/audit/audit.ts";
 import { openKeyring } from "../../src/keys/keyring.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import type { Places } from "./check.ts";
 
-export async function audited({ data, target }: Places): Promise<readonly string[]> {
+export function audited({ data, target }: Places): Promise<readonly string[]> {
+  return auditedAt(data, [new DirectoryTarget({ name: "local", path: target })]);
+}
+
+/** The same with other targets. */
+export async function auditedAt(data: string, targets: readonly AnchorTarget[]): Promise<readonly string[]> {
   const keyring = openKeyring(join(data, "keyring.json"), openRootKeyFile(join(data, "root.key")));
   const report = await audit({
     ledgerPath: join(data, "ledger.db"),
     ledger: keyring,
-    targets: [new DirectoryTarget({ name: "local", path: target })],
+    targets,
     vkeys: keyring.checkpointKeys.map((key) => key.vkey),
     areVkeysPinned: true,
     keys: { hmac: keyring.hmacKeys, requestSecret: keyring.requestSecret },

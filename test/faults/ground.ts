@@ -11,6 +11,8 @@ export interface GroundOptions {
   readonly ack?: "disk" | "wal";
   /** Where the target's folder is, in place of the embedded one. */
   readonly target?: string;
+  /** Targets in place of the folder. */
+  readonly targets?: readonly object[];
   /** Where the daemon sees the folder, when that is not where the test does. */
   readonly seenAs?: string;
   /** A socket of another daemon. */
@@ -41,7 +43,7 @@ export class Ground {
       ack: options.ack ?? "disk",
       anchor: {
         schedule: "0 0 1 1 *", max_batch: 100, heartbeat: "1h", ...options.anchor,
-        targets: [{ name: "local", type: "directory", ...(options.target === undefined ? {} : { path: options.target }) }],
+        targets: options.targets ?? [{ name: "local", type: "directory", ...(options.target === undefined ? {} : { path: options.target }) }],
       },
     }));
   }
