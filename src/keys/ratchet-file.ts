@@ -67,14 +67,17 @@ export class RatchetFile {
 
   /** False where there is no file. */
   async #open(): Promise<boolean> {
+    if (this.#handle !== undefined) return true;
     try {
-      this.#handle ??= await open(this.#path, constants.O_RDWR | constants.O_NOFOLLOW);
-      return true;
+      this.#handle = await open(this.#path, constants.O_RDWR | constants.O_NOFOLLOW);
     } catch (cause) {
       const error = notOpened(this.#path, cause);
       if (error.code === "key_file_missing") return false;
       throw error;
     }
+    // the slot that was loaded may be one that a killed process wrote and never synced: before the other one is overwritten
+    await this.#handle.datasync();
+    return true;
   }
 
   async #write(slot: number, bytes: Uint8Array): Promise<void> {
