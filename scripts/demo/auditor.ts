@@ -7,15 +7,15 @@ interface Finding {
   readonly severity: "violation" | "interference" | "note";
   readonly code: string;
   readonly message: string;
-  readonly logIndex?: number;
-  readonly receiptNumber?: string;
+  readonly log_index?: number;
+  readonly receipt_number?: string;
   readonly object?: { readonly target: string; readonly name: string };
-  readonly changedAfter?: { readonly treeSize: number; readonly time: string };
+  readonly changed_after?: { readonly tree_size: number; readonly time: string };
 }
 
 /** What `receiptd audit --json` prints, as far as it is used here. */
 interface AuditReport {
-  readonly exitCode: number;
+  readonly exit_code: number;
   readonly sentence: string;
   readonly findings: readonly Finding[];
 }
@@ -24,7 +24,7 @@ interface AuditReport {
 async function audit(host: Host, pins: string): Promise<AuditReport> {
   const outcome = await receiptd(host, "audit", "--trust", pins);
   const report = parse(outcome);
-  if (report.exitCode !== outcome.code) throw new Error(`the audit ended with ${outcome.code}, its report says ${report.exitCode}`);
+  if (report.exit_code !== outcome.code) throw new Error(`the audit ended with ${outcome.code}, its report says ${report.exit_code}`);
   return report;
 }
 
@@ -38,22 +38,22 @@ function parse({ code, stdout, stderr }: Outcome): AuditReport {
 
 /** The audit's one sentence where it finds nothing; throws otherwise. */
 export async function passes(host: Host, pins: string): Promise<string> {
-  const { exitCode, sentence, findings } = await audit(host, pins);
-  if (exitCode !== 0) throw new Error([`it should have passed, but: ${sentence}`, ...findings.map(told)].join("\n            "));
+  const { exit_code, sentence, findings } = await audit(host, pins);
+  if (exit_code !== 0) throw new Error([`it should have passed, but: ${sentence}`, ...findings.map(told)].join("\n            "));
   return sentence;
 }
 
 /** What the audit finds, where one of its findings is the expected one: the code, and where it is. Throws otherwise. */
 export async function catches(host: Host, pins: string, isExpected: (finding: Finding) => boolean): Promise<string> {
-  const { exitCode, sentence, findings } = await audit(host, pins);
+  const { exit_code, sentence, findings } = await audit(host, pins);
   const found = findings.find((finding) => finding.severity !== "note" && isExpected(finding));
-  if (exitCode !== 1 || found === undefined) throw new Error([`NOT caught as it should be: ${sentence}`, ...findings.map(told)].join("\n            "));
+  if (exit_code !== 1 || found === undefined) throw new Error([`NOT caught as it should be: ${sentence}`, ...findings.map(told)].join("\n            "));
   return told(found);
 }
 
-function told({ code, message, logIndex, receiptNumber, object, changedAfter }: Finding): string {
-  const where = receiptNumber ?? (object === undefined ? logIndex === undefined ? "the ledger" : `log index ${logIndex}` : shortName(object.name));
-  const since = changedAfter === undefined ? "" : `; changed after ${changedAfter.time.slice(11, 19)}, when the first ${changedAfter.treeSize} receipts were anchored`;
+function told({ code, message, log_index, receipt_number, object, changed_after }: Finding): string {
+  const where = receipt_number ?? (object === undefined ? log_index === undefined ? "the ledger" : `log index ${log_index}` : shortName(object.name));
+  const since = changed_after === undefined ? "" : `; changed after ${changed_after.time.slice(11, 19)}, when the first ${changed_after.tree_size} receipts were anchored`;
   return `${code} at ${where}: ${message}${since}`;
 }
 

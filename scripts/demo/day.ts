@@ -23,8 +23,9 @@ export interface Day {
 const ORIGIN = "demo.example/loans";
 const number = (n: number): string => n.toLocaleString("en-US");
 
-export async function dayOfWork(report: Report, folder: string, decisions: number, tail: number): Promise<Day> {
-  const host = makeHost(join(folder, "host"), ORIGIN, Math.ceil(decisions / 4));
+/** `target`: the setting of a target in place of a folder. */
+export async function dayOfWork(report: Report, folder: string, decisions: number, tail: number, target?: string): Promise<Day> {
+  const host = makeHost(join(folder, "host"), ORIGIN, Math.ceil(decisions / 4), target);
   const desk = join(folder, "loan-scorer");
   const pins = join(folder, "pinned-vkeys.txt");
   const acknowledgements = join(desk, "acknowledgements.ndjson");

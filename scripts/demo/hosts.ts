@@ -15,15 +15,16 @@ export interface Host {
 }
 
 const CONFIG = "receiptd.yaml";
+const ANCHORS = "anchors";
 
-/** A folder with a configuration. A batch is closed at `maxBatch` receipts, so that there is something to see within seconds. */
-export function makeHost(folder: string, origin: string, maxBatch: number): Host {
+/** A folder with a configuration; the target is a folder in it, or `target` with an archive. A batch is closed at `maxBatch` receipts, so that there is something to see within seconds. */
+export function makeHost(folder: string, origin: string, maxBatch: number, target?: string): Host {
   mkdirSync(folder);
   writeFileSync(join(folder, CONFIG), [
     `origin: ${origin}`,
     "data_dir: data",
     "socket: {path: receiptd.sock}",
-    `anchor: {max_batch: ${maxBatch}, schedule: "0 0 1 1 *", targets: [{name: archive, type: directory, path: anchors}]}`,
+    `anchor: {max_batch: ${maxBatch}, schedule: "0 0 1 1 *", archive: {enabled: ${target !== undefined}}, targets: [${target ?? `{name: archive, type: directory, path: ${ANCHORS}}`}]}`,
     "",
   ].join("\n"));
   return hostAt(folder);
@@ -43,5 +44,5 @@ export function remove(host: Host): void {
 function hostAt(folder: string): Host {
   const config = join(folder, CONFIG);
   const settings: Config = loadConfig({ path: config, env: {} });
-  return { folder, config, socket: settings.socket.path, anchors: settings.anchor.targets[0]!.path, places: placesOf(settings) };
+  return { folder, config, socket: settings.socket.path, anchors: join(folder, ANCHORS), places: placesOf(settings) };
 }

@@ -14,7 +14,9 @@ const SCORER = join(ROOT, "examples/loan-scorer/main.ts");
 const PATIENCE = 60_000;
 
 /** Whoever runs the demo may have a receiptd of his own: its settings are not the demo's. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RECEIPTD_")));
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RECEIPTD_")));
+}
 
 const running = new Set<ChildProcess>();
 
@@ -24,7 +26,7 @@ export function killAll(): void {
 }
 
 function start(args: readonly string[], stdio: StdioOptions): ChildProcess {
-  const child = spawn(process.execPath, args, { env, stdio });
+  const child = spawn(process.execPath, args, { env: environment(), stdio });
   running.add(child);
   child.on("exit", () => running.delete(child));
   return child;
