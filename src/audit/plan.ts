@@ -18,6 +18,8 @@ export interface PlannedRange {
   readonly end: number;
   readonly epoch: number;
   readonly commitment: string | null;
+  /** `log`: the anchor receipt before, null at the beginning. */
+  readonly start: { readonly log: { readonly keyId: string } | null };
 }
 
 /** A key's seed, 32 bytes. */
@@ -28,6 +30,11 @@ export interface HmacSeed {
 }
 
 const PAGE = 1024;
+/**
+ * Anchor receipts that may be missing from `aim` receipts, rows and all, and the ledger still be cut there. An anchor receipt that
+ * says more of its epoch is passed by: each epoch is a step for the ratchet, and no later cut could be made.
+ */
+const MISSING = 2;
 
 /**
  * Runs of about `aim` receipts and more. `ratchet` null: MACs are not checked.
@@ -36,17 +43,23 @@ export function* planSegments(
   inspector: Inspector, range: PlannedRange, aim: number, ratchet: Ratchet | null, hash: Hash,
 ): Generator<SegmentTask, void, undefined> {
   let { first, epoch, commitment } = range;
-  const task = (end: number): SegmentTask => ({ first, end, epoch, commitment, keys: ratchet?.at(epoch) ?? null });
+  let keyBefore = range.start.log?.keyId ?? null;
+  /** Since `first`. */
+  let anchors = 0;
+  const task = (end: number): SegmentTask => ({ first, end, epoch, commitment, keyBefore, keys: ratchet?.at(epoch) ?? null });
   for (let read = first; ;) {
     const rows = unlessCorrupt(() => inspector.anchors(read, PAGE), () => undefined) ?? [];
     for (const { treeSize } of rows) {
       if (treeSize >= range.end) break;
+      anchors++;
       if (treeSize - first < aim) continue;
       const next = epochAfter(inspector, treeSize - 1, hash);
-      if (next === null || next.epoch <= epoch || next.epoch > treeSize) continue;
+      const latest = epoch + anchors + MISSING * Math.floor((treeSize - first) / aim);
+      if (next === null || next.epoch <= epoch || next.epoch > latest) continue;
       yield task(treeSize);
       first = treeSize;
-      ({ epoch, commitment } = next);
+      anchors = 0;
+      ({ epoch, commitment, keyBefore } = next);
     }
     const last = rows.at(-1);
     if (last === undefined || !(last.treeSize > read) || last.treeSize >= range.end) break;
@@ -56,12 +69,15 @@ export function* planSegments(
 }
 
 /** The epoch that begins after the anchor receipt at `logIndex`, or null if that is none. */
-function epochAfter(inspector: Inspector, logIndex: number, hash: Hash): { readonly epoch: number; readonly commitment: string } | null {
+function epochAfter(
+  inspector: Inspector, logIndex: number, hash: Hash,
+): { readonly epoch: number; readonly commitment: string; readonly keyBefore: string } | null {
   const blob = unlessCorrupt(() => inspector.blobs(logIndex, logIndex + 1, 1).blobs[0]?.bytes, () => undefined);
   if (blob === undefined) return null;
   try {
     const anchor = anchorOf(verifyReceipt(blob, hash));
-    return anchor?.logIndex === logIndex ? { epoch: anchor.keyEpoch + 1, commitment: anchor.details.epoch_commitment } : null;
+    if (anchor?.logIndex !== logIndex) return null;
+    return { epoch: anchor.keyEpoch + 1, commitment: anchor.details.epoch_commitment, keyBefore: anchor.keyId };
   } catch (error) {
     if (error instanceof VerifyError) return null;
     throw error;

@@ -1,6 +1,6 @@
 /** One place of the ledger: its blob by itself (docs/FORMAT.md section 13.1), its row by itself, and both against each other. */
 import { equal } from "../format/bytes.ts";
-import { formatNumber, hashText } from "../format/chain.ts";
+import { formatNumber } from "../format/chain.ts";
 import type { GenesisDetails } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
@@ -9,7 +9,7 @@ import { formatTime } from "../format/time.ts";
 import { uuidText } from "../format/uuid.ts";
 import type { IndexRow, Inspector, OrganizationRow } from "../ledger/inspect.ts";
 import { asVerifyError, type VerifyError } from "../verify/errors.ts";
-import type { LedgerKeys } from "../verify/keys.ts";
+import { judgeCommitment, type LedgerKeys } from "../verify/keys.ts";
 import { detailsOf } from "../verify/log.ts";
 import { type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
 import { type Place, unlessCorrupt } from "./places.ts";
@@ -19,8 +19,12 @@ import { compareRow } from "./row.ts";
 import type { SegmentOptions } from "./segment-result.ts";
 import { type Problem, UNKNOWN_HASH } from "./suspects.ts";
 
-/** Epochs that a receipt may claim to be away from where it is, and its MAC still be looked at: each step costs hashes. */
-const NEAR_EPOCHS = 2;
+/** The epochs that a receipt may be of: a `key_epoch` is a claim, and each step to its key costs a hash. */
+export interface Epochs {
+  readonly first: number;
+  /** As many after the first as there were anchor receipts, and receipts of which nobody knows what they were. */
+  readonly last: number;
+}
 
 /** What findings call a receipt. */
 export interface Identity {
@@ -54,7 +58,7 @@ export class ReceiptCheck {
   readonly macsNotChecked = new Map<string, number>();
   readonly #findings: Findings;
   /** What was promised of the next key, until it is used. */
-  #promise: { readonly epoch: number; readonly commitment: string } | null = null;
+  #promise: { readonly epoch: number; readonly commitment: string; readonly keyBefore: string | null } | null = null;
   /** The key of this epoch is not the one that was promised: that is one finding, and not one for each MAC. */
   #wrongEpoch: number | null = null;
 
@@ -67,9 +71,9 @@ export class ReceiptCheck {
     this.#findings = findings;
   }
 
-  /** `commitment`: C of the epoch, as the anchor receipt before it has it. */
-  expectKey(epoch: number, commitment: string): void {
-    this.#promise = { epoch, commitment };
+  /** `commitment`: C of the epoch, as the anchor receipt before it (or genesis) has it; `keyBefore`: that receipt's key, null for genesis. */
+  expectKey(epoch: number, commitment: string, keyBefore: string | null): void {
+    this.#promise = { epoch, commitment, keyBefore };
   }
 
   /** Does the row's blob concern an audit of one organization? */
@@ -91,16 +95,17 @@ export class ReceiptCheck {
     };
   }
 
-  /** `openEpoch`: the epoch that a receipt here must be of. */
-  check(place: Place, openEpoch: number): CheckedPlace {
+  check(place: Place, epochs: Epochs): CheckedPlace {
     const { logIndex, row, blob } = place;
     const problems = absences(place);
     const found = problems.length;
-    const read = blob === null ? null : this.#read(logIndex, blob, openEpoch, problems);
-    const isOwn = read !== null && problems.length === found;
+    const read = blob === null ? null : this.#read(logIndex, blob, epochs, problems);
+    const isOfEpochs = read !== null && isAmong(read.receipt.key_epoch, epochs);
+    const isOwn = isOfEpochs && problems.length === found;
     const blobHash = blob === null ? null : (read?.hash ?? this.#hash.sha256(blob));
     const isDisputed = blobHash !== null && row !== null && !equal(blobHash, row.receiptHash);
     const isRowBetter = row !== null && (read === null || (isDisputed && !isOwn));
+    if (isRowBetter && read !== null && !isOfEpochs) problems.push(otherEpoch(read.receipt.key_epoch, epochs)); // else the log's walk tells
     if (!isRowBetter && read?.known === true && row !== null) problems.push(...this.#compareRow(row, blob!, read.receipt));
     return {
       logIndex, read, isRowBetter, blobHash, row, isDisputed, problems,
@@ -110,7 +115,7 @@ export class ReceiptCheck {
   }
 
   /** The receipt, and what is wrong with it in `problems`. */
-  #read(logIndex: number, blob: Uint8Array, openEpoch: number, problems: Problem[]): VerifiedReceipt | null {
+  #read(logIndex: number, blob: Uint8Array, epochs: Epochs, problems: Problem[]): VerifiedReceipt | null {
     let read: VerifiedReceipt;
     try {
       read = verifyReceipt(blob, this.#hash);
@@ -125,43 +130,40 @@ export class ReceiptCheck {
         expected: String(logIndex), found: String(read.receipt.log_index),
       });
     }
-    if (read.known && read.receipt.type === "genesis") this.expectKey(0, detailsOf<GenesisDetails>(read.receipt).epoch_commitment);
-    this.#checkMac(blob, read, openEpoch, problems);
+    if (read.known && read.receipt.type === "genesis") this.expectKey(0, detailsOf<GenesisDetails>(read.receipt).epoch_commitment, null);
+    this.#checkMac(blob, read, epochs, problems);
     return read;
   }
 
-  #checkMac(blob: Uint8Array, { receipt }: VerifiedReceipt, openEpoch: number, problems: Problem[]): void {
+  #checkMac(blob: Uint8Array, { receipt }: VerifiedReceipt, epochs: Epochs, problems: Problem[]): void {
     if (this.#keys === null) return;
     const { key_id, key_epoch } = receipt;
+    if (!isAmong(key_epoch, epochs)) {
+      increase(this.macsNotChecked, `${key_id} of another epoch`);
+      return;
+    }
     this.#checkCommitment(receipt, problems);
-    const wrong = this.#macError(blob, receipt, openEpoch);
+    const wrong = this.#macError(blob, receipt);
     increase(wrong === undefined ? this.macsNotChecked : this.macsChecked, key_id);
     if (wrong === null || wrong === undefined) return;
-    // behind a missing anchor receipt, epochs are off by one: that is said, and the MAC can be right
-    const isNear = key_epoch !== openEpoch && Math.abs(key_epoch - openEpoch) <= NEAR_EPOCHS;
-    if (isNear && this.#macError(blob, receipt, key_epoch) === null) return;
-    if (this.#wrongEpoch === openEpoch) this.#findings.addConsequence("mac_mismatch");
+    if (this.#wrongEpoch === key_epoch) this.#findings.addConsequence("mac_mismatch");
     else problems.push(problemOf(wrong));
   }
 
   /** At the first use of an epoch's key. */
   #checkCommitment(receipt: VerifiedReceipt["receipt"], problems: Problem[]): void {
-    const { key_id, key_epoch } = receipt;
-    if (this.#promise?.epoch !== key_epoch) return;
-    const { commitment } = this.#promise;
+    const promise = this.#promise;
+    if (promise?.epoch !== receipt.key_epoch) return;
     this.#promise = null;
-    const own = this.#keys!.commitment(key_id, key_epoch);
-    if (own === null || hashText(own) === commitment) return;
-    this.#wrongEpoch = key_epoch;
-    problems.push({
-      code: "commitment_mismatch", message: "the key of the epoch that begins here is not the one that was promised: its MACs cannot be right",
-      at: "/key_epoch", expected: commitment, found: hashText(own),
-    });
+    const error = judgeCommitment(receipt, promise.commitment, promise.keyBefore, this.#keys!);
+    if (error === null) return;
+    problems.push(problemOf(error));
+    if (error.code === "commitment_mismatch") this.#wrongEpoch = receipt.key_epoch;
   }
 
   /** null: the MAC is right; undefined: its key is not known. */
-  #macError(blob: Uint8Array, receipt: VerifiedReceipt["receipt"], epoch: number): VerifyError | null | undefined {
-    const key = this.#keys!.macKey(receipt.key_id, epoch, receipt.organization);
+  #macError(blob: Uint8Array, receipt: VerifiedReceipt["receipt"]): VerifyError | null | undefined {
+    const key = this.#keys!.macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
     if (key === null) return undefined;
     try {
       verifyMac(blob, receipt, key, this.#hash);
@@ -198,6 +200,15 @@ export class ReceiptCheck {
       ...(isTime ? { receiptNumber: formatNumber(organization.prefix, formatTime(row.recordedAt), row.orgSeq) } : {}),
     };
   }
+}
+
+function isAmong(epoch: number, { first, last }: Epochs): boolean {
+  return epoch >= first && epoch <= last;
+}
+
+function otherEpoch(found: number, { first, last }: Epochs): Problem {
+  const expected = first === last ? String(first) : `${first} to ${last}`;
+  return { code: "epoch_mismatch", message: "the receipt is not of the open epoch", at: "/key_epoch", expected, found: String(found) };
 }
 
 function absences({ row, blob, unreadable }: Place): Problem[] {

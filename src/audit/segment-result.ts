@@ -16,6 +16,8 @@ export interface SegmentTask {
   readonly epoch: number;
   /** `epoch_commitment` for that epoch, by the same; null at the beginning, where genesis has it. */
   readonly commitment: string | null;
+  /** `key_id` of the same; null at the beginning. */
+  readonly keyBefore: string | null;
   /** null: MACs are not checked. */
   readonly keys: readonly RatchetStart[] | null;
 }

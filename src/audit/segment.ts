@@ -44,6 +44,8 @@ export class SegmentAudit {
   #log: LogWalk;
   #logStart: LogStart | null = null;
   #batch: OpenBatch;
+  /** Anchor receipts so far, and receipts of which not even that is known. */
+  #epochs = 0;
   #rows = 0;
   #checked = 0;
   #clockSteps = 0;
@@ -57,14 +59,14 @@ export class SegmentAudit {
     const keys = task.keys === null ? null : new RatchetKeys(task.keys, { hash });
     const organizations = unlessCorrupt(() => inspector.organizations().rows, () => undefined) ?? []; // tables.ts tells
     this.#receipts = new ReceiptCheck(options, keys, hash, new Map(organizations.map((row) => [row.org, row])), this.#findings);
-    if (task.commitment !== null) this.#receipts.expectKey(task.epoch, task.commitment);
+    if (task.commitment !== null) this.#receipts.expectKey(task.epoch, task.commitment, task.keyBefore);
     this.#tree = new SegmentTree(task.first, hash.sha256);
     this.#log = new LogWalk(options.ledger);
     this.#batch = new OpenBatch(task.first, hash.sha256);
   }
 
   run(onProgress: (receipts: number) => void): SegmentResult {
-    const { first, end } = this.#task;
+    const { first, end, epoch } = this.#task;
     const isOfOne = this.#options.organization !== null;
     const places = readPlaces(this.#inspector, first, end, isOfOne ? (row) => this.#receipts.wants(row) : undefined);
     let lookedUp = first;
@@ -78,7 +80,7 @@ export class SegmentAudit {
       if (row !== null) this.#rows++;
       const isUnread = isOfOne && row !== null && !this.#receipts.wants(row);
       if (!isUnread) this.#checked++;
-      const checked = isUnread ? this.#receipts.rowOnly(place) : this.#receipts.check(place, this.#openEpoch());
+      const checked = isUnread ? this.#receipts.rowOnly(place) : this.#receipts.check(place, { first: epoch, last: epoch + this.#epochs });
       const lookUps = problems.get(logIndex);
       if (lookUps !== undefined) checked.problems.push(...lookUps);
       this.#step(checked);
@@ -107,19 +109,15 @@ export class SegmentAudit {
       if (!isRowBetter && row !== null) this.#noteNumber(row.org, r.receipt.organization, logIndex);
     }
     const anchor = r === null || isRowBetter ? null : anchorOf(r);
-    const isAnchor = anchor !== null || ((r === null || isRowBetter) && problems.length > 0 && this.#wasAnchor(logIndex));
+    const isLost = (r === null || isRowBetter) && problems.length > 0;
+    const isAnchor = anchor !== null || (isLost && this.#wasAnchor(logIndex));
+    if (isAnchor || isLost) this.#epochs++;
     const suspect = problems.length > 0 || checked.isDisputed ? new Suspect(checked) : null;
     for (const error of links) this.#link(error, r!, checked);
     this.#batch.add(logIndex, hash, suspect, isAnchor);
     if (r !== null) this.#note(r, logIndex, hash, suspect);
     if (isAnchor) this.#close({ logIndex, anchor });
     else if (this.#batch.isOverfull) this.#restart(logIndex);
-  }
-
-  /** The epoch that a receipt here must be of. */
-  #openEpoch(): number {
-    const { end } = this.#log;
-    return end === null ? this.#task.epoch : end.keyEpoch + (end.isAnchor ? 1 : 0);
   }
 
   /** What the index says of a receipt whose bytes say nothing; what it does not say is assumed to fit. */
@@ -195,7 +193,7 @@ export class SegmentAudit {
   #close(closedBy: ClosedBy): void {
     const { logIndex, anchor } = closedBy;
     if (anchor === null) this.#skipAnchor(logIndex);
-    else this.#receipts.expectKey(anchor.keyEpoch + 1, anchor.details.epoch_commitment);
+    else this.#receipts.expectKey(anchor.keyEpoch + 1, anchor.details.epoch_commitment, anchor.keyId);
     this.#settle(closedBy);
     this.#batch = new OpenBatch(logIndex + 1, this.#hash.sha256);
   }
@@ -219,7 +217,7 @@ export class SegmentAudit {
     const { end } = this.#log;
     if (end === null) return;
     this.#logStart ??= this.#log.start;
-    this.#log = new LogWalk(this.#options.ledger, { ...end, logIndex, recordedAt: null, keyEpoch: this.#openEpoch(), isAnchor: false });
+    this.#log = new LogWalk(this.#options.ledger, { ...end, logIndex, recordedAt: null, keyEpoch: end.keyEpoch + (end.isAnchor ? 1 : 0), isAnchor: false });
   }
 
   /** What the anchor receipt said is lost; that it was one is known from the index. */

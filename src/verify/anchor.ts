@@ -27,6 +27,8 @@ export interface AnchorFacts {
   readonly root: Uint8Array;
   /** Of the anchor receipt, 32 bytes. */
   readonly receiptHash: Uint8Array;
+  /** Its inclusion path. */
+  readonly path: readonly Uint8Array[];
   readonly details: AnchorDetails;
   readonly receipt: Receipt;
   /** The anchor receipt's bytes. */
@@ -91,7 +93,7 @@ export function verifyAnchorObject(
     throw new VerifyError("inclusion_mismatch", "the path does not lead from the anchor receipt to the signed root");
   }
   return {
-    name, treeSize: size, root, receiptHash, details: detailsOf<AnchorDetails>(receipt), receipt, blob, sha256: parsed.sha256, signedBy,
+    name, treeSize: size, root, receiptHash, path: proof.path, details: detailsOf<AnchorDetails>(receipt), receipt, blob, sha256: parsed.sha256, signedBy,
   };
 }
 

@@ -5,10 +5,11 @@
  */
 import { equal, toHex } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
+import { receiptRange } from "../format/count.ts";
 import { entryOf } from "../format/entries.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import { type Hash, pureHash } from "../format/hash.ts";
-import { CompactRange, leafHash } from "../format/merkle.ts";
+import { CompactRange, leafHash, nodeHash } from "../format/merkle.ts";
 import type { AnchorFacts } from "./anchor.ts";
 import { asVerifyError, VerifyError } from "./errors.ts";
 
@@ -22,6 +23,8 @@ export interface AnchorWalkOptions {
   readonly hash?: Hash | undefined;
   /** What `BatchOf` returns; default receipt hashes. */
   readonly holds?: "receipt_hashes" | "leaf_hashes" | undefined;
+  /** Goes on behind this anchor, which was verified, as was everything before it. Default: begins at the ledger's beginning. */
+  readonly after?: AnchorFacts | undefined;
 }
 
 export class AnchorWalk {
@@ -32,11 +35,11 @@ export class AnchorWalk {
   #rootsChecked = 0;
   #rootsNotChecked = 0;
 
-  /** Begins at the ledger's beginning: the first anchor must be the ledger's first. */
   constructor(options: AnchorWalkOptions = {}) {
     this.#hash = options.hash ?? pureHash;
     this.#toLeaf = options.holds === "leaf_hashes" ? (leaf) => leaf : (hash) => leafHash(entryOf(hash), this.#hash.sha256);
-    this.#range = new CompactRange({ sha256: this.#hash.sha256 });
+    this.#previous = options.after ?? null;
+    this.#range = options.after === undefined ? new CompactRange({ sha256: this.#hash.sha256 }) : rangeOf(options.after, this.#hash);
   }
 
   /** The newest anchor so far; where two fork, the first of them. */
@@ -102,7 +105,7 @@ export class AnchorWalk {
       return null;
     }
     if (given === null) {
-      findings.push(new VerifyError("batch_missing", `the batch of receipts ${batch.first_index} to ${facts.treeSize - 2} is not there`));
+      findings.push(new VerifyError("batch_missing", `the batch of ${receiptRange(batch.first_index, facts.treeSize - 2)} is not there`));
       return null;
     }
     if (given.length !== batch.count) {
@@ -144,6 +147,14 @@ export function batchRoot(leaves: readonly Uint8Array[], hash: Hash = pureHash):
   const range = new CompactRange({ sha256: hash.sha256 });
   for (const leaf of leaves) range.append(leaf);
   return range.root();
+}
+
+/** The tree of an anchor's size: the path from its last leaf holds every subtree that a further leaf is hashed with. */
+function rangeOf({ treeSize, receiptHash, path }: AnchorFacts, { sha256 }: Hash): CompactRange {
+  let node = leafHash(entryOf(receiptHash), sha256);
+  let used = 0;
+  for (let index = treeSize - 1; index % 2 === 1; index = Math.floor(index / 2)) node = nodeHash(path[used++]!, node, sha256);
+  return new CompactRange({ size: treeSize, nodes: [...path.slice(used).reverse(), node], sha256 });
 }
 
 /** Step 3: two anchors of one size with different roots. Both objects are the evidence. */

@@ -52,26 +52,38 @@ export function ratchetStart(
   return { keyId: key.keyId, epoch: key.firstEpoch, key: firstRatchetKey(key.seed, ledgerId, key.keyId, hash) };
 }
 
-interface OpenEpoch extends RatchetStart {
+interface OpenEpoch {
+  readonly start: RatchetStart;
+  readonly epoch: number;
+  /** K. */
+  readonly key: Uint8Array;
   readonly secret: Uint8Array;
   readonly organizations: Map<string, Uint8Array>;
 }
 
 /** Steps a second, about: 100,000 with Node's hash. */
 const MAX_STEPS = 1_000_000;
+/** Epochs between two that are kept once they were passed: what it costs to go back, however often receipts claim to be of another. */
+const STONES = 16;
 
-/** Keys from one or more starts. Made for epochs in rising order: only the last one asked for is kept. */
+/** Keys from one or more starts, for epochs in any order. */
 export class RatchetKeys implements LedgerKeys {
   readonly #starts: readonly RatchetStart[];
   readonly #hash: Hash;
   readonly #maxSteps: number;
+  /** K of a start's epoch and of every STONES-th after it, as far as was asked. */
+  readonly #stones: ReadonlyMap<RatchetStart, Uint8Array[]>;
   #open: OpenEpoch | null = null;
 
-  /** `maxSteps` bounds what one forged `key_epoch` can cost; an epoch further off than that is not known. */
+  /**
+   * `maxSteps` bounds what one forged `key_epoch` can cost; an epoch further off than that is not known. Whoever knows how many
+   * anchor receipts there were before asks for no later epoch than that (13.2).
+   */
   constructor(starts: readonly RatchetStart[], options: { readonly hash?: Hash; readonly maxSteps?: number } = {}) {
     this.#starts = starts;
     this.#hash = options.hash ?? pureHash;
     this.#maxSteps = options.maxSteps ?? MAX_STEPS;
+    this.#stones = new Map(starts.map((start) => [start, [start.key]]));
   }
 
   macKey(keyId: string, epoch: number, organization: string): Uint8Array | null {
@@ -91,15 +103,31 @@ export class RatchetKeys implements LedgerKeys {
   }
 
   #at(keyId: string, epoch: number): OpenEpoch | null {
-    let from: RatchetStart | null = null;
-    for (const start of this.#open === null ? this.#starts : [...this.#starts, this.#open]) {
-      if (start.keyId === keyId && start.epoch <= epoch && start.epoch >= (from?.epoch ?? 0)) from = start;
+    let start: RatchetStart | null = null;
+    for (const one of this.#starts) {
+      if (one.keyId === keyId && one.epoch <= epoch && one.epoch >= (start?.epoch ?? 0)) start = one;
     }
-    if (from === null || epoch - from.epoch > this.#maxSteps) return null;
-    if (from === this.#open && from.epoch === epoch) return this.#open;
-    let { key } = from;
-    for (let at = from.epoch; at < epoch; at++) key = nextRatchetKey(key, this.#hash);
-    this.#open = { keyId, epoch, key, secret: epochSecret(key, this.#hash), organizations: new Map() };
-    return this.#open;
+    if (start === null) return null;
+    const open = this.#open?.start === start ? this.#open : null;
+    if (open?.epoch === epoch) return open;
+    const key = this.#step(start, epoch, open);
+    if (key !== null) this.#open = { start, epoch, key, secret: epochSecret(key, this.#hash), organizations: new Map() };
+    return key === null ? null : this.#open;
+  }
+
+  /** K of the epoch, from the nearest one before that is kept. */
+  #step(start: RatchetStart, epoch: number, open: OpenEpoch | null): Uint8Array | null {
+    const stones = this.#stones.get(start)!;
+    const stone = Math.min(Math.floor((epoch - start.epoch) / STONES), stones.length - 1);
+    let at = start.epoch + stone * STONES;
+    let key = stones[stone]!;
+    if (open !== null && open.epoch > at && open.epoch < epoch) ({ epoch: at, key } = open);
+    if (epoch - at > this.#maxSteps) return null;
+    while (at < epoch) {
+      key = nextRatchetKey(key, this.#hash);
+      at++;
+      if (at - start.epoch === stones.length * STONES) stones.push(key);
+    }
+    return key;
   }
 }

@@ -1,9 +1,8 @@
 /** One receipt, alone (docs/FORMAT.md section 13.1). Its bytes may be anybody's. */
 import { hashText } from "../format/chain.ts";
-import { RESERVED_ANYWHERE } from "../format/fields.ts";
+import { ASSEMBLED_TYPES, RESERVED_ANYWHERE, SYSTEM_TYPES } from "../format/fields.ts";
 import { type Hash, pureHash } from "../format/hash.ts";
 import { equalMac, signatureOf } from "../format/mac.ts";
-import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import { type LinkedReceipt, numberMatches, type ReadReceipt, readReceipt, type Receipt, unsignedBytes } from "../format/receipt.ts";
 import { type Json, pointerToken } from "../format/strict-json.ts";
 import { asVerifyError, reading, VerifyError } from "./errors.ts";
@@ -42,10 +41,11 @@ export function verifyReceipt(blob: Uint8Array, hash: Hash = pureHash): Verified
     : { known: false, receipt: read.receipt, notChecked: read.notChecked, hash: receiptHash };
 }
 
-/** Step 3: what a caller may not name at any depth (section 4.1), no stored receipt of a caller's has. */
+/** Step 3: what a caller may not name at any depth (section 4.1), no stored receipt of a caller's has. A `chain` is the daemon's. */
 function refuseReservedNames(receipt: Receipt, text: string): void {
   if (!text.includes('"_sd') && !text.includes('"...":')) return; // all but a few
-  const pointer = receipt.organization === LEDGER_ORGANIZATION ? null : reservedName(receipt);
+  if (SYSTEM_TYPES.has(receipt.type) || ASSEMBLED_TYPES.has(receipt.type)) return;
+  const pointer = reservedName(receipt);
   if (pointer !== null) throw new VerifyError("bad_receipt", "the name is reserved at every depth", { pointer });
 }
 

@@ -199,7 +199,7 @@ def ledgers(vectors):
         if got is None:
             agree(x["name"], code, "a verdict")
             continue
-        findings, not_checked, leaves, anchors, pending = got
+        findings, not_checked, leaves, anchors, pending, _ = got
         agree(x["name"] + ": verdict", not findings, x["ok"])
         agree(x["name"] + ": first finding", findings[0] if findings else None, (x["code"], x["at"]) if not x["ok"] else None)
         if x["ok"]:

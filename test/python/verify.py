@@ -1,7 +1,7 @@
 """Verifier for receiptd ledgers and their anchors, written from docs/FORMAT.md alone; numbers such as 13.1 are its sections.
-usage: verify.py --origin O --ledger-id ID --vkey V [--vkey V2] [--seed HEX --key-id K] ANCHORS_DIR [LEDGER_DB]
+usage: verify.py --origin O --ledger-id ID --vkey V [--vkey V2] [--seed HEX --key-id K] [--grace SECONDS] ANCHORS_DIR [LEDGER_DB]
 Prints one verdict line, then each finding as `code at where`. Exit status: 0 ok, 1 something was found, 2 could not check."""
-import argparse, base64, decimal, functools, hashlib, hmac, json, pathlib, re, sqlite3, sys
+import argparse, base64, datetime, decimal, functools, hashlib, hmac, json, pathlib, re, sqlite3, sys
 Decimal, reduce, unbase64 = decimal.Decimal, functools.reduce, base64.b64decode
 class Refused(Exception): pass  # an input is not as the format says; the argument is the code
 def failures(*checks): return [code for condition, code in zip(checks[::2], checks[1::2]) if not condition]
@@ -31,12 +31,10 @@ def jcs(value):  # the repr of a float has the digits that ECMAScript writes
     if isinstance(value, dict): return "{" + ",".join(f"{jcs(k)}:{jcs(value[k])}" for k in sorted(value, key=lambda k: k.encode("utf-16-be"))) + "}"
     if not isinstance(value, float): return json.dumps(value, ensure_ascii=False)
     return re.sub(r"\.0$", "", f"{Decimal(repr(value)):f}") if not value or 1e-6 <= abs(value) < 1e21 else repr(value).replace("e-0", "e-")
-def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
-def tag(digest): return "sha256:" + digest.hex()
+sha256, tag = lambda *parts: hashlib.sha256(b"".join(parts)).digest(), lambda digest: "sha256:" + digest.hex()
 def mac(key, *parts): return hmac.digest(key, b"\0".join(part.encode() for part in parts), "sha256")  # section 6
 def mac_fits(key, r): return "hmac-sha256:" + mac(key, jcs({name: r[name] for name in r if name != "signature"})).hex() == r["signature"]
-def leaf_hash(receipt_hash): return sha256(b"\0\1", receipt_hash)  # section 8; a tree is kept as (height, root) of its full subtrees from the left
-def node(left, right): return sha256(b"\1", left, right)
+leaf_hash, node = lambda receipt_hash: sha256(b"\0\1", receipt_hash), lambda left, right: sha256(b"\1", left, right)  # 8; trees: (height, root) from the left
 def push(tree, root, h=0): return tree + [(h, root)] if not tree or tree[-1][0] > h else push(tree[:-1], node(tree[-1][1], root), h + 1)
 def fold(tree): return reduce(lambda right, left: node(left, right), [root for _, root in tree[::-1]] or [sha256()])
 def tree_root(leaves): return fold(reduce(push, leaves, []))
@@ -99,23 +97,22 @@ def gate_fits(gate): return fits("{.*}", gate) and fits('"CHAR{1,256}"', gate.ge
 def fields_fit(r, own, kind):  # 13.1 step 3; own: the names that are not in every receipt
     if kind in DETAILS: return own == {"details"} and fits(DETAILS[kind], r["details"]) and (kind != "anchor" or r["details"]["batch"]["count"] <= 65536)
     needed, gates, reasons = {"decision": {"system_id", "decision", "inputs"}}.get(kind, {"system_id"}), r.get("gates", []), r.get("reasons", [])
-    return kind == "chain" or (re.fullmatch("decision|x_[a-z0-9_]{1,60}", kind) and needed <= own and all(fits(CALLER, {name: r[name]}) for name in own)
-        and max(len(gates), len(reasons)) <= 1000 and all(map(gate_fits, gates)) and not re.search(r'[{,]"(_sd|_sd_alg|[.]{3})":', jcs(r)))
+    return kind == "chain" or (re.fullmatch("decision|x_[a-z0-9_]{1,60}", kind) and needed <= own and all(fits(CALLER, {name: r[name]}) for name in own) and
+        len(r) <= 269 and max(len(gates), len(reasons)) <= 1000 and all(map(gate_fits, gates)) and not re.search(r'[{,]"(_sd|_sd_alg|[.]{3})":', jcs(r)))
 def check_receipt(blob, key=None):  # 13.1: the receipt and the names of what was not checked in it
     require(jcs(r := parse(blob, 2**20 + 4096)).encode() == blob, "not_canonical", isinstance(r, dict), "bad_receipt")
     later, kind = fits("[2-9]|SIZE[0-9]", r.get("schema_version")), str(r.get("type"))
     own = r.keys() - (needed := [*STORED][:9 if later else None])
     require(all(name in r and fits(STORED[name], r[name]) for name in needed) and (r["previous_receipt_hash"] is None) == (r["org_seq"] == 1), "bad_receipt")
-    require(later or len(r) <= 269 and (kind in DETAILS) == (r["organization"] == "_ledger") and fields_fit(r, own, kind), "bad_receipt", later or
+    require(later or (kind in DETAILS) == (r["organization"] == "_ledger") and fields_fit(r, own, kind), "bad_receipt", later or
             r["receipt_number"].split("-")[1:] == [r["recorded_at"][:4], f"{r['org_seq']:05.0f}"], "number_mismatch", not key or mac_fits(key, r), "mac_mismatch")
     return r, own if later or kind == "chain" or DETAILS.get(kind) == ".*" else set()
-def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: findings, what was not checked, leaves, anchors, number of pending
+def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: findings, what was not checked, leaves, anchors, number of pending, unsure?
     findings, not_checked, leaves, tree, anchors, ids, heads, prefixes = [], set(), [], [], [None], set(), {}, {"_ledger": "LEDGER", "LEDGER": "_ledger"}
-    key, key_id, time, published, start, before, epoch, position = None, None, None, None, 0, 0, 0, 0  # key: K of the open epoch
+    key, key_id, time, published, start, before, epoch, position, unsure = None, None, None, None, 0, 0, 0, 0, False  # key: K of the open epoch
     def expect(*checks): findings.extend((code, place) for code in failures(*checks))
     for place, blob in enumerate(blobs):
-        digest, position = sha256(blob), position + 1
-        leaves.append(leaf_hash(digest)); tree = push(tree, leaves[-1])
+        digest, position = sha256(blob), position + 1; leaves.append(leaf_hash(digest)); tree = push(tree, leaves[-1])
         try: r, unchecked = check_receipt(blob)
         except Refused as refusal: findings.append((refusal.args[0], place)); time = None; continue
         kind, now, receipt_id, number, details = (r.get(name) if r["schema_version"] == 1 else None for name in [*STORED][9:] + ["details"])
@@ -133,7 +130,7 @@ def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: fi
         known = key and r["key_id"] == seed_id and r["key_epoch"] == epoch
         expect(not opens or not key or (tag(sha256(b"receiptd/1 commit\0", secret)) == published) == (key_id == seed_id), "commitment_mismatch" if
                key_id == seed_id else "key_mismatch", not known or mac_fits(mac(secret, "receiptd/1 mac", org), r), "mac_mismatch")
-        not_checked |= unchecked if known else unchecked | {"signature"}
+        not_checked, unsure = not_checked | unchecked | (set() if known else {"signature"}), unsure or not kind or bool(seed and not known)
         if kind == "anchor":
             batch, org_heads = details["batch"], tree_root([sha256(b"\0", entry) for entry in heads.values()])
             right = (batch["first_index"], batch["count"]) == (before, index - before)
@@ -142,11 +139,11 @@ def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: fi
             anchors.append({"root": tag(fold(tree)), "tree_size": index + 1}); key = key and mac(key, "receiptd/1 ratchet")
             start, before, epoch, key_id, published = len(leaves), index + 1, epoch + 1, None, details["epoch_commitment"]
         heads[org], time, position = head[:32] + int(r["org_seq"]).to_bytes(8, "big") + digest, now, index + 1
-    return findings, not_checked, leaves, anchors[1:], len(leaves) - start
+    return findings, not_checked, leaves, anchors[1:], len(leaves) - start, unsure
 def read_anchor(data, size, origin, keys):  # the anchor's receipt, its leaf hash and the root of the tree that ends with it
     extra, index, path, note, name, tree_size, root, extensions = match(PROOF, data if len(data) <= 65536 else b"", "bad_tlog_proof")[:8]
-    require(origin in dict(open_note(note.encode(), keys)[1]), "bad_note", (name, int(tree_size), extensions) == (origin, size, ""), "bad_checkpoint",
-            int(index) == size - 1, "bad_tlog_proof")
+    require(open_note(note.encode(), keys) and (name, int(tree_size), extensions) == (origin, size, ""), "bad_checkpoint", int(index) == size - 1,
+            "bad_tlog_proof")
     r, leaf, root = check_receipt(unbase64(extra))[0], leaf_hash(sha256(unbase64(extra))), unbase64(root)
     return require((r["schema_version"], r.get("type"), r["log_index"]) == (1, "anchor", size - 1), "bad_receipt", r["ledger"] == origin, "ledger_mismatch",
                    included(leaf, size - 1, size, [unbase64(line) for line in path.split()], root), "inclusion_mismatch") or (r, leaf, root)
@@ -158,11 +155,12 @@ def read_batch(receipt, batches):  # the leaves of an anchor's batch or None, an
     return fitting[0] if fitting else None, "batch_root_mismatch" if formed else "bad_entries" if objects else "batch_missing"
 def check_target(objects, origin, ledger_id, vkeys, ledger=None):  # 13.3, 13.4: findings, what is set aside, spare batches, sizes, newest promise
     findings, behind, aside, batches, groups, named, tree, own, before, previous = [], [], [], {}, {}, set(), [], [], 0, None
-    epoch, promise, keys, n, h = 0, None, dict(map(parse_vkey, vkeys)), "([0-9]{20})", "([0-9a-f]{64})"
+    epoch, promise, n, h, keys = 0, None, "([0-9]{20})", "([0-9a-f]{64})", {key: public for key, public in map(parse_vkey, vkeys) if key[0] == origin}
     form = re.escape(f"v1/{origin}/{ledger_id}/") + f"(?:anchors/(?!0+-){n}-{h}[.]tlog-proof|batches/{n}-{n}-{h}[.]entries)"
     for name, data in objects:
         size, hash1, first, last, hash2 = (re.fullmatch(form, name) or re.match("()()(1)(0)()", "10")).groups("")
-        if first > last or hash1 + hash2 != sha256(data).hex(): aside.append(("bad_object_name" if first > last else "name_mismatch", name))
+        formed = first <= last and max(size, last) < f"{2**53:020}"
+        if not formed or hash1 + hash2 != sha256(data).hex(): aside.append(("name_mismatch" if formed else "bad_object_name", name))
         elif hash2: batches.setdefault((int(first), int(last)), []).append(data)
         else:
             try: groups[int(size)] = groups.get(int(size), []) + [(*read_anchor(data, int(size), origin, keys), name)]
@@ -181,18 +179,20 @@ def check_target(objects, origin, ledger_id, vkeys, ledger=None):  # 13.3, 13.4:
         previous, before, epoch, promise = {"root": tag(root), "tree_size": size}, size, r["key_epoch"] + 1, r["details"]["next_anchor_by"]
     return findings + behind, aside, [span for span in batches if span not in named for _ in batches[span]], sorted(groups), promise
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(usage=__doc__.split("\n")[1][7:])
-    for name, action in (("--origin", "store"), ("--ledger-id", "store"), ("--vkey", "append")): parser.add_argument(name, required=True, action=action)
-    for name, count in (("--seed", None), ("--key-id", None), ("ANCHORS_DIR", None), ("LEDGER_DB", "?")): parser.add_argument(name, nargs=count)
-    o = parser.parse_args()
+    parser, must, path = argparse.ArgumentParser(usage=__doc__.split("\n")[1][7:]), {"required": True}, {"type": pathlib.Path}
+    for name, how in {"--origin": must, "--ledger-id": must, "--vkey": {**must, "action": "append"}, "--seed": {}, "--key-id": {}, "--grace": {"type": float,
+                      "default": 60}, "ANCHORS_DIR": path, "LEDGER_DB": {**path, "nargs": "?"}}.items(): parser.add_argument(name, **how)
     try:
-        top, base = pathlib.Path(o.ANCHORS_DIR), o.LEDGER_DB and sqlite3.connect(pathlib.Path(o.LEDGER_DB).resolve().as_uri() + "?mode=ro", uri=True)
+        o = parser.parse_args(); top, base = o.ANCHORS_DIR, o.LEDGER_DB and sqlite3.connect(o.LEDGER_DB.resolve().as_uri() + "?mode=ro", uri=True)
         blobs = (bytes(row[0]) for row in (base.execute("SELECT bytes FROM blob ORDER BY log_index") if base else ()))
-        found, not_checked, leaves, _, pending = check_ledger(blobs, o.origin, o.ledger_id, o.seed and bytes.fromhex(o.seed), o.key_id)
-        objects = ((file.relative_to(top).as_posix(), file.read_bytes()) for file in sorted((top / "v1" / o.origin / o.ledger_id).rglob("*")) if file.is_file())
+        found, not_checked, leaves, anchors, pending, unsure = check_ledger(blobs, o.origin, o.ledger_id, o.seed and bytes.fromhex(o.seed), o.key_id)
+        files = [*top.iterdir()] and sorted((top / "v1" / o.origin / o.ledger_id).rglob("*"))  # without the folder the target does not answer
+        objects = ((file.relative_to(top).as_posix(), file.read_bytes()) for file in files if file.is_file())
         findings, aside, spare, sizes, promise = check_target(objects, o.origin, o.ledger_id, o.vkey, leaves if base else None)
+        now = f"{datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=o.grace):%Y-%m-%dT%H:%M:%S.%fZ}"  # 13.3 step 7
+        fresh = failures(sizes or base and not anchors, "anchor_missing", not promise or now <= promise, "anchor_late")
     except Exception as error: sys.exit(print("could not check:", type(error).__name__, error) or 2)
-    findings, unsure = [(code, f"receipt {place}") for code, place in found] + findings, not_checked - (set() if o.seed else {"signature"}) or not sizes
+    findings = [(code, f"receipt {place}") for code, place in found] + findings + [(code, f"target, newest anchor {sizes[-1:]}") for code in fresh]
     print("found:" if findings else "could not check:" if unsure else "ok:", f"{len(sizes)} anchors, next promised: {promise}, {len(spare)} batches without "
           f"anchor, {len(aside)} objects set aside; {len(leaves)} receipts, {pending} pending; not checked: {', '.join(sorted(not_checked)) or 'nothing'}")
     for code, where in findings + aside: print(code, "at", where)

@@ -42,6 +42,18 @@ it("steps each of several keys from its own first epoch", () => {
   expect(keys.commitment("key_v2", 2)).toBeNull();
 });
 
+it("goes to any epoch that it has passed in a few steps", () => {
+  let steps = 0;
+  const counted = { ...nodeHash, hmac: (key: Uint8Array, bytes: Uint8Array): Uint8Array => (steps++, nodeHash.hmac(key, bytes)) };
+  const keys = new RatchetKeys([ratchetStart(LEDGER_ID, { keyId: KEY_ID, firstEpoch: 0, seed: SEED }, nodeHash)], { hash: counted });
+  const last = keys.macKey(KEY_ID, 5000, "acme");
+  expect(steps).toBeLessThan(5010);
+  steps = 0;
+  for (const epoch of [0, 5000, 1, 4999, 2500, 17, 15, 16, 5000]) expect(keys.macKey(KEY_ID, epoch, "acme")).toEqual(M(epoch, "acme"));
+  expect(steps).toBeLessThan(9 * 20);
+  expect(keys.macKey(KEY_ID, 5000, "acme")).toEqual(last);
+});
+
 it("does not step without end for a forged epoch", () => {
   const keys = new RatchetKeys([ratchetStart(LEDGER_ID, { keyId: KEY_ID, firstEpoch: 0, seed: SEED }, nodeHash)], { hash: nodeHash, maxSteps: 10 });
   expect(keys.macKey(KEY_ID, Number.MAX_SAFE_INTEGER, "acme")).toBeNull();

@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { scenario } from "../../scripts/vectors/ledger/build.ts";
+import { KEY_ID, scenario, SEED } from "../../scripts/vectors/ledger/build.ts";
+import { jcs, type Members } from "../../scripts/vectors/ledger/primitives.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { compareWithLedger } from "../../src/verify/anchors.ts";
 import { orgHeadsRoot } from "../../src/verify/heads.ts";
+import { RatchetKeys, ratchetStart } from "../../src/verify/keys.ts";
 import { LedgerWalk } from "../../src/verify/ledger.ts";
-import { BASE, walked } from "./support.ts";
+import { BASE, LEDGER, walked } from "./support.ts";
 
 /** What stands outside of the ledger: sizes and roots of its anchors. */
 const anchored = BASE.anchors.map((treeSize) => ({ treeSize, root: BASE.rootAt(treeSize) }));
@@ -66,6 +68,31 @@ describe("LedgerWalk", () => {
     expect(walked(early.blobs).findings).toEqual(["epoch_mismatch@6", "epoch_mismatch@7"]);
     const forged = scenario({ 7: { after: (r) => { r["decision"] = "deny"; } } });
     expect(walked(forged.blobs).findings).toEqual(["mac_mismatch@7"]);
+  });
+
+  it("derives no key for an epoch above the number of anchor receipts, and few for those below, whatever receipts claim", () => {
+    // `claims` in turn from receipt 6 on, in the place of what was signed
+    const steps = (claims: readonly number[]): { readonly hashes: number; readonly findings: string[]; readonly notChecked: number | undefined } => {
+      const blobs = BASE.blobs.map((blob, i) => {
+        const receipt = JSON.parse(blob.toString("utf8")) as Members;
+        return i < 6 || claims.length === 0 ? blob : Buffer.from(jcs({ ...receipt, key_epoch: claims[i % claims.length]! }));
+      });
+      let hashes = 0;
+      const hash = { ...nodeHash, hmac: (key: Uint8Array, bytes: Uint8Array): Uint8Array => (hashes++, nodeHash.hmac(key, bytes)) };
+      const start = ratchetStart(LEDGER.ledgerId, { keyId: KEY_ID, firstEpoch: 0, seed: SEED }, nodeHash);
+      const walk = new LedgerWalk({ ...LEDGER, hash, keys: new RatchetKeys([start], { hash }) });
+      const findings = blobs.flatMap((blob, at) => walk.step(blob).map(({ code }) => `${code}@${at}`));
+      return { hashes, findings, notChecked: walk.notChecked.get("signature") };
+    };
+    const honest = steps([]);
+    const far = steps([99_999, 0]);
+    expect(far.findings).toEqual(expect.arrayContaining(["epoch_mismatch@6", "epoch_mismatch@7", "epoch_mismatch@8", "mac_mismatch@7"]));
+    expect(far.notChecked).toBe(4); // receipts 6, 8, 10 and 12
+    expect(far.hashes).toBeLessThanOrEqual(honest.hashes);
+    expect(steps([1, 2]).hashes).toBeLessThanOrEqual(honest.hashes + 8 * 5);
+    // the first epoch above, right as its signature may be
+    const early = scenario({ 7: { before: (m) => { m["key_epoch"] = 3; } } });
+    expect(walked(early.blobs).walk.notChecked.get("signature")).toBe(1);
   });
 
   it("says of how many receipts it did not check the signature", () => {

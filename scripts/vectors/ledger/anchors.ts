@@ -189,6 +189,7 @@ function anchorObjects(): readonly object[] {
     vector(name, swapped(a, anchorObject(base, 11, parts)), { code, ...extra });
   const text = base.blobs[10]!.toString("utf8");
   const checkpoint = checkpointText(ORIGIN, 11, root);
+  const wrongBeside = (key: CheckpointKey): AnchorParts => ({ checkpoint: note(checkpoint, LOG_KEY) + key.line(checkpointText(ORIGIN, 12, base.rootAt(12))) });
   return [
     made("signed by another key of the same name", "bad_note", { keys: [otherKey] }),
     vector("another key pinned", good, { code: "bad_note", vkeys: [otherKey.vkey] }),
@@ -212,6 +213,8 @@ function anchorObjects(): readonly object[] {
     vector("junk under a name with its hash", [...good, anchorNamed(12, bytes("junk"))], { code: "bad_tlog_proof" }),
     vector("signed by two pinned keys", swapped(a, anchorObject(base, 11, { keys: [LOG_KEY, otherKey] })), { vkeys: [LOG_KEY.vkey, otherKey.vkey] }),
     vector("an unknown signature beside", swapped(a, anchorObject(base, 11, { keys: [witness, LOG_KEY] }))),
+    vector("a wrong signature by a pinned key of another name beside", swapped(a, anchorObject(base, 11, wrongBeside(witness))), { vkeys: [LOG_KEY.vkey, witness.vkey] }),
+    made("a wrong signature by a second pinned key of the log beside", "bad_note", wrongBeside(otherKey), { vkeys: [LOG_KEY.vkey, otherKey.vkey] }),
     vector("a second object of the same size and root", [...good, anchorObject(base, 11, { keys: [LOG_KEY, witness] })]),
   ];
 }
@@ -252,6 +255,9 @@ function interference(): readonly object[] {
     add("a name in capitals", { name: a.name.replace(/[0-9a-f]{64}/, (hash) => hash.toUpperCase()), object: a.object }),
     add("a name with 19 digits", { name: a.name.replace("/0", "/"), object: a.object }),
     add("a name with the size 0", { name: a.name.replace(digits(11), digits(0)), object: a.object }),
+    add("an anchor of the size 2^53", { name: a.name.replace(digits(11), digits(2 ** 53)), object: a.object }),
+    add("a batch that ends at 2^53", { name: batchNamed(6, 2 ** 53, batchAt(6).object).name, object: batchAt(6).object }),
+    add("a batch that begins and ends above 2^53", { name: batchNamed(2 ** 53, 2 ** 53 + 2, batchAt(6).object).name, object: batchAt(6).object }),
     add("a batch that ends before it begins", { name: batchNamed(9, 6, batchAt(6).object).name, object: batchAt(6).object }),
     add("a hash that is not the object's", { name: a.name.replace(digits(11), digits(14)).replace(/[0-9a-f]{64}/, "0".repeat(64)), object: a.object }),
     add("junk under a good name of another size", { name: a.name.replace(digits(11), digits(14)), object: bytes("junk") }),

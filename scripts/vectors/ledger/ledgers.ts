@@ -131,6 +131,8 @@ export function ledgerVectors(): readonly object[] {
     signed("the epoch before, signed with its key", "epoch_mismatch", 6, (m) => { m["key_epoch"] = 1; }),
     signed("the next epoch without an anchor", "epoch_mismatch", 7, (m) => { m["key_epoch"] = 3; }),
     signed("an anchor receipt of the next epoch", "epoch_mismatch", 10, (m) => { m["key_epoch"] = 3; }),
+    bad("key epochs far ahead and back, in turn", "epoch_mismatch", 7, Object.fromEntries([7, 8, 9, 11, 13].map((at) => [at, { after: (r: Members) => { r["key_epoch"] = at % 2 === 1 ? 999_999 : 0; } }]))),
+    bad("the greatest key_epoch", "epoch_mismatch", 13, { 13: { after: (r) => { r["key_epoch"] = Number.MAX_SAFE_INTEGER; } } }),
     bad("an unknown key in a new epoch, though the old one is published for it", "key_mismatch", 13, { 13: { before: (m) => { m["key_id"] = "key_v2"; } } }),
     good("an unknown key in a new epoch, without keys", scenario({ 13: { before: (m) => { m["key_id"] = "key_v2"; } } }), { keys: false }),
     good("an unknown key that was published", scenario({

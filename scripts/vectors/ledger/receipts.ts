@@ -125,6 +125,9 @@ function forms(): readonly object[] {
 }
 
 function callerFields(): readonly object[] {
+  const chain = { type: "chain", system_id: undefined, decision: undefined, inputs: undefined };
+  const fixed = Object.keys(members("acme", { type: "chain" })).length + 1;
+  const more = Object.fromEntries(Array.from({ length: 270 - fixed }, (_, i) => [`m${i}`, i]));
   return [
     form("no system_id", { system_id: undefined }),
     form("an empty system_id", { system_id: "" }),
@@ -167,6 +170,8 @@ function callerFields(): readonly object[] {
     good("269 members", changed(many(269))),
     form("270 members", many(270)),
     good("a chain receipt", changed({ type: "chain", details: { steps: 2 }, system_id: undefined, decision: undefined, inputs: undefined }), ["details"]),
+    good("a chain receipt with reserved names", changed({ ...chain, _sd: [1], x: { "...": { _sd_alg: "" } } }), ["_sd", "x"]),
+    good("a chain receipt of 270 members", changed({ ...chain, ...more }), Object.keys(more).toSorted()),
   ];
 }
 
