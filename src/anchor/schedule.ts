@@ -30,6 +30,16 @@ function untilHeartbeat(lastAnchorAt: number | null, now: number, heartbeatMs: n
   return lastAnchorAt + heartbeatMs - now;
 }
 
+/** The next tick of a cron expression in UTC, ms; null where none comes. */
+export function nextTick(expression: string): number | null {
+  const task = cron.createTask(expression, () => {}, { timezone: "UTC" });
+  try {
+    return task.getNextRuns(1)[0]?.getTime() ?? null;
+  } finally {
+    void task.destroy();
+  }
+}
+
 export interface ScheduleOptions {
   /** Five fields, UTC. */
   readonly cron: string;

@@ -3,8 +3,9 @@ import type { Logger } from "pino";
 import { BatchCloser } from "../anchor/closer.ts";
 import { type PublisherClient, startPublisher } from "../anchor/client.ts";
 import { startSchedule } from "../anchor/schedule.ts";
-import type { Config } from "../config.ts";
+import { type Config, DEFAULT_ORIGIN } from "../config.ts";
 import type { AnchorReason } from "../format/fields.ts";
+import { inheritedSocket } from "../intake/activation.ts";
 import { Intake } from "../intake/intake.ts";
 import { type IntakeServer, listen } from "../intake/server.ts";
 import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
@@ -20,6 +21,7 @@ import { Port } from "./port.ts";
 import { groupNumber } from "./group.ts";
 
 export interface Daemon {
+  readonly origin: string;
   readonly vkey: string;
   readonly ledgerId: string;
   /** Takes no more calls, answers those taken, closes and publishes a last batch. */
@@ -33,6 +35,7 @@ const LAST_ANCHOR = 10_000;
 
 export async function startDaemon(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Daemon> {
   const startedAt = Date.now();
+  const inherited = inheritedSocket(process, config.socket.path);
   const places = placesOf(config);
   const { root, keyring } = openKeys(config);
   const undo: (() => unknown)[] = [];
@@ -41,6 +44,10 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     undo.push(() => writer.close());
     if (writer.ledgerId !== keyring.ledgerId || writer.origin !== keyring.origin) {
       throw new KeyError("wrong_ledger", `the keyring is that of ledger ${keyring.ledgerId}, the ledger is ${writer.ledgerId}`);
+    }
+    // the default is no choice that a ledger of another name could contradict
+    if (config.origin !== writer.origin && config.origin !== DEFAULT_ORIGIN) {
+      throw new LedgerError("wrong_origin", `the origin of the ledger in ${config.data_dir} is ${writer.origin}, the configuration says ${config.origin}`);
     }
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
     const kept = ratchet.load();
@@ -61,6 +68,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       outboxPath: places.outbox,
       ledger: { origin: writer.origin, ledgerId: writer.ledgerId },
       targets: config.anchor.targets,
+      archive: config.anchor.archive.enabled ? { folder: places.archive, recipients: config.anchor.archive.recipients } : null,
       checkpointKey,
       vkeys: keyring.checkpointKeys.map((key) => key.vkey),
       signableSize: writer.previousAnchor?.treeSize ?? 0, // the ratchet was stepped above
@@ -96,6 +104,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       writer, reader, keys, closer, publisher, refusal, fatal, startedAt,
       vkey: checkpointKey.vkey,
       dataDir: config.data_dir,
+      failClosedAfter: config.anchor.fail_closed_after,
       load: () => ({ connections: server?.connections() ?? 0, latency: intake.latency.read() }),
     });
     const intake = new Intake({
@@ -107,6 +116,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     });
     server = await listen({
       path: config.socket.path,
+      inherited,
       mode: Number.parseInt(config.socket.mode, 8),
       group: groupNumber(config.socket.group),
       maxConnections: config.limits.max_connections,
@@ -130,9 +140,10 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       lastAnchorAt: () => (writer.previousAnchorAt === 0 ? null : writer.previousAnchorAt),
       onTick: close,
     });
-    log.info({ socket: config.socket.path, ledger: writer.origin, size: writer.size, refusing: refusal()?.code ?? null }, "taking receipts");
+    log.info({ socket: config.socket.path, activated: inherited !== null, ledger: writer.origin, size: writer.size, refusing: refusal()?.code ?? null }, "taking receipts");
 
     return {
+      origin: writer.origin,
       vkey: checkpointKey.vkey,
       ledgerId: writer.ledgerId,
       async stop() {

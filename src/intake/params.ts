@@ -1,17 +1,12 @@
 /** The params of each method, checked (docs/PROTOCOL.md). */
 import { FormatError } from "../format/errors.ts";
 import { LEDGER_ORGANIZATION, ORGANIZATION, UUID } from "../format/names.ts";
-import { parseNumber, type ReceiptNumber } from "../format/chain.ts";
+import { parseNumber } from "../format/chain.ts";
 import { type Json, pointerToken } from "../format/strict-json.ts";
+import type { Which } from "../ledger/look-up.ts";
 import type { Durability } from "../ledger/writer.ts";
 
 type Params = { readonly [name: string]: Json };
-
-export type Which =
-  | { readonly by: "id"; readonly receiptId: string }
-  | { readonly by: "number"; readonly number: ReceiptNumber }
-  | { readonly by: "index"; readonly logIndex: number }
-  | { readonly by: "org_seq"; readonly organization: string; readonly orgSeq: number };
 
 function bad(message: string, pointer: string): FormatError {
   return new FormatError("bad_field", message, pointer);

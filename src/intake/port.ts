@@ -4,7 +4,7 @@ import type { Json } from "../format/strict-json.ts";
 import type { StoredReceipt } from "../ledger/stage.ts";
 import type { Outcome } from "../ledger/admit.ts";
 import type { Durability } from "../ledger/writer.ts";
-import type { Which } from "./params.ts";
+import type { Which } from "../ledger/look-up.ts";
 
 export interface IntakePort {
   /** Why no receipt is taken now, or null. */

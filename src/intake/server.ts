@@ -3,13 +3,15 @@
  * with a bound on connections and on the memory that all of them hold together.
  */
 import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { Connection, type ConnectionLimits } from "./connection.ts";
 import type { Intake } from "./intake.ts";
 import { errorLine, RpcError } from "./protocol.ts";
 
 export interface SocketOptions {
   readonly path: string;
+  /** A listening socket at `path` that somebody else has made (./activation.ts): owner, mode and removal are theirs. */
+  readonly inherited?: number | null;
   /** e.g. 0o660 */
   readonly mode: number;
   /** Numeric group, or null for the daemon's own. */
@@ -40,7 +42,8 @@ export interface IntakeServer {
 }
 
 export async function listen(options: SocketOptions, intake: Intake): Promise<IntakeServer> {
-  await removeStale(options.path);
+  const inherited = options.inherited ?? null;
+  if (inherited === null) await removeStale(options.path);
   const connections = new Set<Connection>();
   // highWaterMark: a paused socket holds the piece that it was reading, and no more
   const server = createServer({ allowHalfOpen: true, highWaterMark: 1 }, (socket) => {
@@ -59,7 +62,7 @@ export async function listen(options: SocketOptions, intake: Intake): Promise<In
     });
   });
   server.maxConnections = options.maxConnections + REFUSED_AT_A_TIME;
-  await bind(server, options);
+  await (inherited === null ? bind(server, options) : listening(server, { fd: inherited }, options.path));
   server.on("error", (error) => intake.report(error)); // of one connection that could not be accepted
   const timer = setInterval(() => {
     const now = performance.now();
@@ -105,14 +108,7 @@ async function bind(server: Server, { path, mode, group }: SocketOptions): Promi
   // bound with no rights for anyone else; opened to the group only when owner and mode are what they should be
   const umask = process.umask(0o177);
   try {
-    await new Promise<void>((resolve, reject) => {
-      const onError = (error: Error): void => reject(new SocketError("socket_not_possible", `cannot listen on ${path}: ${error.message}`, { cause: error }));
-      server.once("error", onError);
-      server.listen(path, () => {
-        server.off("error", onError);
-        resolve();
-      });
-    });
+    await listening(server, { path }, path);
   } finally {
     process.umask(umask);
   }
@@ -123,6 +119,17 @@ async function bind(server: Server, { path, mode, group }: SocketOptions): Promi
     server.close();
     throw new SocketError("socket_not_possible", `cannot give ${path} its group and mode: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
+}
+
+function listening(server: Server, at: ListenOptions & { readonly fd?: number }, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error): void => reject(new SocketError("socket_not_possible", `cannot listen on ${path}: ${error.message}`, { cause: error }));
+    server.once("error", onError);
+    server.listen(at, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
 }
 
 /** Removes a socket that nobody listens on; refuses to touch anything else. */

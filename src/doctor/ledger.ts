@@ -1,0 +1,110 @@
+/** The ledger: its keys, its file, whether its daemon runs and anchors come when they should. */
+import { lstatSync } from "node:fs";
+import { nextTick } from "../anchor/schedule.ts";
+import { type Config, DEFAULT_ORIGIN } from "../config.ts";
+import { openKeys } from "../daemon/init.ts";
+import { placesOf } from "../daemon/places.ts";
+import type { Keyring } from "../keys/keyring.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { RatchetFile } from "../keys/ratchet-file.ts";
+import { Reader } from "../ledger/reader.ts";
+import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
+
+/** What the daemon says of itself, as far as it matters here (docs/PROTOCOL.md, `status`). */
+export interface DaemonState {
+  readonly state: string;
+  readonly reason: { readonly code: string; readonly message: string } | null;
+  readonly ledger_id: string;
+  readonly targets: readonly { readonly name: string; readonly state: string; readonly pending: number; readonly last_error: { readonly message: string } | null }[];
+}
+
+/** What a ledger's file says, once it can be opened. */
+export interface LedgerFacts {
+  readonly origin: string;
+  readonly ledgerId: string;
+  readonly size: number;
+  /** ms; null before the first anchor. */
+  readonly lastAnchorAt: number | null;
+}
+
+/** ms that an anchor may be late, beyond its grace, before that is a finding. */
+const LATE = 60_000;
+
+export function checkKeys(config: Config): { readonly checks: readonly Check[]; readonly keyring: Keyring | null } {
+  const { rootKey, ratchet } = placesOf(config);
+  try {
+    const { root, keyring } = openKeys(config);
+    const states = new RatchetFile(ratchet, root, keyring.ledgerId);
+    try {
+      states.load();
+    } finally {
+      void states.close();
+    }
+    const together = lstatSync(rootKey).dev === lstatSync(placesOf(config).keyring).dev;
+    const place = together ? warning("root key", `${rootKey} is on the same disk as the keys that it wraps: whoever copies the disk can sign`, "where that matters, put keys.root_key.path on another one, such as a systemd credential") : ok("root key", `${rootKey} is on another disk than the keyring`);
+    return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${keyring.hmacKeys.at(-1)!.keyId})`), place] };
+  } catch (error) {
+    return { keyring: null, checks: [problem("keys", messageOf(error), "restore root key and keyring from one backup, or run this as the daemon's user; without a ledger: receiptd init")] };
+  }
+}
+
+export function checkLedger(config: Config, keyring: Keyring | null): { readonly checks: readonly Check[]; readonly facts: LedgerFacts | null } {
+  const path = placesOf(config).ledger;
+  let facts: LedgerFacts;
+  try {
+    facts = factsOf(path);
+  } catch (error) {
+    return { facts: null, checks: [problem("ledger", messageOf(error), "create it with: receiptd init; or restore it (docs/OPERATIONS.md)")] };
+  }
+  const { origin, ledgerId, size } = facts;
+  if (keyring !== null && keyring.ledgerId !== ledgerId) {
+    return { facts, checks: [problem("ledger", `${path} is the ledger ${ledgerId}, the keyring is that of ${keyring.ledgerId}`, "restore both from one backup")] };
+  }
+  if (config.origin !== origin && config.origin !== DEFAULT_ORIGIN) {
+    return { facts, checks: [problem("ledger", `the ledger's origin is ${origin}, the configuration says ${config.origin}`, `set origin: ${origin}, or data_dir to the other ledger's folder`)] };
+  }
+  return { facts, checks: [ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${size.toLocaleString("en-US")} receipts; what is in them is for: receiptd audit`)] };
+}
+
+function factsOf(path: string): LedgerFacts {
+  const reader = new Reader(path, nodeHash.sha256);
+  try {
+    const anchor = reader.newestAnchor();
+    const receipt = anchor === null ? null : reader.byIndex(anchor.treeSize - 1);
+    return { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null };
+  } finally {
+    reader.close();
+  }
+}
+
+/** `asked`: the daemon's answer, null where none listens, or why it could not be asked. */
+export function checkDaemon(asked: DaemonState | null | Error, facts: LedgerFacts | null): readonly Check[] {
+  if (asked instanceof Error) return [unchecked("daemon", asked.message, "run this as a member of the socket's group")];
+  if (asked === null) return [warning("daemon", "no daemon is listening on the socket", "start it with: receiptd serve, or systemctl start receiptd")];
+  if (facts !== null && asked.ledger_id !== facts.ledgerId) {
+    return [problem("daemon", `the daemon on the socket has another ledger, ${asked.ledger_id}`, "set data_dir and socket.path to those of one daemon")];
+  }
+  if (asked.state !== "ok") return [problem("daemon", `it refuses receipts: ${asked.reason?.message ?? asked.state}`, "docs/OPERATIONS.md, “When something is wrong”")];
+  const stuck = asked.targets.filter((target) => target.state === "refused" || target.state === "unavailable");
+  return [
+    ok("daemon", "it runs and takes receipts"),
+    ...stuck.map((target) => problem(`daemon's target ${target.name}`, `${target.state}, ${target.pending} anchors to publish${target.last_error === null ? "" : `: ${target.last_error.message}`}`, "see the checks of this target; what waits is published by itself once it can be")),
+  ];
+}
+
+/** Is the next tick known, and did the last anchor come? Only a running daemon can be late. */
+export function checkSchedule({ anchor }: Config, facts: LedgerFacts | null, isRunning: boolean, now: number): Check {
+  const next = nextTick(anchor.schedule);
+  const text = next === null ? `${anchor.schedule} never comes` : `next tick ${time(next)}`;
+  const last = facts?.lastAnchorAt ?? null;
+  const due = anchor.heartbeat + anchor.grace + LATE;
+  if (isRunning && last !== null && now - last > due) {
+    return problem("schedule", `${text}; the last anchor, of ${time(last)}, is ${Math.round((now - last) / 1000)} s old, and one was due after ${Math.round(anchor.heartbeat / 1000)} s`, "see the daemon's log: it closes no batches");
+  }
+  if (last !== null && last > now + LATE) return problem("schedule", `${text}; the last anchor is of ${time(last)}, which is in the future`, "set the clock, and run NTP");
+  return ok("schedule", `${text}; ${last === null ? "no anchor yet" : `last anchor ${time(last)}`}; at the latest one every ${Math.round(anchor.heartbeat / 1000)} s`);
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,60 @@
+/** The units of systemd/ by systemd's own judgement, offline; what the units and the rest of the project must agree on. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+
+const dir = mkdtempSync(join(tmpdir(), "receiptd-units-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const SERVICE = join(dir, "receiptd.service");
+const SOCKET = join(dir, "receiptd.socket");
+
+/** The unit with a change, in a folder of its own. */
+function units(change: (service: string) => string = (service) => service): void {
+  cpSync("systemd", dir, { recursive: true });
+  // `verify` looks whether the program is there; where Node is, is the host's business
+  writeFileSync(SERVICE, change(readFileSync(SERVICE, "utf8").replace("/usr/bin/node", process.execPath)));
+}
+
+function analyze(...args: readonly string[]): { readonly code: number | null; readonly said: string } {
+  const { status, stdout, stderr, error } = spawnSync("systemd-analyze", ["--no-pager", ...args], { encoding: "utf8" });
+  if (error !== undefined) throw error;
+  return { code: status, said: `${stdout}${stderr}` };
+}
+
+/** The values of a setting in a unit. */
+function setting(file: string, name: string): readonly string[] {
+  return readFileSync(file, "utf8").split("\n").filter((line) => line.startsWith(`${name}=`)).map((line) => line.slice(name.length + 1));
+}
+
+describe("systemd-analyze", () => {
+  test("verify has nothing to say, and would say something", () => {
+    units();
+    expect(analyze("verify", SERVICE, SOCKET)).toEqual({ code: 0, said: "" });
+    units((service) => service.replace("ProtectHome=yes", "ProtectHomes=yes"));
+    expect(analyze("verify", SERVICE).said).toContain("ProtectHomes");
+  });
+
+  test("security: exposed to at most 1.5 of 10, and by every line that is there", () => {
+    units();
+    const whole = analyze("security", "--offline=true", "--threshold=15", SERVICE);
+    expect(whole).toMatchObject({ code: 0, said: expect.stringMatching(/Overall exposure level for receiptd\.service: (0\.\d|1\.[0-5]) OK/) });
+    units((service) => service.replace("SystemCallFilter=@system-service\n", "").replace("SystemCallFilter=~@privileged @resources\n", ""));
+    expect(analyze("security", "--offline=true", "--threshold=15", SERVICE).code).not.toBe(0);
+  });
+});
+
+test("the units say where the documentation says that things are", () => {
+  const operations = readFileSync("docs/OPERATIONS.md", "utf8");
+  const [listen] = setting("systemd/receiptd.socket", "ListenStream");
+  expect(operations).toContain(`path: ${listen}`);
+  expect(setting("systemd/receiptd.service", "WorkingDirectory")).toEqual(["/var/lib/receiptd"]);
+  expect(operations).toContain("data_dir: /var/lib/receiptd");
+  const [start] = setting("systemd/receiptd.service", "ExecStart");
+  const { bin } = JSON.parse(readFileSync("package.json", "utf8")) as { readonly bin: { readonly receiptd: string } };
+  expect(start).toContain(`/receiptd/${bin.receiptd} serve --config /etc/receiptd/receiptd.yaml`);
+  expect(start).toContain(/--max-semi-space-size=\d+/.exec(readFileSync("src/cli/main.ts", "utf8"))![0]);
+  expect(readFileSync("systemd/receiptd.sysusers.conf", "utf8")).toMatch(/^u receiptd .* \/var\/lib\/receiptd$/m);
+});
