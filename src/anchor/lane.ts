@@ -7,11 +7,12 @@ import type { LedgerName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { AnchorRow, Reader } from "../ledger/reader.ts";
+import type { Archive } from "./archive.ts";
 import { type Comparison, TargetLost, TargetWatch } from "./compare.ts";
 import { AnchorError } from "./errors.ts";
 import { anchorObject, batchObject, type PublishedObject } from "./objects.ts";
 import type { Confirmed, Outbox } from "./outbox.ts";
-import { type AnchorTarget, TargetError, type TargetErrorCode, type TargetVersion } from "./target.ts";
+import { type AnchorTarget, lockProblem, type StoredObject, TargetError, type TargetErrorCode, type VersionName } from "./target.ts";
 import { type Backoff, Latch, retryDelay, sleep } from "./wait.ts";
 
 /** `refused`: trying again will not help, a person must look; it is still tried now and then. */
@@ -34,6 +35,8 @@ export interface TargetStatus {
 export interface LaneHost {
   readonly reader: Reader;
   readonly outbox: Outbox;
+  /** null: receipts are not archived. */
+  readonly archive: Archive | null;
   readonly ledger: LedgerName;
   readonly vkeys: readonly Vkey[];
   readonly backoff: Backoff;
@@ -43,6 +46,8 @@ export interface LaneHost {
   /** Anchors up to this tree size may be signed; those up to `signedSize` have been. */
   readonly signableSize: () => number;
   readonly signedSize: () => number;
+  /** Every lane's target has the anchors up to this tree size. */
+  readonly confirmedSize: () => number;
   /** The target and the ledger agree. */
   readonly compared: () => void;
   /** Nothing may be signed or published any more. */
@@ -162,11 +167,17 @@ export class Lane {
     return true;
   }
 
-  /** The batch, then its anchor; each counts when it was read back. */
+  /** The batch's receipts, its entries, then its anchor; each counts when it was read back. */
   async #publish(row: AnchorRow): Promise<boolean> {
-    const { reader, outbox, signal, changed } = this.#host;
+    const { reader, outbox, archive, signal, confirmedSize, changed } = this.#host;
     const batch = batchObject(reader, row);
-    if (batch !== null) await this.#store(batch);
+    if (batch !== null) {
+      for await (const part of archive?.parts(row.firstIndex, batch.bytes) ?? []) {
+        await this.#store(part);
+        if (signal.aborted) return false;
+      }
+      await this.#store(batch);
+    }
     if (signal.aborted) return false;
     const note = outbox.note(row.treeSize);
     if (note === null) throw new AnchorError("publisher_failed", `the anchor at ${row.treeSize} has no note in the outbox`);
@@ -179,15 +190,19 @@ export class Lane {
     this.#lastError = null;
     this.#state = "publishing";
     changed();
+    await archive?.release(confirmedSize());
     return true;
   }
 
-  async #store({ name, bytes }: PublishedObject): Promise<TargetVersion> {
-    const version = await this.#target.put(name, bytes);
-    if (!equal(await this.#target.get(version, bytes.length), bytes)) {
-      throw new TargetError("target_damaged", `${this.#target.name} returns other bytes for ${name} than it was given`);
-    }
-    return version;
+  /** Stores the object and reads it back, by its version and with its lock. */
+  async #store({ name, bytes }: PublishedObject): Promise<VersionName & Pick<StoredObject, "lastModified">> {
+    const target = this.#target;
+    const version = await target.put(name, bytes);
+    const stored = await target.get(version, bytes.length);
+    if (!equal(stored.bytes, bytes)) throw new TargetError("target_damaged", `${target.name} returns other bytes for ${name} than it was given`);
+    const problem = lockProblem(target.retain, stored);
+    if (problem !== null) throw new TargetError("target_unlocked", `${target.name} stored ${name}, but ${problem}; see: receiptd doctor`);
+    return { ...version, lastModified: stored.lastModified };
   }
 
   #enter(state: TargetState): void {

@@ -11,6 +11,8 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { equal } from "../format/bytes.ts";
 import type { LedgerName } from "../format/names.ts";
+import { isOutOfSpace } from "../ledger/errors.ts";
+import { emptyLeftOver, syncLeftOver } from "../ledger/left-over.ts";
 import { AnchorError } from "./errors.ts";
 
 /** "rcpa", in the file's header. */
@@ -61,10 +63,12 @@ export function openOutbox(path: string, ledger: LedgerName): Outbox {
     throw new AnchorError("outbox_missing", `${path} is missing: it knows what was signed. Restore it; if it is lost for good, an empty one can take its place: all anchors are then compared and published again`);
   }
   return guard(() => {
+    syncLeftOver(path);
     const db = new Database(path, { fileMustExist: true, timeout: 5000 });
     try {
       if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw new AnchorError("not_an_outbox", `${path} is not a receiptd outbox`);
       configure(db);
+      emptyLeftOver(db); // a signed root that a power cut takes would be forgotten
       migrate(db);
       const row = db.prepare("SELECT origin, ledger_id FROM ledger").get() as { origin: string; ledger_id: string } | undefined;
       if (row?.origin !== ledger.origin || row.ledger_id !== ledger.ledgerId) {
@@ -191,7 +195,7 @@ function guard<T>(work: () => T): T {
     const code = error instanceof Database.SqliteError ? error.code : "";
     const text = `the outbox: ${error instanceof Error ? error.message : String(error)} ${code}`.trimEnd();
     if (code === "SQLITE_NOTADB") throw new AnchorError("not_an_outbox", text, { cause: error });
-    if (code === "SQLITE_FULL") throw new AnchorError("outbox_full", text, { cause: error });
+    if (code === "SQLITE_FULL" || isOutOfSpace(error)) throw new AnchorError("outbox_full", text, { cause: error });
     throw new AnchorError(code.startsWith("SQLITE_BUSY") ? "outbox_busy" : "outbox_failed", text, { cause: error });
   }
 }

@@ -11,6 +11,7 @@ import type { LedgerName } from "../format/names.ts";
 import { type NoteSigner, parseVkey, signNote } from "../format/note.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { AnchorRow, Reader } from "../ledger/reader.ts";
+import type { Archive } from "./archive.ts";
 import { COMPARED, compareOutbox, type Comparison, UNCOMPARED } from "./compare.ts";
 import { AnchorError } from "./errors.ts";
 import { Lane, type LaneHost, type TargetStatus } from "./lane.ts";
@@ -41,6 +42,8 @@ export interface PublisherOptions {
   readonly outbox: Outbox;
   readonly ledger: LedgerName;
   readonly targets: readonly { readonly target: AnchorTarget; readonly required: boolean }[];
+  /** Publishes the receipts themselves, too. */
+  readonly archive?: Archive | null;
   readonly signer: NoteSigner;
   /** Every key that this ledger's checkpoints were ever signed with. */
   readonly vkeys: readonly string[];
@@ -76,10 +79,12 @@ export class Publisher {
     const host: LaneHost = {
       reader, outbox, ledger, now,
       vkeys: options.vkeys.map(parseVkey),
+      archive: options.archive ?? null,
       backoff: this.#timing.backoff,
       signal: this.#stopping.signal,
       signableSize: () => this.#signableSize,
       signedSize: () => this.#signedSize,
+      confirmedSize: () => Math.min(...this.#lanes.map((lane) => lane.confirmed?.treeSize ?? 0)),
       compared: () => this.#compared(),
       halt: (found) => this.#halt(found),
       changed: () => this.#changed(),

@@ -7,6 +7,8 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { LedgerName } from "../format/names.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { Reader } from "../ledger/reader.ts";
+import { Archive, type ArchiveOptions } from "./archive.ts";
+import { checkRecipients } from "./archive-object.ts";
 import type { Comparison } from "./compare.ts";
 import { openOutbox } from "./outbox.ts";
 import { type Progress, Publisher, type PublisherTiming } from "./publisher.ts";
@@ -19,6 +21,8 @@ export interface WorkerOptions {
   readonly outboxPath: string;
   readonly ledger: LedgerName;
   readonly targets: readonly TargetConfig[];
+  /** null: receipts are not archived. */
+  readonly archive: ArchiveOptions | null;
   /** Signs. */
   readonly checkpointKey: { readonly vkey: string; readonly privateKey: KeyObject };
   /** Every key that this ledger's checkpoints were ever signed with. */
@@ -45,6 +49,7 @@ async function run(port: MessagePort, options: WorkerOptions): Promise<void> {
     process.exit(1); // of this thread, like the one below
   };
   try {
+    await checkRecipients(options.archive?.recipients ?? []);
     const reader = new Reader(options.ledgerPath, nodeHash.sha256);
     const outbox = openOutbox(options.outboxPath, options.ledger);
     const publisher = new Publisher({
@@ -52,6 +57,7 @@ async function run(port: MessagePort, options: WorkerOptions): Promise<void> {
       reader,
       outbox,
       targets: options.targets.map((config) => ({ target: openTarget(config), required: config.required })),
+      archive: options.archive === null ? null : new Archive(reader, options.archive),
       signer: localSigner(options.checkpointKey.vkey, options.checkpointKey.privateKey),
       onProgress: (progress) => tell({ kind: "progress", progress }),
       onFatal: fail,

@@ -8,6 +8,7 @@ import { FormatError } from "../format/errors.ts";
 import { requestKey } from "../format/mac.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey, type Vkey } from "../format/note.ts";
+import { formatTime } from "../format/time.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Inspector } from "../ledger/inspect.ts";
 import { Reader } from "../ledger/reader.ts";
@@ -20,9 +21,10 @@ import { type HmacSeed, planSegments, Ratchet } from "./plan.ts";
 import { runSegments } from "./pool.ts";
 import { type Progress, ProgressMeter } from "./progress.ts";
 import { type AuditRange, type Part, partOf } from "./range.ts";
-import { type AuditReport, Findings, type TargetCounts } from "./report.ts";
+import { type AuditRecord, recordProblem, type TargetRecord } from "./record.ts";
+import { type AuditReport, Findings } from "./report.ts";
 import { checkExtent, checkIdentity, checkOrganizations, countIndexes, plausibleSize } from "./tables.ts";
-import { TargetAudit } from "./target-audit.ts";
+import { auditTarget, type TargetSeen } from "./target-audit.ts";
 import { NotChecked, type PartSeen, reportOf } from "./verdict.ts";
 
 export type { Progress } from "./progress.ts";
@@ -47,7 +49,15 @@ export interface AuditOptions {
     /** null: request_mac is not recomputed. */
     readonly requestSecret: Uint8Array | null;
   } | null;
+  /** age identities, for archived receipts that are encrypted. */
+  readonly identities?: readonly string[] | undefined;
   readonly range?: AuditRange | undefined;
+  /** The record of an earlier audit: what it has read under a lock, and is listed as it was, is not read again. Not with a range. */
+  readonly since?: AuditRecord | undefined;
+  /** Versions at each target that are read again nevertheless, chosen by chance; default 32. */
+  readonly sample?: number | undefined;
+  /** This program and its version, for the record. */
+  readonly program?: string | undefined;
   /** ms, the auditor's clock: whether an anchor is late. */
   readonly now: number;
   /** ms that an anchor may be late; default a minute. */
@@ -58,11 +68,14 @@ export interface AuditOptions {
 
 export interface AuditHooks {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told after an audit of everything that found nothing, before it returns: what a later one is given as `since`. */
+  readonly onRecord?: ((record: AuditRecord) => void) | undefined;
   /** Stops the audit, which then throws. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const GRACE = 60_000;
+const SAMPLE = 32;
 /** Receipts below which starting threads takes longer than the audit. */
 const SMALL = 20_000;
 const MAX_WORKERS = 16;
@@ -80,13 +93,15 @@ class Audit {
   readonly #findings = new Findings();
   readonly #notChecked = new NotChecked();
   readonly #meter: ProgressMeter;
+  readonly #onRecord: (record: AuditRecord) => void;
   readonly #vkeys: readonly Vkey[];
   readonly #startedAt = performance.now();
 
-  constructor(options: AuditOptions, { onProgress, signal }: AuditHooks) {
+  constructor(options: AuditOptions, { onProgress, onRecord, signal }: AuditHooks) {
     this.#options = options;
     this.#signal = signal;
     this.#meter = new ProgressMeter(onProgress ?? (() => undefined), () => performance.now());
+    this.#onRecord = onRecord ?? (() => undefined);
     this.#vkeys = options.vkeys.map(parseVkey);
   }
 
@@ -96,10 +111,13 @@ class Audit {
       const part = opened === null ? null : await this.#auditLedger(opened.reader, opened.inspector);
       const view = opened === null ? null : new LedgerView(opened.reader, opened.inspector, auditHash);
       const targets = await this.#auditTargets(part, view);
-      this.#notChecked.ofTargets(this.#options);
-      return reportOf({
-        options: this.#options, findings: this.#findings, notChecked: this.#notChecked, part, targets, elapsedMs: performance.now() - this.#startedAt,
+      for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
+      this.#notChecked.ofTargets(this.#options, targets.map(({ counts }) => counts));
+      const report = reportOf({
+        options: this.#options, findings: this.#findings, notChecked: this.#notChecked, part, targets: targets.map(({ counts }) => counts), elapsedMs: performance.now() - this.#startedAt,
       });
+      if (report.verdict === "ok" && !isRanged(this.#options.range ?? {})) this.#onRecord(this.#recordOf(targets));
+      return report;
     } finally {
       opened?.inspector.close();
       opened?.reader.close();
@@ -202,30 +220,31 @@ class Audit {
     for await (const result of segments) joined.add(result);
   }
 
-  async #auditTargets(seen: PartSeen | null, view: LedgerView | null): Promise<TargetCounts[]> {
+  async #auditTargets(seen: PartSeen | null, view: LedgerView | null): Promise<TargetSeen[]> {
     if (this.#vkeys.length === 0) {
-      this.#notChecked.fail("the targets: no verifier key was given");
+      this.#notChecked.fail("the targets: no verifier key was given to check the anchors' signatures with (--vkey, --trust)");
       return [];
     }
-    const counts: TargetCounts[] = [];
+    const found: TargetSeen[] = [];
     for (const target of this.#options.targets) {
       this.#signal?.throwIfAborted();
       this.#meter.begin("targets", null, target.name);
       try {
-        counts.push(await this.#auditTarget(target, seen, view));
+        found.push(await this.#auditTarget(target, seen, view));
       } catch (error) {
         if (!(error instanceof TargetError)) throw error;
         this.#notChecked.fail(`the target ${target.name}: ${error.message}`);
       }
     }
-    return counts;
+    return found;
   }
 
-  async #auditTarget(target: AnchorTarget, seen: PartSeen | null, view: LedgerView | null): Promise<TargetCounts> {
+  async #auditTarget(target: AnchorTarget, seen: PartSeen | null, view: LedgerView | null): Promise<TargetSeen> {
     const joined = seen?.joined ?? null;
-    return new TargetAudit(target, {
+    return auditTarget(target, {
       ledger: this.#options.ledger, vkeys: this.#vkeys, hash: auditHash, verify: verifyByNode, findings: this.#findings,
-      afterSize: seen?.part.first ?? 0, now: this.#options.now, grace: this.#options.grace ?? GRACE,
+      identities: this.#options.identities ?? [], hasLedger: joined !== null,
+      afterSize: seen?.part.first ?? 0, now: this.#options.now, grace: this.#options.grace ?? GRACE, since: this.#since(target.name),
       onObject: () => {
         this.#signal?.throwIfAborted();
         this.#meter.add(1);
@@ -233,7 +252,27 @@ class Audit {
       joined: joined === null || view === null ? null : {
         trail: joined.trail, times: joined.times, view, size: joined.size, isPart: isRanged(this.#options.range ?? {}), clockSteps: joined.totals.clockSteps, observed: joined.times.observed.get(target.name),
       },
-    }).run();
+    });
+  }
+
+  /** What the record of an earlier audit has of this target. */
+  #since(target: string): { readonly record: TargetRecord; readonly madeAt: string; readonly sample: number } | null {
+    const { since, ledger, vkeys, sample } = this.#options;
+    if (since === undefined) return null;
+    const problem = recordProblem(since, ledger, vkeys);
+    const record = problem === null ? since.targets.find((one) => one.target === target) : undefined;
+    if (record !== undefined) return { record, madeAt: since.made_at, sample: sample ?? SAMPLE };
+    this.#findings.add({ severity: "note", code: "read_in_full", message: `${target} is read in full: the record of the earlier audit says nothing about it${problem === null ? "" : `, because ${problem}`}` });
+    return null;
+  }
+
+  /** What a later audit need not read again. */
+  #recordOf(targets: readonly TargetSeen[]): AuditRecord {
+    const { ledger, vkeys, now, program } = this.#options;
+    return {
+      receiptd_audit: 1, made_at: formatTime(now), made_by: program ?? "receiptd", origin: ledger.origin, ledger_id: ledger.ledgerId, vkeys: [...vkeys],
+      targets: targets.flatMap(({ record }) => (record === null ? [] : [record])),
+    };
   }
 }
 

@@ -1,6 +1,7 @@
 /** The batch that is being read: its hashes, whose heads it moves, and what is in doubt in it until its anchored root decides. */
 import { equal } from "../format/bytes.ts";
 import { hashText, parseHash } from "../format/chain.ts";
+import { receiptRange } from "../format/count.ts";
 import { entryOf, formatEntries } from "../format/entries.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import type { Sha256 } from "../format/hash.ts";
@@ -180,7 +181,7 @@ export class OpenBatch {
     }
     findings.add({
       severity: "violation", code: "batch_root_mismatch",
-      message: `the receipts ${this.#firstIndex} to ${logIndex - 1} do not have the root in the anchor receipt that closes their batch`,
+      message: `the batch of ${receiptRange(this.#firstIndex, logIndex - 1)} does not have the root in the anchor receipt that closes it`,
       logIndex, receiptId: anchor?.receiptId, receiptNumber: anchor?.receiptNumber, organization: LEDGER_ORGANIZATION,
       at: "/details/batch/root", expected: claimed.root, found: hashText(libraryRoot(leaves, this.#sha256)),
     });

@@ -2,15 +2,20 @@
  * The anchors of one target in order of size, each with the batch objects that lie beside it. What does not count (docs/FORMAT.md
  * section 13.3 steps 1 and 2) is reported and set aside.
  */
-import type { AnchorTarget } from "../anchor/target.ts";
-import { toHex } from "../format/bytes.ts";
+import type { AnchorTarget, TargetVersion } from "../anchor/target.ts";
+import { FormatError } from "../format/errors.ts";
 import type { Hash } from "../format/hash.ts";
-import { type LedgerName, type ObjectName, objectPrefix, parseObjectName } from "../format/names.ts";
+import { type LedgerName, objectPrefix, parseObjectName } from "../format/names.ts";
 import type { VerifyEd25519, Vkey } from "../format/note.ts";
-import { type AnchorFacts, verifyAnchorObject, verifyObjectName } from "../verify/anchor.ts";
-import { asVerifyError, VerifyError } from "../verify/errors.ts";
-import { type FetchedObject, fetchObjects, MAX_ANCHOR_BYTES, MAX_BATCH_BYTES, Peekable } from "./objects.ts";
+import { type AnchorFacts, verifyAnchorObject } from "../verify/anchor.ts";
+import { VerifyError } from "../verify/errors.ts";
+import { ArchiveAudit } from "./archive.ts";
+import { type Listed, NOTHING_LISTED } from "./listed.ts";
+import { Locks } from "./locks.ts";
+import { MAX_ANCHOR_BYTES, MAX_BATCH_BYTES, Peekable } from "./objects.ts";
 import type { AuditCode, Findings, Severity } from "./report.ts";
+import { SeenVersions } from "./seen-versions.ts";
+import { type CountingObject, DELETE_MARKER, MULTIPART, VersionReader } from "./versions.ts";
 
 export interface EvidenceOptions {
   readonly ledger: LedgerName;
@@ -18,15 +23,30 @@ export interface EvidenceOptions {
   readonly hash: Hash;
   readonly verify: VerifyEd25519;
   readonly findings: Findings;
+  /** age identities, for archived receipts that are encrypted. */
+  readonly identities: readonly string[];
+  readonly hasLedger: boolean;
   /** Anchors of trees larger than this, for a part of a ledger. */
   readonly afterSize: number;
   readonly onObject: () => void;
+}
+
+/** What was found up to some size before, and is not looked at again. */
+export interface Before {
+  readonly size: number;
+  readonly anchors: Listed;
+  readonly batches: Listed;
+  /** ms; null where nothing is locked. */
+  readonly lockedUntil: number | null;
+  readonly versions: SeenVersions;
 }
 
 export interface SeenAnchor {
   readonly facts: AnchorFacts;
   /** ms, by the target's clock. */
   readonly lastModified: number;
+  readonly versionId: string;
+  readonly listed: Listed;
 }
 
 export interface SeenBatch {
@@ -36,6 +56,7 @@ export interface SeenBatch {
   /** Of the object, hex: that of its name. */
   readonly sha256: string;
   readonly bytes: Uint8Array;
+  readonly listed: Listed;
 }
 
 /** All that is signed for one size. */
@@ -45,44 +66,83 @@ export interface AnchorGroup {
   readonly anchors: readonly SeenAnchor[];
 }
 
+type Batch = Omit<SeenBatch, "name" | "listed">;
+
 export class Evidence {
   readonly #target: AnchorTarget;
   readonly #options: EvidenceOptions;
+  readonly #before: Before | null;
   readonly #prefix: string;
-  readonly #batches: Peekable<FetchedObject>;
+  readonly #anchors: VersionReader<AnchorFacts>;
+  readonly #batches: VersionReader<Batch>;
+  readonly #nextBatch: Peekable<CountingObject<Batch>>;
+  /** The receipts themselves, where they are published. */
+  readonly archive: ArchiveAudit;
+  readonly locks: Locks;
+  /** Of anchors, those that count. */
+  readonly versions: SeenVersions;
+  /** Versions listed now. */
   objects = 0;
-  /** Of the last object that counts: further versions of it can only be the same bytes. */
-  #lastName = "";
+  /** Of these, archived receipts that are not read again. */
+  archivedBefore = 0;
 
-  constructor(target: AnchorTarget, options: EvidenceOptions) {
+  constructor(target: AnchorTarget, options: EvidenceOptions, before: Before | null = null) {
     this.#target = target;
     this.#options = options;
+    this.#before = before;
     this.#prefix = objectPrefix(options.ledger);
-    this.#batches = new Peekable(fetchObjects(target, `${this.#prefix}batches/`, this.#after("batches/", options.afterSize), MAX_BATCH_BYTES));
+    this.locks = new Locks((code, message, object) => this.report("violation", code, message, object), before?.lockedUntil ?? null);
+    this.versions = before?.versions ?? new SeenVersions();
+    const { ledger, vkeys, hash, verify } = options;
+    const common = {
+      ledger, hash, locks: this.locks,
+      onVersion: () => this.#count(),
+      report: (...finding: Parameters<Evidence["report"]>) => this.report(...finding),
+    };
+    this.#anchors = new VersionReader(target, {
+      ...common, maxBytes: MAX_ANCHOR_BYTES,
+      read: (_, bytes, { name }) => verifyAnchorObject(name, bytes, ledger, vkeys, { hash, verify }),
+      onCounting: (name, { versionId, lastModified }) => {
+        if (name.kind === "anchor") this.versions.add(name.treeSize, versionId, lastModified);
+      },
+    });
+    this.#batches = new VersionReader(target, {
+      ...common, maxBytes: MAX_BATCH_BYTES, onCounting: () => undefined,
+      read: (name, bytes) => {
+        if (name.kind !== "batch") throw new VerifyError("bad_object_name", "the name is not that of a batch");
+        return { firstIndex: name.firstIndex, lastIndex: name.lastIndex, sha256: name.sha256, bytes };
+      },
+    });
+    this.#nextBatch = new Peekable(this.#batches.objects(`${this.#prefix}batches/`, this.#after("batches/"), before?.batches ?? NOTHING_LISTED));
+    this.archive = new ArchiveAudit(target, {
+      ...common, hasLedger: options.hasLedger, identities: options.identities, from: before?.size ?? options.afterSize,
+      locks: new Locks((code, message, object) => this.report("note", code, message, object)), // no anchor promises them
+    });
+  }
+
+  /** Versions that were read now. */
+  get read(): number {
+    return this.#anchors.read + this.#batches.read + this.archive.counts.objects;
   }
 
   async *anchors(): AsyncGenerator<AnchorGroup, void, undefined> {
     let group: SeenAnchor[] = [];
-    for await (const object of fetchObjects(this.#target, `${this.#prefix}anchors/`, this.#after("anchors/", this.#options.afterSize), MAX_ANCHOR_BYTES)) {
-      const seen = this.#readAnchor(object);
-      if (seen === null) continue;
-      if (group[0] !== undefined && group[0].facts.treeSize !== seen.facts.treeSize) {
+    const found = this.#anchors.objects(`${this.#prefix}anchors/`, this.#after("anchors/"), this.#before?.anchors ?? NOTHING_LISTED);
+    for await (const { value: facts, lastModified, versionId, listed } of found) {
+      if (group[0] !== undefined && group[0].facts.treeSize !== facts.treeSize) {
         yield { treeSize: group[0].facts.treeSize, anchors: group };
         group = [];
       }
-      group.push(seen);
+      group.push({ facts, lastModified, versionId, listed });
     }
     if (group[0] !== undefined) yield { treeSize: group[0].facts.treeSize, anchors: group };
   }
 
   /** The batch objects that begin before `index` and were not taken yet, in order. */
   async *batchesBefore(index: number): AsyncGenerator<SeenBatch, void, undefined> {
-    for (let object = await this.#batches.peek(); object !== null; object = await this.#batches.peek()) {
-      const name = this.#parse(object.version.name);
-      if (name?.kind === "batch" && name.firstIndex >= index) return;
-      await this.#batches.take();
-      const seen = this.#readBatch(object);
-      if (seen !== null) yield seen;
+    for (let object = await this.#nextBatch.peek(); object !== null && object.value.firstIndex < index; object = await this.#nextBatch.peek()) {
+      await this.#nextBatch.take();
+      yield { ...object.value, name: object.name, listed: object.listed };
     }
   }
 
@@ -91,18 +151,36 @@ export class Evidence {
     if (this.#options.afterSize > 0) return;
     const [anchors, batches] = [`${this.#prefix}anchors/`, `${this.#prefix}batches/`];
     const last = "\u{10ffff}"; // sorts behind every name
-    const gaps = [[undefined, anchors], [anchors + last, batches], [batches + last, this.#prefix + last]] as const;
+    const gaps = [[undefined, anchors], [anchors + last, batches], [batches + last, null]] as const;
     for (const [after, end] of gaps) {
-      for await (const { name } of this.#target.list(this.#prefix, after)) {
-        if (name >= end) break;
-        this.objects++;
-        this.#set(name, "bad_object_name", "an object of no kind that a ledger has");
+      for await (const version of this.#target.list(this.#prefix, after)) {
+        if (end !== null && version.name >= end) break;
+        if (this.archive.covers(version.name)) continue;
+        this.#count();
+        this.#beside(version);
       }
     }
   }
 
+  #beside({ name, kind, isMultipart }: TargetVersion): void {
+    if (kind === "delete_marker") this.report("interference", "delete_marker", DELETE_MARKER, name);
+    else if (kind !== "object" || !isReceipts(this.#options.ledger, name)) this.report("interference", "bad_object_name", "an object of no kind that a ledger has", name);
+    else if (isMultipart) this.report("interference", "multipart_version", MULTIPART, name);
+    else this.archivedBefore++;
+  }
+
+  /**
+   * At the end. Throws TargetError `target_denied` where nothing could be read because whoever asks may not: of single objects that
+   * is a finding, since whoever may write can store some that nobody else can read.
+   */
+  requireReadable(): void {
+    const denied = this.#anchors.denied ?? this.#batches.denied;
+    if (denied !== null && this.read === 0) throw denied;
+  }
+
   async close(): Promise<void> {
-    await this.#batches.close();
+    await this.#nextBatch.close();
+    await this.archive.close();
   }
 
   report(severity: Severity, code: AuditCode, message: string, object: string, detail: {
@@ -111,60 +189,28 @@ export class Evidence {
     this.#options.findings.add({ severity, code, message, object: { target: this.#target.name, name: object }, ...detail });
   }
 
-  #readAnchor(object: FetchedObject): SeenAnchor | null {
-    const { ledger, vkeys, hash, verify } = this.#options;
-    return this.#read(object, (bytes) => ({
-      facts: verifyAnchorObject(object.version.name, bytes, ledger, vkeys, { hash, verify }), lastModified: object.version.lastModified,
-    }));
-  }
-
-  #readBatch(object: FetchedObject): SeenBatch | null {
-    return this.#read(object, (bytes) => {
-      const { name } = object.version;
-      const parsed = verifyObjectName(name, bytes, this.#options.ledger, this.#options.hash);
-      if (parsed.kind !== "batch") throw new VerifyError("bad_object_name", "the name is not that of a batch");
-      return { name, firstIndex: parsed.firstIndex, lastIndex: parsed.lastIndex, sha256: parsed.sha256, bytes };
-    });
-  }
-
-  #read<T>({ version, bytes, failure }: FetchedObject, read: (bytes: Uint8Array) => T): T | null {
-    const { name } = version;
+  #count(): void {
     this.objects++;
     this.#options.onObject();
-    if (bytes === null) {
-      this.#set(name, this.#parse(name) === null ? "bad_object_name" : "name_mismatch", `the object is not one of this ledger's: ${failure}`);
-      return null;
-    }
-    try {
-      const seen = read(bytes);
-      if (name !== this.#lastName) {
-        this.#lastName = name;
-        return seen;
-      }
-      this.report("note", "duplicate_object", "the object is there in several versions with the same bytes", name);
-    } catch (error) {
-      const { code, message, expected, found } = asVerifyError(error);
-      const isDamaged = code === "name_mismatch";
-      this.#set(name, code, isDamaged ? "the object was changed or never was what its name says: it does not count" : `the object does not count: ${message}`,
-        expected, isDamaged ? toHex(this.#options.hash.sha256(bytes)) : found);
-    }
-    return null;
-  }
-
-  #set(name: string, code: AuditCode, message: string, expected?: string, found?: string): void {
-    this.report("interference", code, message, name, { expected, found });
-  }
-
-  #parse(name: string): ObjectName | null {
-    try {
-      return parseObjectName(this.#options.ledger, name);
-    } catch {
-      return null;
-    }
   }
 
   /** What sorts before the first object of interest. Batches begin where an anchor's tree ends. */
-  #after(folder: string, size: number): string | undefined {
-    return size === 0 ? undefined : `${this.#prefix}${folder}${String(folder === "anchors/" ? size + 1 : size).padStart(20, "0")}`;
+  #after(folder: "anchors/" | "batches/"): string | undefined {
+    const size = this.#before?.size ?? this.#options.afterSize;
+    return size === 0 ? undefined : endOfFirst(this.#prefix, folder, size);
+  }
+}
+
+/** Sorts behind every anchor of a tree of at most `size` receipts, or every batch that begins below `size`; and before all others. */
+export function endOfFirst(prefix: string, folder: "anchors/" | "batches/", size: number): string {
+  return `${prefix}${folder}${String(folder === "anchors/" ? size + 1 : size).padStart(20, "0")}`;
+}
+
+function isReceipts(ledger: LedgerName, name: string): boolean {
+  try {
+    return parseObjectName(ledger, name).kind === "receipts";
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
   }
 }

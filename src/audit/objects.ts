@@ -1,47 +1,68 @@
 /** Reading the objects of a target: listed in order, some fetched ahead, so that a far-away target is not asked one by one. */
 import { setTimeout as delay } from "node:timers/promises";
-import { type AnchorTarget, TargetError, type TargetVersion } from "../anchor/target.ts";
+import { type AnchorTarget, type StoredObject, TargetError, type TargetVersion } from "../anchor/target.ts";
 import { entryOf } from "../format/entries.ts";
 import { MAX_TLOG_PROOF_BYTES } from "../format/tlog-proof.ts";
+import type { AuditCode } from "./report.ts";
 
-/** One version of an object, and its bytes; null where they are not there or more than such an object can have. */
-export interface FetchedObject {
+/** Why a version does not count, before or after its bytes are read. */
+export interface Refusal {
+  readonly code: AuditCode;
+  readonly message: string;
+  /** It is there, and whoever asks may not read it: of every object, it is no finding but a missing permission. */
+  readonly denied?: TargetError;
+}
+
+/** One version of an object, and what is stored; or why that was not read. */
+export interface FetchedVersion {
   readonly version: TargetVersion;
-  readonly bytes: Uint8Array | null;
-  /** Why not, in words. */
-  readonly failure: string | null;
+  readonly stored: StoredObject | Refusal;
 }
 
 export const MAX_ANCHOR_BYTES = MAX_TLOG_PROOF_BYTES;
 /** 65,536 entries, each behind its length. */
 export const MAX_BATCH_BYTES = 65_536 * (2 + entryOf(new Uint8Array(32)).length);
 
-/** Objects; of the largest batches, 9 MB. */
-const AHEAD = 4;
+/** Fetched at once: so many versions, and so many bytes, of which one version may have more. */
+const AHEAD = 32;
+const AHEAD_BYTES = 8 << 20;
 const ATTEMPTS = 3;
 const RETRY_MS = 200;
 
-/** Every version below `prefix` after `after`, with its bytes, in the order of names. Throws TargetError `target_unavailable`. */
-export async function* fetchObjects(target: AnchorTarget, prefix: string, after: string | undefined, maxBytes: number): AsyncGenerator<FetchedObject, void, undefined> {
-  const ahead: Promise<FetchedObject>[] = [];
-  for await (const version of target.list(prefix, after)) {
-    const fetched = fetchObject(target, version, maxBytes);
+/** The versions in their order, each with what is stored unless `refuse` has something against it. Throws TargetError `target_unavailable`. */
+export async function* fetchVersions(
+  target: AnchorTarget, versions: AsyncIterable<TargetVersion>, maxBytes: number, refuse: (version: TargetVersion) => Refusal | null,
+): AsyncGenerator<FetchedVersion, void, undefined> {
+  const ahead: { readonly fetched: Promise<FetchedVersion>; readonly size: number }[] = [];
+  let bytes = 0;
+  const isFull = (more: number): boolean => ahead.length >= AHEAD || (ahead.length > 0 && bytes + more > AHEAD_BYTES);
+  const next = (): Promise<FetchedVersion> => {
+    const { fetched, size } = ahead.shift()!;
+    bytes -= size;
+    return fetched;
+  };
+  for await (const version of versions) {
+    const refusal = refuse(version);
+    const size = refusal === null ? Math.min(version.size, maxBytes) : 0;
+    while (isFull(size)) yield await next();
+    const fetched = refusal === null ? fetchVersion(target, version, maxBytes) : Promise.resolve({ version, stored: refusal });
     fetched.catch(() => undefined); // is heard of in its turn
-    ahead.push(fetched);
-    if (ahead.length >= AHEAD) yield await ahead.shift()!;
+    ahead.push({ fetched, size });
+    bytes += size;
   }
-  for (const fetched of ahead) yield await fetched;
+  while (ahead.length > 0) yield await next();
 }
 
-async function fetchObject(target: AnchorTarget, version: TargetVersion, maxBytes: number): Promise<FetchedObject> {
-  if (version.size < 0) return { version, bytes: null, failure: "it is not a file" };
-  if (version.size > maxBytes) return { version, bytes: null, failure: `it has ${version.size} bytes; such objects have at most ${maxBytes}` };
+export async function fetchVersion(target: AnchorTarget, version: TargetVersion, maxBytes: number): Promise<FetchedVersion> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return { version, bytes: await target.get(version, maxBytes), failure: null };
+      return { version, stored: await target.get(version, maxBytes) };
     } catch (error) {
       if (!(error instanceof TargetError)) throw error;
-      if (error.code !== "target_unavailable") return { version, bytes: null, failure: error.message };
+      if (error.code !== "target_unavailable") {
+        const stored: Refusal = { code: "unreadable_object", message: `the object is listed and cannot be read: ${error.message}` };
+        return { version, stored: error.code === "target_denied" ? { ...stored, denied: error } : stored };
+      }
       if (attempt === ATTEMPTS) throw error;
       await delay(RETRY_MS * attempt);
     }

@@ -1,4 +1,6 @@
 /** What an audit says: one sentence, an exit code, and findings, each naming what is wrong where. */
+import type { Freshness } from "./freshness.ts";
+import type { ArchiveCounts } from "./archive.ts";
 import type { VerifyErrorCode } from "../verify/errors.ts";
 
 /**
@@ -25,13 +27,27 @@ export type AuditCode =
   | "organization_mismatch"
   | "anchor_row_mismatch"
   | "tree_mismatch"
-  // targets
+  // targets, their versions and locks
   | "duplicate_object"
+  | "delete_marker"
+  | "multipart_version"
+  | "unreadable_object"
+  | "lock_missing"
+  | "retention_short"
+  | "version_missing"
+  | "version_changed"
+  | "observed_mismatch"
+  | "read_in_full"
   | "unanchored_batch"
+  | "archive_mismatch"
+  | "unanchored_receipts"
+  | "not_archived"
   | "anchor_missing"
   | "not_published_yet"
   | "newer_than_audit"
   | "anchor_late"
+  | "published_late"
+  | "idle"
   | "stopped"
   | "recorded_after_anchor"
   | "recorded_before_observed"
@@ -81,14 +97,34 @@ export interface OpenFinding extends Omit<Finding, "changedAfter"> {
 
 export interface TargetCounts {
   readonly target: string;
+  readonly state: Freshness;
+  /** Versions that are listed, of everything below the ledger's prefix. */
   readonly objects: number;
+  /** Versions whose bytes were read by this audit. */
+  readonly read: number;
   readonly anchors: number;
   readonly batches: number;
+  /** Archived receipts; `before`: objects of batches that are not looked at again. */
+  readonly archive: ArchiveCounts & { readonly before: number };
+  /** Of all these, what was not read again, because it is listed as at an earlier audit; null: everything was read. */
+  readonly remembered: Remembered | null;
+  /** When the first lock on an anchor or batch ends, RFC 3339; null where nothing is locked. */
+  readonly lockedUntil: string | null;
   /** Tree size of the newest anchor that counts, 0 if there is none. */
   readonly newestSize: number;
   /** RFC 3339 */
   readonly newestTime: string | null;
   readonly nextAnchorBy: string | null;
+}
+
+export interface Remembered {
+  /** When they were read, RFC 3339. */
+  readonly since: string;
+  readonly anchors: number;
+  readonly batches: number;
+  readonly versions: number;
+  /** Of the versions, those that were read and checked again: the newest anchor, and some chosen by chance. */
+  readonly readAgain: number;
 }
 
 export interface AuditReport {

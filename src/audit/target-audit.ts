@@ -1,131 +1,193 @@
 /**
  * One target: its complete listing, by itself and against the ledger (docs/FORMAT.md sections 13.3 and 13.4). With the ledger gone,
- * the anchors and batch objects are checked alone.
+ * the anchors and batch objects are checked alone. What an earlier audit has read and cannot have changed is not read again.
  */
 import type { AnchorTarget } from "../anchor/target.ts";
-import { equal, toHex } from "../format/bytes.ts";
+import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
-import { parseEntries } from "../format/entries.ts";
-import { FormatError } from "../format/errors.ts";
-import type { Observed } from "../format/fields.ts";
-import { entryOf } from "../format/entries.ts";
+import { count, receiptRange } from "../format/count.ts";
+import { entryOf, parseEntries } from "../format/entries.ts";
 import { leafHash } from "../format/merkle.ts";
 import { formatObjectName } from "../format/names.ts";
 import { formatTime } from "../format/time.ts";
 import { AnchorWalk, batchRoot } from "../verify/anchors.ts";
+import { AgainstLedger, type Joined, receiptHashes } from "./against-ledger.ts";
 import { type AnchorGroup, Evidence, type EvidenceOptions, type SeenAnchor, type SeenBatch } from "./evidence.ts";
-import type { LedgerView } from "./ledger-view.ts";
-import type { OpenFinding, TargetCounts } from "./report.ts";
-import type { Times } from "./times.ts";
-import type { Trail } from "./trail.ts";
+import { Delays, freshnessOf } from "./freshness.ts";
+import { Lineage } from "./lineage.ts";
+import { type Listed, NOTHING_LISTED } from "./listed.ts";
+import { Recall, type Recalled } from "./recall.ts";
+import type { TargetRecord } from "./record.ts";
+import type { TargetCounts } from "./report.ts";
 
 export interface TargetAuditOptions extends EvidenceOptions {
   /** The ledger that was audited before, or null: the target is checked alone. */
-  readonly joined: {
-    readonly trail: Trail;
-    readonly times: Times;
-    readonly view: LedgerView;
-    /** Receipts that were audited. */
-    readonly size: number;
-    /** Of a part, anchors beyond its end are expected. */
-    readonly isPart: boolean;
-    readonly clockSteps: number;
-    /** The newest anchor that the ledger saw confirmed here. */
-    readonly observed: Observed | undefined;
-  } | null;
+  readonly joined: Joined | null;
+  /** What an earlier audit has read here. */
+  readonly since: { readonly record: TargetRecord; readonly madeAt: string; readonly sample: number } | null;
   /** ms */
   readonly now: number;
   /** ms that an anchor may be late. */
   readonly grace: number;
 }
 
-export class TargetAudit {
+export interface TargetSeen {
+  readonly counts: TargetCounts;
+  /** For an audit later on; null where the target's objects are under no lock, or none counts. */
+  readonly record: TargetRecord | null;
+  /** What could not be compared. */
+  readonly notChecked: readonly string[];
+}
+
+/** Throws TargetError `target_unavailable`, `target_denied`. */
+export async function auditTarget(target: AnchorTarget, options: TargetAuditOptions): Promise<TargetSeen> {
+  const { since, joined, now } = options;
+  const recalled = since === null ? null : await new Recall(target, {
+    ...options, record: since.record, since: since.madeAt, sample: since.sample, now, view: joined?.view ?? null,
+  }).run();
+  return new TargetAudit(target, options, recalled).run();
+}
+
+/** Two pasts in one listing are neither linked nor in order: what follows from that. */
+const OF_A_FORK: ReadonlySet<string> = new Set(["anchor_link_mismatch", "epoch_mismatch", "log_root_mismatch", "batch_missing"]);
+
+class TargetAudit {
   readonly #target: AnchorTarget;
   readonly #options: TargetAuditOptions;
+  readonly #recalled: Recalled | null;
   readonly #evidence: Evidence;
+  readonly #lineage: Lineage;
+  readonly #ledger: AgainstLedger | null;
   /** For a target alone. */
   readonly #walk: AnchorWalk;
-  /** By place in the trail: is there an anchor of this size? */
-  readonly #present: Uint8Array;
-  #newest: SeenAnchor | null = null;
+  readonly #delays: Delays;
+  #newest: SeenAnchor | null;
   #anchors = 0;
   #batches = 0;
-  #newer = 0;
-  #isOther = false;
+  /** Up to the newest anchor and batch that count. */
+  #listedAnchors: Listed;
+  #listedBatches: Listed;
 
-  constructor(target: AnchorTarget, options: TargetAuditOptions) {
+  constructor(target: AnchorTarget, options: TargetAuditOptions, recalled: Recalled | null) {
     this.#target = target;
     this.#options = options;
-    this.#evidence = new Evidence(target, options);
-    this.#walk = new AnchorWalk({ hash: options.hash });
-    this.#present = new Uint8Array(options.joined?.trail.length ?? 0);
+    this.#recalled = recalled;
+    const newest = recalled?.newest ?? null;
+    this.#newest = newest;
+    this.#listedAnchors = recalled?.before.anchors ?? NOTHING_LISTED;
+    this.#listedBatches = recalled?.before.batches ?? NOTHING_LISTED;
+    this.#evidence = new Evidence(target, options, recalled?.before);
+    const group = newest === null ? null : { treeSize: newest.facts.treeSize, anchors: [newest] };
+    this.#lineage = new Lineage(this.#evidence, target.trustedTime ? target.name : null, group);
+    this.#ledger = options.joined === null ? null : new AgainstLedger(target.name, options.joined, this.#evidence, options.findings);
+    if (newest !== null) this.#ledger?.remember(newest);
+    this.#walk = new AnchorWalk({ hash: options.hash, after: newest?.facts });
+    this.#delays = new Delays(options.grace);
+    if (newest !== null) this.#delays.add(newest.facts, newest.lastModified);
   }
 
-  /** Throws TargetError `target_unavailable`. */
-  async run(): Promise<TargetCounts> {
+  async run(): Promise<TargetSeen> {
     try {
       for await (const group of this.#evidence.anchors()) await this.#group(group);
       for await (const batch of this.#evidence.batchesBefore(Number.POSITIVE_INFINITY)) this.#unanchored(batch);
+      await this.#evidence.archive.finish(this.#newest?.facts.treeSize ?? 0);
       await this.#evidence.lookBeside();
     } finally {
       await this.#evidence.close();
     }
-    if (this.#options.joined !== null) this.#reportMissing(this.#options.joined);
-    this.#reportAge();
-    return this.#counts();
+    this.#evidence.requireReadable();
+    const { joined, ledger, findings, now, grace } = this.#options;
+    if (joined?.observed !== undefined) this.#lineage.compare(joined.observed, objectOf(this.#newest, this.#target.name), joined.size - 1);
+    const newest = this.#newest?.facts ?? null;
+    const unpublished = this.#ledger?.finish(ledger, newest?.treeSize ?? 0) ?? null;
+    const { state, findings: found } = freshnessOf({
+      target: this.#target.name, newest, isForked: this.#lineage.isForked, unpublished, now, grace, isOwing: joined === null || joined.trail.length > 0,
+    });
+    for (const finding of found) findings.add(finding);
+    const late = this.#target.trustedTime ? this.#delays.finding(this.#target.name) : null;
+    if (late !== null) findings.add(late);
+    return { counts: this.#counts(state), record: this.#record(), notChecked: this.#notChecked() };
+  }
+
+  #notChecked(): string[] {
+    const { name } = this.#target;
+    const others = this.#lineage.otherNames;
+    if (others.length === 0) return [];
+    return [`the versions at ${name} against those that anchor receipts saw: they name ${others.join(", ")}, and nothing at ${name}; is it one of these?`];
   }
 
   /** Everything signed for one size: one of them counts, the first with the ledger's root. */
-  async #group({ treeSize, anchors }: AnchorGroup): Promise<void> {
-    const { joined } = this.#options;
-    const place = joined?.trail.indexOf(treeSize) ?? -1;
-    const root = place === -1 ? null : joined!.trail.at(place).root;
+  async #group(group: AnchorGroup): Promise<void> {
+    const { treeSize, anchors } = group;
+    const place = this.#ledger?.arrive(treeSize) ?? -1;
+    const root = this.#ledger?.rootAt(place) ?? null;
     const counting = anchors.find(({ facts }) => root !== null && equal(facts.root, root)) ?? anchors[0]!;
-    this.#reportOthers(anchors, counting);
-    if (place !== -1) this.#present[place] = 1;
-    if (counting.facts.treeSize > (this.#newest?.facts.treeSize ?? 0)) this.#newest = counting;
+    this.#compareRecord(group);
+    this.#lineage.step(group, counting);
+    this.#newest = counting;
+    this.#delays.add(counting.facts, counting.lastModified);
     this.#anchors++;
+    this.#listedAnchors = anchors.at(-1)!.listed;
     for await (const batch of this.#evidence.batchesBefore(counting.facts.details.batch.first_index)) this.#unanchored(batch);
     const batch = await this.#batchOf(counting, place);
-    if (joined === null) this.#walkOn(counting, batch);
-    else await this.#compare(counting, place, batch);
+    const { first_index: first, count: receipts } = counting.facts.details.batch;
+    await this.#evidence.archive.batch(first, receipts, batch !== null && this.#fits(batch, counting) ? batch.bytes : null);
+    if (this.#ledger === null) this.#walkOn(counting, batch);
+    else this.#ledger.compare(counting, place, batch);
   }
 
-  #reportOthers(anchors: readonly SeenAnchor[], counting: SeenAnchor): void {
-    for (const { facts } of anchors) {
-      if (facts === counting.facts) continue;
-      if (equal(facts.root, counting.facts.root)) {
-        this.#evidence.report("note", "duplicate_object", `a second anchor object for the tree of ${facts.treeSize} receipts, with the same root`, facts.name);
-        continue;
-      }
-      this.#evidence.report("violation", "fork",
-        `two roots are signed for the tree of ${facts.treeSize} receipts: the key has signed another past (keep both objects as evidence)`, facts.name,
-        { expected: hashText(counting.facts.root), found: hashText(facts.root), logIndex: facts.treeSize - 1 });
-    }
+  /** Where everything is read again, what the record says of its newest anchor must hold still. */
+  #compareRecord({ treeSize, anchors }: AnchorGroup): void {
+    const { since } = this.#options;
+    if (since === null || since.record.newest.tree_size !== treeSize) return;
+    const { root, name } = since.record.newest;
+    const roots = anchors.map(({ facts }) => hashText(facts.root));
+    if (roots.includes(root)) return;
+    this.#evidence.report("violation", "fork",
+      `another root is signed for the tree of ${count(treeSize, "receipt")} than at the audit of ${since.madeAt}: the past was rewritten`, name, { expected: root, found: roots[0], logIndex: treeSize - 1 });
   }
 
-  /** The batch object that belongs to the anchor; others in its place are interference. */
+  /** The batch object that belongs to the anchor; others in its place are interference, of which anybody can make any number. */
   async #batchOf(seen: SeenAnchor, place: number): Promise<SeenBatch | null> {
     const { batch } = seen.facts.details;
-    const candidates: SeenBatch[] = [];
-    for await (const candidate of this.#evidence.batchesBefore(batch.first_index + 1)) candidates.push(candidate);
-    const expected = place === -1 ? null : this.#options.joined!.trail.at(place).entries;
-    const hex = expected === null ? null : toHex(expected);
-    const last = batch.first_index + batch.count - 1;
-    // alone, the one candidate is judged by the walk
-    const only = this.#options.joined === null && candidates.length === 1 && candidates[0]!.lastIndex === last ? candidates[0] : undefined;
-    const right = batch.count === 0 ? undefined : only ?? candidates.find(({ sha256, lastIndex }) => sha256 === hex && lastIndex === last) ?? candidates.find((candidate) => this.#fits(candidate, seen));
-    for (const candidate of candidates) if (candidate !== right) this.#unanchored(candidate);
-    if (right !== undefined) this.#batches++;
-    else if (batch.count > 0 && this.#options.joined !== null) this.#reportNoBatch(seen, hex);
-    return right ?? null;
+    const hex = this.#ledger?.entriesAt(place) ?? null;
+    let first: SeenBatch | null = null;
+    let right: SeenBatch | null = null;
+    let isOnly = true;
+    for await (const candidate of this.#evidence.batchesBefore(batch.first_index + 1)) {
+      this.#listedBatches = candidate.listed;
+      if (first === null) {
+        first = candidate;
+        continue;
+      }
+      if (isOnly) right = this.#choose(first, right, seen, hex);
+      isOnly = false;
+      right = this.#choose(candidate, right, seen, hex);
+    }
+    if (first !== null && isOnly) {
+      // alone, the one candidate is judged by the walk
+      const isJudgedLater = this.#ledger === null && first.lastIndex === batch.first_index + batch.count - 1;
+      right = isJudgedLater ? first : this.#choose(first, right, seen, hex);
+    }
+    if (right !== null) this.#batches++;
+    else if (batch.count > 0 && this.#ledger !== null) this.#reportNoBatch(seen, hex);
+    return right;
+  }
+
+  /** The one that is right, if any is by now. */
+  #choose(candidate: SeenBatch, right: SeenBatch | null, seen: SeenAnchor, hex: string | null): SeenBatch | null {
+    const { first_index: first, count: batched } = seen.facts.details.batch;
+    const isOfPlace = candidate.firstIndex === first && candidate.lastIndex === first + batched - 1;
+    if (right === null && isOfPlace && (candidate.sha256 === hex || this.#fits(candidate, seen))) return candidate;
+    this.#unanchored(candidate);
+    return right;
   }
 
   #fits({ firstIndex, lastIndex, bytes }: SeenBatch, { facts }: SeenAnchor): boolean {
-    const { first_index, count, root } = facts.details.batch;
-    if (firstIndex !== first_index || lastIndex !== first_index + count - 1) return false;
+    const { first_index, count: batched, root } = facts.details.batch;
+    if (firstIndex !== first_index || lastIndex !== first_index + batched - 1) return false;
     const hashes = receiptHashes(bytes);
-    return hashes?.length === count && hashText(this.#root(hashes)) === root;
+    return hashes?.length === batched && hashText(this.#root(hashes)) === root;
   }
 
   #root(hashes: readonly Uint8Array[]): Uint8Array {
@@ -134,152 +196,73 @@ export class TargetAudit {
   }
 
   #reportNoBatch({ facts }: SeenAnchor, sha256: string | null): void {
-    const { first_index: firstIndex, count, root } = facts.details.batch;
-    const name = formatObjectName(this.#options.ledger, { kind: "batch", firstIndex, lastIndex: firstIndex + count - 1, sha256: sha256 ?? "0".repeat(64) });
-    this.#evidence.report("violation", "batch_missing", `the batch object of the receipts ${firstIndex} to ${firstIndex + count - 1} is not there`,
+    const { first_index: firstIndex, count: batched, root } = facts.details.batch;
+    if (this.#lineage.isForked) {
+      this.#options.findings.addConsequence("batch_missing");
+      return;
+    }
+    const lastIndex = firstIndex + batched - 1;
+    const name = formatObjectName(this.#options.ledger, { kind: "batch", firstIndex, lastIndex, sha256: sha256 ?? "0".repeat(64) });
+    this.#evidence.report("violation", "batch_missing", `the batch object of ${receiptRange(firstIndex, lastIndex)} is not there`,
       sha256 === null ? facts.name : name, { expected: `entries with the root ${root}`, found: "nothing" });
   }
 
-  #unanchored({ name, firstIndex, sha256 }: SeenBatch): void {
-    const { trail } = this.#options.joined ?? {};
-    const owner = trail?.indexFrom(firstIndex + 1) ?? -1;
-    if (trail !== undefined && owner < trail.length && this.#present[owner] === 0) {
-      const { firstIndex: first, entries } = trail.at(owner);
-      if (first === firstIndex && entries !== null && toHex(entries) === sha256) return; // its anchor is missing, which is said
-    }
+  #unanchored(batch: SeenBatch): void {
+    if (this.#ledger?.isOfMissing(batch) === true) return;
     // a batch object is published before its anchor
-    const isAhead = firstIndex >= (this.#newest?.facts.treeSize ?? 0);
+    const isAhead = batch.firstIndex >= (this.#newest?.facts.treeSize ?? 0);
     this.#evidence.report(isAhead ? "note" : "interference", "unanchored_batch",
-      isAhead ? "a batch object without an anchor yet" : "a batch object that no anchor names: it does not count", name);
+      isAhead ? "a batch object without an anchor yet" : "a batch object that is not that of the anchor in its place: it does not count", batch.name);
   }
 
   #walkOn({ facts }: SeenAnchor, batch: SeenBatch | null): void {
     for (const error of this.#walk.step(facts, () => (batch === null ? null : parseEntries(batch.bytes)))) {
-      const isOfBatch = error.code === "batch_root_mismatch" || error.code === "bad_entries";
-      this.#evidence.report("violation", error.code, error.message, isOfBatch && batch !== null ? batch.name : facts.name, {
-        expected: error.expected, found: error.found, logIndex: facts.treeSize - 1,
-      });
-    }
-  }
-
-  async #compare(seen: SeenAnchor, place: number, batch: SeenBatch | null): Promise<void> {
-    const { trail, times, view, size, clockSteps } = this.#options.joined!;
-    const { facts, lastModified } = seen;
-    if (place !== -1) {
-      const anchor = trail.at(place);
-      if (equal(anchor.root, facts.root)) {
-        trail.publish(place, lastModified, this.#target.name);
-        times.published(anchor.latest, anchor.latestIndex, lastModified, this.#target.name, clockSteps);
-        return;
-      }
-      trail.publish(place, lastModified, this.#target.name); // what it shows, it showed then
-    } else if (facts.treeSize > size) {
-      this.#newer++;
-    }
-    const error = view.compare(facts);
-    if (error?.code === "ledger_behind") {
-      this.#evidence.report("violation", "ledger_behind",
-        "more receipts are anchored than the ledger has: it was cut or restored from a backup", facts.name,
-        { expected: error.expected, found: error.found, logIndex: size });
-    } else if (error !== null || place !== -1) {
-      this.#reportOther(seen, batch, view);
-    }
-  }
-
-  /** The ledger is not what was anchored. Once it is not, it never is again: the first anchor tells where it begins. */
-  #reportOther(seen: SeenAnchor, batch: SeenBatch | null, view: LedgerView): void {
-    if (this.#isOther) {
-      this.#options.findings.addConsequence("log_root_mismatch");
-      return;
-    }
-    this.#isOther = true;
-    const { facts } = seen;
-    const { first_index: first, count } = facts.details.batch;
-    const anchored = [...(batch === null ? [] : receiptHashes(batch.bytes) ?? []), ...(batch === null && count > 0 ? [] : [facts.receiptHash])];
-    const difference = view.firstDifference(first, anchored);
-    const object = { target: this.#target.name, name: facts.name };
-    const base = { severity: "violation", code: "log_root_mismatch", object } as const;
-    if (difference === null) {
-      this.#add({
-        ...base, logIndex: first, lastIndex: facts.treeSize - 1, expected: hashText(facts.root), found: "another root",
-        message: `the first ${facts.treeSize} receipts are not those that were anchored; the batch of receipts ${first} to ${facts.treeSize - 2} is the first that differs`,
-      }, seen);
-      return;
-    }
-    const { logIndex, receipt, expected, found, differing } = difference;
-    this.#add({
-      ...base, logIndex, ...receipt, expected: hashText(expected), found: found === null ? "nothing" : hashText(found),
-      message: `the receipt is not the one that was anchored: the batch of receipts ${first} to ${facts.treeSize - 2} is the first that differs, in ${differing} of ${anchored.length} receipts`,
-    }, seen);
-  }
-
-  /** Where the ledger's own audit has said it already, this only follows. */
-  #add(finding: OpenFinding, { facts, lastModified }: SeenAnchor): void {
-    const { findings } = this.#options;
-    const isKnown = findings.kept.some(({ severity, logIndex, lastIndex, code }) => severity === "violation" && code !== "log_root_mismatch"
-      && logIndex !== undefined && finding.logIndex !== undefined && logIndex <= (finding.lastIndex ?? finding.logIndex) && (lastIndex ?? logIndex) >= finding.logIndex);
-    if (isKnown) {
-      findings.addConsequence(finding.code);
-      return;
-    }
-    findings.add({ ...finding, changedAfter: { treeSize: facts.treeSize, time: formatTime(lastModified), target: this.#target.name } });
-  }
-
-  #reportMissing({ trail, observed, isPart }: NonNullable<TargetAuditOptions["joined"]>): void {
-    const confirmed = Math.max(observed?.tree_size ?? 0, this.#newest?.facts.treeSize ?? 0);
-    let unpublished = 0;
-    for (let i = 0; i < trail.length; i++) {
-      if (this.#present[i] === 1) continue;
-      const { treeSize } = trail.at(i);
-      if (treeSize > confirmed) {
-        unpublished++;
+      const { code, message, expected, found } = error;
+      if (this.#lineage.isForked && OF_A_FORK.has(code)) {
+        this.#options.findings.addConsequence(code);
         continue;
       }
-      const name = formatObjectName(this.#options.ledger, { kind: "anchor", treeSize, sha256: "0".repeat(64) });
-      this.#evidence.report("violation", "anchor_missing", `the anchor of the first ${treeSize} receipts was published here and is not there any more`,
-        name.replace(/0{64}/, "…"), { logIndex: treeSize - 1, expected: "an anchor object", found: "nothing that counts" });
-    }
-    if (unpublished > 0) this.#note("not_published_yet", `${unpublished} of the ledger's newest anchors are not at ${this.#target.name} yet`);
-    if (this.#newer > 0 && !isPart) this.#note("newer_than_audit", `${this.#newer} anchors at ${this.#target.name} are newer than the part of the ledger that was audited`);
-  }
-
-  #reportAge(): void {
-    const { now, grace, joined } = this.#options;
-    const { name } = this.#target;
-    if (this.#newest === null) {
-      const isOwing = joined === null || joined.trail.length > 0;
-      if (isOwing) this.#options.findings.add({ severity: "violation", code: "anchor_missing", message: `no anchor of this ledger is at ${name}` });
-      return;
-    }
-    const { facts } = this.#newest;
-    const by = facts.details.next_anchor_by;
-    if (by === null) {
-      this.#note("stopped", `${name}: the ledger was stopped in order at ${facts.receipt.recorded_at}; nothing was promised after that`);
-    } else if (now > Date.parse(by) + grace) {
-      this.#evidence.report("violation", "anchor_late", `${name} has had no anchor since ${facts.receipt.recorded_at}: the next one was promised for ${by}`,
-        facts.name, { expected: `an anchor by ${by}`, found: `none at ${formatTime(now)}` });
+      const isOfBatch = code === "batch_root_mismatch" || code === "bad_entries";
+      this.#evidence.report("violation", code, message, isOfBatch && batch !== null ? batch.name : facts.name, { expected, found, logIndex: facts.treeSize - 1 });
     }
   }
 
-  #note(code: "stopped" | "not_published_yet" | "newer_than_audit", message: string): void {
-    this.#options.findings.add({ severity: "note", code, message });
-  }
-
-  #counts(): TargetCounts {
+  #counts(state: TargetCounts["state"]): TargetCounts {
     const newest = this.#newest;
+    const { objects, read, archive, archivedBefore, locks } = this.#evidence;
+    const recalled = this.#recalled;
     return {
-      target: this.#target.name, objects: this.#evidence.objects, anchors: this.#anchors, batches: this.#batches,
+      target: this.#target.name,
+      state,
+      objects: objects + (recalled?.versions ?? 0),
+      read: read + (recalled?.readAgain ?? 0),
+      anchors: this.#anchors + (recalled?.anchors ?? 0),
+      batches: this.#batches + (recalled?.batches ?? 0),
+      archive: { ...archive.counts, before: archivedBefore },
+      remembered: recalled === null ? null : {
+        since: this.#options.since!.madeAt, anchors: recalled.anchors, batches: recalled.batches, versions: recalled.versions, readAgain: recalled.readAgain,
+      },
+      lockedUntil: locks.until === null ? null : formatTime(locks.until),
       newestSize: newest?.facts.treeSize ?? 0, newestTime: newest === null ? null : formatTime(newest.lastModified),
       nextAnchorBy: newest?.facts.details.next_anchor_by ?? null,
     };
   }
+
+  #record(): TargetRecord | null {
+    const newest = this.#newest;
+    const { until } = this.#evidence.locks;
+    if (newest === null || this.#target.retain === null || until === null || this.#options.afterSize > 0) return null;
+    const { facts, lastModified, versionId } = newest;
+    return {
+      target: this.#target.name,
+      newest: { name: facts.name, version_id: versionId, last_modified: formatTime(lastModified), tree_size: facts.treeSize, root: hashText(facts.root) },
+      anchors: { objects: this.#anchors + (this.#recalled?.anchors ?? 0), ...this.#listedAnchors },
+      batches: { objects: this.#batches + (this.#recalled?.batches ?? 0), ...this.#listedBatches },
+      locked_until: formatTime(until),
+    };
+  }
 }
 
-function receiptHashes(bytes: Uint8Array): Uint8Array[] | null {
-  try {
-    return parseEntries(bytes);
-  } catch (error) {
-    if (error instanceof FormatError) return null;
-    throw error;
-  }
+function objectOf(newest: SeenAnchor | null, target: string): string {
+  return newest?.facts.name ?? target;
 }

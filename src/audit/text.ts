@@ -1,4 +1,5 @@
 /** A report for people: the verdict first, then what is wrong, then what the verdict does not cover. */
+import { count } from "../format/count.ts";
 import type { AuditReport, Finding } from "./report.ts";
 import { subjectOf } from "./verdict.ts";
 
@@ -11,27 +12,34 @@ export function formatReport(report: AuditReport): string {
   const lines = [report.sentence, ""];
   const wrong = findings.filter(({ severity }) => severity !== "note");
   for (const finding of wrong.slice(0, MAX_PRINTED)) lines.push(...formatFinding(finding));
-  const all = Object.values(report.findingCounts).reduce((sum, count) => sum + count, 0);
+  const all = Object.values(report.findingCounts).reduce((sum, n) => sum + n, 0);
   const notes = findings.filter(({ severity }) => severity === "note");
   if (wrong.length > MAX_PRINTED || all > findings.length) {
-    lines.push(`  … ${all - notes.length} findings in all: ${Object.entries(report.findingCounts).map(([code, count]) => `${code} ${count}`).join(", ")}`);
+    lines.push(`  … ${all - notes.length} findings in all: ${Object.entries(report.findingCounts).map(([code, n]) => `${code} ${n}`).join(", ")}`);
   }
   const consequences = Object.entries(report.consequences);
-  if (consequences.length > 0) lines.push(`Follows from these: ${consequences.map(([code, count]) => `${code} ${count}`).join(", ")}.`);
+  if (consequences.length > 0) lines.push(`Follows from these: ${consequences.map(([code, n]) => `${code} ${n}`).join(", ")}.`);
   if (wrong.length > 0) lines.push("");
   lines.push(...notes.map(({ message }) => `Note: ${message}.`));
   lines.push(...failedToCheck.map((what) => `Could not check ${what}.`));
   if (notChecked.length > 0) lines.push("Not checked:", ...notChecked.map((what) => `  - ${what}`));
   if (report.scope.ledger) {
-    lines.push(`Ledger ${report.ledger.origin} ${report.ledger.ledgerId}: ${counts.receipts} receipts of ${counts.organizations} organizations, ${counts.batches} batches, ${counts.pending} pending.`);
+    lines.push(`Ledger ${report.ledger.origin} ${report.ledger.ledgerId}: ${count(counts.receipts, "receipt")} of ${count(counts.organizations, "organization")}, ${count(counts.batches, "batch", "batches")}, ${count(counts.pending)} pending.`);
   } else {
     lines.push(`Ledger ${report.ledger.origin} ${report.ledger.ledgerId}: not read.`);
   }
   for (const target of counts.targets) {
-    const newest = target.newestTime === null ? "none" : `newest of ${target.newestSize} receipts at ${target.newestTime}`;
-    lines.push(`Target ${target.target}: ${target.anchors} anchors, ${target.batches} batches; ${newest}.`);
+    const newest = target.newestTime === null ? "none" : `newest of ${count(target.newestSize, "receipt")} at ${target.newestTime}`;
+    const locked = target.lockedUntil === null ? "" : `; locked until ${target.lockedUntil} or later`;
+    lines.push(`Target ${target.target}: ${count(target.anchors, "anchor")}, ${count(target.batches, "batch", "batches")}; ${newest}${locked}.`);
+    const { archive } = target;
+    if (archive.objects > 0) lines.push(`  Archive: ${count(archive.receipts, "receipt")} read in ${count(archive.objects, "object")}.`);
+    if (target.remembered !== null) {
+      const { since, anchors, batches, versions, readAgain } = target.remembered;
+      lines.push(`  Of these ${count(target.anchors - anchors, "anchor")} and ${count(target.batches - batches, "batch", "batches")} were read now; ${count(anchors, "anchor")} and ${count(batches, "batch", "batches")} are listed (in ${count(versions, "version")}) as at the audit of ${since}, and ${count(readAgain, "version")} of them ${readAgain === 1 ? "was" : "were"} read again.`);
+    }
   }
-  lines.push(`${(report.elapsedMs / 1000).toFixed(1)} s, ${report.receiptsPerSecond} receipts/s.`);
+  lines.push(`${(report.elapsedMs / 1000).toFixed(1)} s, ${count(report.receiptsPerSecond)} receipts/s.`);
   return `${lines.map(printable).join("\n")}\n`;
 }
 

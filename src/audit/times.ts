@@ -7,7 +7,7 @@ import type { Findings } from "./report.ts";
 import type { BatchSeen, TimedPlace } from "./segment-result.ts";
 
 /** ms that clocks of file systems and stores may differ without meaning anything. */
-const TOLERANCE = 2000;
+export const TOLERANCE = 2000;
 
 interface Bound {
   /** ms */

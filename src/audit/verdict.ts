@@ -1,4 +1,5 @@
 /** The one sentence, the exit code, and what they do not cover. */
+import { count, receiptRange } from "../format/count.ts";
 import { formatTime } from "../format/time.ts";
 import type { AuditOptions } from "./audit.ts";
 import type { Joiner } from "./join.ts";
@@ -28,18 +29,19 @@ export class NotChecked {
   ofLedger({ keys, range }: AuditOptions, { part, joined, isRanged }: PartSeen): void {
     const { macsNotChecked, notChecked } = joined.totals;
     const pending = joined.size - joined.anchoredSize;
+    const tail = `the ${count(pending, "receipt")} after the newest anchor`;
     if (keys === null) {
       this.add("the receipts' MACs: no HMAC key was given");
-      if (pending > 0) this.add(`the ${pending} receipts after the newest anchor: without a key nothing authenticates them`);
+      if (pending > 0) this.add(`${tail}: without a key nothing authenticates ${pending === 1 ? "it" : "them"}`);
     } else {
-      if (pending > 0) this.add(`the ${pending} receipts after the newest anchor by anything outside: they rest on the HMAC key alone`);
+      if (pending > 0) this.add(`${tail} by anything outside: the HMAC key alone vouches for ${pending === 1 ? "it" : "them"}`);
       if (keys.requestSecret === null) this.add("request_mac in the index: the request secret was not given");
     }
     if (keys === null) this.add("request_mac in the index: no secrets were given");
-    for (const [keyId, count] of macsNotChecked) this.fail(`the MACs of ${count} receipts: the key ${keyId} was not given`);
-    for (const [name, count] of notChecked) {
-      if (name === "schema_version") this.fail(`the fields of ${count} receipts: their schema_version is not known to this program`);
-      else this.add(`${name} of ${count} receipts: this program does not know their type`);
+    for (const [keyId, n] of macsNotChecked) this.fail(`the MACs of ${count(n, "receipt")}: the key ${keyId} was not given`);
+    for (const [name, n] of notChecked) {
+      if (name === "schema_version") this.fail(`the fields of ${count(n, "receipt")}: this program does not know their schema_version`);
+      else this.add(`${name} of ${count(n, "receipt")}: this program does not know their type`);
     }
     if (!isRanged) return;
     this.add(`receipts outside of ${part.first} to ${part.end - 1}: before them, the index's hashes are taken as they are`);
@@ -50,17 +52,28 @@ export class NotChecked {
     }
   }
 
-  ofTargets({ targets, keys, keysProblem, vkeys, areVkeysPinned, ledgerPath }: AuditOptions): void {
-    if (ledgerPath === null) this.add("the receipts: the ledger was not given; batch objects hold their hashes only");
+  ofTargets({ targets, keys, keysProblem, vkeys, areVkeysPinned, ledgerPath }: AuditOptions, counts: readonly TargetCounts[]): void {
+    if (ledgerPath === null) this.add(withoutLedger(counts));
     if (targets.length === 0 && keys === null) this.fail("who wrote this: neither anchors nor HMAC keys were given, and links and hashes anyone can make");
     else if (targets.length === 0) this.add("anything outside of the host: no target was given, so nothing speaks against whoever holds the keys");
     if (keysProblem !== undefined) this.fail(`the receipts' MACs: ${keysProblem}`);
-    for (const { name, trustedTime } of targets) {
+    for (const { name, trustedTime, retain } of targets) {
+      if (retain === 0) this.add(`how long the objects of ${name} should be locked: that was not given, so that any lock in mode COMPLIANCE was taken`);
       if (!trustedTime) this.add(`the times of ${name}: they are the clock of whoever can write there`);
     }
+    for (const one of counts) this.#ofTarget(one);
     if (vkeys.length > 0 && !areVkeysPinned) {
       this.add("whether the verifier keys are the right ones: they come from the host that is audited; pin them outside of it");
     }
+  }
+
+  #ofTarget({ target, remembered, archive }: TargetCounts): void {
+    if (remembered !== null) {
+      const { since, versions, readAgain } = remembered;
+      this.add(`the bytes of ${count(versions - readAgain, "older version")} at ${target}: they are listed exactly as at the audit of ${since}, which read them; ${count(readAgain)} of ${count(versions)} were read again`);
+    }
+    if (archive.before > 0) this.add(`${count(archive.before, "older object")} with archived receipts at ${target}: a restore reads and checks them`);
+    if (archive.encrypted > 0) this.add(`${count(archive.encrypted, "object")} with archived receipts at ${target}: encrypted, and no identity was given that opens ${archive.encrypted === 1 ? "it" : "them"}`);
   }
 }
 
@@ -85,12 +98,13 @@ export function reportOf(seen: {
     pending: joined === null ? 0 : joined.size - joined.anchoredSize,
     targets,
   };
+  const scope = { ledger: joined !== null, firstIndex: part?.part.first ?? 0, endIndex: part?.part.end ?? 0, organization: options.range?.organization ?? null };
   return {
     verdict,
     exitCode: verdict === "ok" ? 0 : verdict === "findings" ? 1 : 2,
-    sentence: sentenceOf(verdict, kept, findings, notChecked, counts, joined !== null),
+    sentence: sentenceOf(verdict, kept, findings, notChecked, counts, scope),
     ledger: options.ledger,
-    scope: { ledger: joined !== null, firstIndex: part?.part.first ?? 0, endIndex: part?.part.end ?? 0, organization: options.range?.organization ?? null },
+    scope,
     counts,
     macsChecked: Object.fromEntries(joined?.totals.macsChecked ?? []),
     findings: kept,
@@ -112,18 +126,67 @@ function dated({ changed, ...finding }: OpenFinding, joined: Joiner | null): Fin
 }
 
 function sentenceOf(
-  verdict: AuditReport["verdict"], kept: readonly Finding[], findings: Findings, notChecked: NotChecked, counts: AuditReport["counts"], hasLedger: boolean,
+  verdict: AuditReport["verdict"], kept: readonly Finding[], findings: Findings, notChecked: NotChecked, counts: AuditReport["counts"], scope: AuditReport["scope"],
 ): string {
   if (verdict === "findings") {
-    const first = kept.find(({ severity }) => severity === "violation") ?? kept.find(({ severity }) => severity === "interference");
+    const first = kept.find(({ code }) => code === "fork") ?? kept.find(({ severity }) => severity === "violation") ?? kept.find(({ severity }) => severity === "interference");
     const more = findings.wrong === 1 ? "" : `, and ${findings.wrong - 1} more`;
     return `Something is wrong: ${first === undefined ? "see the findings" : `${subjectOf(first)}${first.message}`}${more}.`;
   }
   if (verdict === "not_checked") return `Nothing wrong was found, but not everything could be checked: ${notChecked.failed[0]!}${notChecked.failed.length > 1 ? ", and more" : ""}.`;
-  const where = counts.targets.length === 0 ? "" : `, as anchored at ${counts.targets.map(({ target }) => target).join(", ")}`;
-  if (!hasLedger) return `The ${counts.anchors} anchors and their batches are whole and continue one another${where}.`;
-  const open = counts.pending === 0 ? "" : `; ${counts.pending} of them are not anchored yet`;
-  return `All ${counts.receipts} receipts are as they were recorded${where}${open}.`;
+  const at = counts.targets.filter(({ anchors }) => anchors > 0);
+  const where = at.length === 0 ? "" : `, as anchored at ${at.map(placeText).join(", ")}`;
+  if (!scope.ledger) return `${anchorsText(counts)}${where}${archiveText(at)}${endText(at)}.`;
+  const whole = counts.receipts === 1 ? "The 1 receipt is as it was recorded" : `All ${count(counts.receipts)} receipts are as they were recorded`;
+  return `${whole}${where}${openText(counts, scope.organization !== null)}.`;
+}
+
+/** Locks are told by the day: to the second they would be of one object only. */
+function placeText({ target, lockedUntil }: TargetCounts): string {
+  return lockedUntil === null ? target : `${target} (locked until at least ${lockedUntil.slice(0, 10)})`;
+}
+
+function anchorsText({ anchors, targets }: AuditReport["counts"]): string {
+  const remembered = targets.reduce<TargetCounts["remembered"]>((most, one) => ((one.remembered?.anchors ?? 0) > (most?.anchors ?? 0) ? one.remembered : most), null);
+  if (remembered !== null) {
+    const newer = anchors - remembered.anchors;
+    const old = `${count(remembered.anchors, "anchor")} that ${remembered.anchors === 1 ? "was" : "were"} whole at the audit of ${remembered.since}`;
+    return newer === 0 ? `There is no anchor beyond the ${old}` : `The newest ${newer === 1 ? "anchor continues" : `${count(newer)} anchors and their batches are whole and continue`} the ${old}`;
+  }
+  return anchors === 1 ? "The 1 anchor and its batch are whole" : `The ${count(anchors)} anchors and their batches are whole and continue one another`;
+}
+
+/** What cannot be known of the receipts where the ledger is gone. */
+function withoutLedger(counts: readonly TargetCounts[]): string {
+  const read = Math.max(0, ...counts.map(({ archive }) => archive.receipts));
+  if (read === 0) return "the receipts: the ledger was not given; batch objects hold their hashes only";
+  const rest = counts.some(({ archive }) => archive.receipts === read && archive.missing === 0 && archive.encrypted === 0 && archive.before === 0) ? "" : ", and nothing of those that are in no archive that was read";
+  return `the chains and MACs of the receipts: the ledger was not given, and archived receipts are read one by one${rest}; restore the ledger to check all`;
+}
+
+/** The receipts themselves, where the ledger is gone and they were read in the archive. */
+function archiveText(targets: readonly TargetCounts[]): string {
+  const [best] = targets.toSorted((a, b) => b.archive.receipts - a.archive.receipts);
+  if (best === undefined || best.archive.receipts === 0) return "";
+  const { receipts, missing, encrypted, before } = best.archive;
+  const all = missing === 0 && encrypted === 0 && before === 0;
+  return `; ${all ? "all " : ""}${count(receipts, "receipt")} ${all ? "in their batches " : ""}${receipts === 1 ? "was" : "were"} read in the archive at ${best.target} and ${receipts === 1 ? "is" : "are"} as anchored`;
+}
+
+/** With nothing but the targets, how they end is what there is to say of the host. */
+function endText(targets: readonly TargetCounts[]): string {
+  const [first] = targets;
+  if (first === undefined || targets.some(({ state }) => state !== first.state)) return "";
+  if (first.state === "stopped") return "; the ledger was stopped in order";
+  return first.state === "idle" ? `; nothing was recorded lately, and the next anchor is promised for ${first.nextAnchorBy!}` : "";
+}
+
+function openText({ receipts, pending }: AuditReport["counts"], isOfOne: boolean): string {
+  if (pending === 0) return "";
+  const are = pending === 1 ? "is" : "are";
+  if (isOfOne) return `; ${count(pending, "receipt")} of the ledger ${are} not anchored yet`;
+  if (pending < receipts) return `; ${count(pending)} of them ${are} not anchored yet`;
+  return receipts === 1 ? "; it is not anchored yet" : "; none of them is anchored yet";
 }
 
 /** `PREFIX-2026-00001: ` or the like. */
@@ -131,5 +194,5 @@ export function subjectOf({ receiptNumber, logIndex, lastIndex, object }: Findin
   if (receiptNumber !== undefined) return `${receiptNumber} (receipt ${logIndex}): `;
   if (object !== undefined) return `${object.target}, ${object.name.slice(object.name.lastIndexOf("/", object.name.lastIndexOf("/") - 1) + 1)}: `;
   if (logIndex === undefined) return "";
-  return lastIndex === undefined ? `receipt ${logIndex}: ` : `receipts ${logIndex} to ${lastIndex}: `;
+  return `${receiptRange(logIndex, lastIndex ?? logIndex)}: `;
 }

@@ -1,11 +1,11 @@
 /** `receiptd anchor`: closes the open batch now and waits until it is published. */
 import type { Command } from "commander";
+import { count } from "../format/count.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import { type ExitCode } from "./errors.ts";
 import { RpcFailure } from "./rpc.ts";
 import type { DaemonStatus } from "./status.ts";
-import { count } from "./times.ts";
 
 interface AnchorOptions {
   readonly timeout: string;

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { TargetError } from "../anchor/target.ts";
 import { hashText } from "../format/chain.ts";
+import { count } from "../format/count.ts";
 import { parseTime } from "../format/time.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { anchorDetailsAt, anchorSizes } from "./anchored.ts";
@@ -10,7 +11,7 @@ import { examples, type Run } from "./command.ts";
 import type { ExitCode } from "./errors.ts";
 import { type LedgerOptions, type NamedTarget, targets, withReader } from "./ledger-files.ts";
 import { table } from "./table.ts";
-import { count, shortTime } from "./times.ts";
+import { shortTime } from "./times.ts";
 
 interface AnchorsOptions extends LedgerOptions {
   readonly last: string;
@@ -114,10 +115,11 @@ function report({ anchors, overdue, unavailable }: Overview): string {
   const newest = anchors.at(-1);
   if (newest === undefined) return "There is no anchor yet.";
   const names = Object.keys(newest.targets);
-  const missing = anchors.filter(({ targets: at }) => Object.values(at).includes("missing")).length;
+  const [missing, waiting] = (["missing", "waiting"] as const).map((presence) => anchors.filter(({ targets: at }) => Object.values(at).includes(presence)).length) as [number, number];
   const sentence = missing > 0 ? `${count(missing, "anchor")} ${missing === 1 ? "is" : "are"} missing at a target.`
     : overdue !== null ? `The next anchor is overdue: it was promised by ${shortTime(overdue)} UTC.`
     : unavailable.length > 0 ? `It could not be seen which anchors are at ${unavailable.join(", ")}.`
+    : waiting > 0 ? `The newest anchor covers ${count(newest.tree_size, "receipt")}; ${count(waiting)} of those listed ${waiting === 1 ? "is" : "are"} not at every target yet.`
     : names.length === 0 ? `The newest anchor covers ${count(newest.tree_size, "receipt")}; no target was looked at.`
     : `The newest anchor covers ${count(newest.tree_size, "receipt")}; none of those listed is missing.`;
   const rows = anchors.map((one) => [

@@ -75,9 +75,9 @@ async function delivered(cli: Cli, receipt: ReceiptText, { ack, patience }: Appe
       connect: () => cli.connect(),
       ack,
       patience: wholeNumber("--patience", patience) * 1000,
-      onTrouble: ({ code, message }) => {
+      onTrouble: ({ code, message }, again) => {
         mayBeStored ||= code !== "daemon_not_running";
-        cli.note(`receiptd: ${code}: ${message}; trying again`);
+        if (!again) cli.note(`receiptd: ${code}: ${message}; trying again for ${patience} s`);
       },
     });
   } catch (error) {

@@ -5,14 +5,18 @@ import { formatReport } from "../audit/text.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { LedgerError } from "../ledger/errors.ts";
+import { readRecord, writeRecord } from "./audit-record.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
+import { identitiesIn } from "./identities.ts";
 import { isCopy, keyring, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
 import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
 import { progress } from "./progress.ts";
+import { snakeCased } from "./snake-case.ts";
 import { ledgerAt } from "./target-ledgers.ts";
 import { timeRange } from "./times.ts";
+import { versionText } from "./version.ts";
 
 interface AuditOptions extends LedgerOptions, PinOptions {
   readonly from?: string;
@@ -22,6 +26,10 @@ interface AuditOptions extends LedgerOptions, PinOptions {
   readonly ledgerId?: string;
   /** False with --no-keys. */
   readonly keys: boolean;
+  readonly identity?: string;
+  readonly since?: string;
+  readonly record?: string;
+  readonly sample?: string;
   readonly workers?: string;
   readonly progress?: boolean;
 }
@@ -34,46 +42,72 @@ export function addAudit(program: Command, run: Run): void {
     .option("--to <time>", "only batches with receipts before this time, or up to this date, UTC")
     .option("--organization <name>", "only this organization's receipts")
     .option("--ledger <path>", "a copy of a ledger (its file or folder) in place of the configured one")
-    .option("--anchors <folder>", "a folder of anchors in place of the configured targets")
+    .option("--anchors <place>", "a folder of anchors, or s3://bucket/prefix, in place of the configured targets")
+    .option("--endpoint <url>", "of s3://…: the S3 server, if not AWS")
+    .option("--region <name>", "of s3://…: the bucket's region")
+    .option("--path-style", "of s3://…: put the bucket into the path, not into the host name")
+    .option("--profile <name>", "of s3://…: a profile of the AWS SDK's configuration")
+    .option("--target <name>", "of s3://…: the name that the ledger's host has for it, under which anchor receipts name what they saw there")
+    .option("--retention <time>", "how long after it was stored every object must be locked (1d to 100y; default: as configured; of s3://…, at all)")
     .option("--ledger-gone", "check the anchors and batches alone")
     .option("--ledger-id <id>", "which ledger, where the folder has anchors of several with one origin")
     .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
+    .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts that are encrypted")
+    .option("--record <file>", "if nothing is found, keep here what was read, for --since")
+    .option("--since <file>", "do not read again what was read under a lock by the audit that --record kept there, and is listed as it was")
+    .option("--sample <n>", "with --since: versions at each target to read again all the same, chosen by chance (default: 32)")
     .option("--workers <n>", "threads (default: one for each processor)")
     .option("--progress", "show progress even where standard error is no terminal")
     .addHelpText("after", examples([
       "receiptd audit",
       "receiptd audit --from 2026-11-01 --to 2026-11-30 --organization loans --json",
+      "receiptd audit --since audit.json --record audit.json",
+      "receiptd audit --ledger-gone --anchors s3://acme-receipts --region eu-central-1 --retention 7y --trust pinned.txt",
       "receiptd audit --ledger copy/ledger.db --anchors copy/anchors --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'",
     ]))
     .action(run(audit));
 }
 
 async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
+  if ((options.since ?? options.record) !== undefined && (options.from ?? options.to ?? options.organization) !== undefined) {
+    throw new CliError("bad_usage", "--since and --record are for an audit of everything, not of a time or an organization");
+  }
+  const since = options.since === undefined ? null : readRecord(options.since);
   const own = ownKeys(cli, options);
   const pins = pinsOf(options, own.keyring);
   const at = targets(cli, options);
   const ledger = await identity(cli, options, own.keyring, pins, at);
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
+  const identities = await identitiesIn(options.identity);
   const bar = progress("receipts", options.progress === true ? true : null);
   let report: AuditReport;
   try {
     report = await runAudit({
       ledgerPath: options.ledgerGone === true ? null : ledgerPath(cli, options),
       ledger,
+      identities,
       targets: at.map(({ target }) => target),
       vkeys: pins.vkeys,
       areVkeysPinned: pins.pinned,
       keys: secrets === null ? null : { hmac: secrets.hmacKeys, requestSecret: secrets.requestSecret },
       ...(own.why === null ? {} : { keysProblem: own.why }),
       range: rangeOf(options),
+      ...(since === null ? {} : { since }),
+      ...(options.sample === undefined ? {} : { sample: wholeNumber("--sample", options.sample) }),
+      program: `receiptd ${versionText()}`,
       now: Date.now(),
       ...(isCopy(cli, options) ? {} : { grace: cli.config.anchor.grace }),
       ...(options.workers === undefined ? {} : { workers: wholeNumber("--workers", options.workers) }),
-    }, { onProgress: (seen) => show(seen, bar) });
+    }, {
+      onProgress: (seen) => show(seen, bar),
+      onRecord: (record) => {
+        if (options.record !== undefined) writeRecord(options.record, record);
+      },
+    });
   } finally {
     bar.end();
   }
-  cli.result(report, () => formatReport(report).trimEnd());
+  cli.result(snakeCased(report), () => formatReport(report).trimEnd());
   return report.exitCode;
 }
 

@@ -1,6 +1,7 @@
 /** `receiptd check-config`: reads the configuration as the daemon would and shows what is in force. */
 import type { Command } from "commander";
 import { stringify } from "yaml";
+import { checkRecipients } from "../anchor/archive-object.ts";
 import type { Config } from "../config.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
@@ -14,8 +15,9 @@ export function addCheckConfig(program: Command, run: Run): void {
     .action(run(checkConfig));
 }
 
-function checkConfig(cli: Cli): ExitCode {
+async function checkConfig(cli: Cli): Promise<ExitCode> {
   const { config, configFile } = cli;
+  await checkRecipients(config.anchor.archive.recipients);
   cli.result({ file: configFile ?? null, config: plain(config) }, () => [
     `# The configuration is valid. It is from ${configFile ?? "the defaults"}, with RECEIPTD_* variables applied.`,
     stringify(loadable(config), { lineWidth: 0 }).trimEnd(),

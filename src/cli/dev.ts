@@ -29,20 +29,20 @@ async function dev(cli: Cli): Promise<ExitCode> {
   return 0;
 }
 
-function facts(config: Config, { vkey, ledgerId }: Daemon): object {
-  return { socket: config.socket.path, origin: config.origin, ledger_id: ledgerId, vkey, key_fingerprint: fingerprint(vkey), anchors: config.anchor.targets };
+function facts(config: Config, { origin, vkey, ledgerId }: Daemon): object {
+  return { socket: config.socket.path, origin, ledger_id: ledgerId, vkey, key_fingerprint: fingerprint(vkey), anchors: config.anchor.targets };
 }
 
-function greeting(config: Config, { vkey, ledgerId }: Daemon): string {
+function greeting(config: Config, { origin, vkey, ledgerId }: Daemon): string {
   const socket = quoted(config.socket.path);
   const receipt = '{"system_id":"loan_scorer","decision":{"action":"APPROVE"},"inputs":{"credit_score":742}}';
   return [
     "receiptd takes receipts; stop it with Ctrl-C.",
     `  socket           ${config.socket.path}`,
-    `  ledger           ${config.origin} (${ledgerId})`,
+    `  ledger           ${origin} (${ledgerId})`,
     `  vkey             ${vkey}`,
     `  key fingerprint  ${fingerprint(vkey)}`,
-    ...config.anchor.targets.map(({ path }) => `  anchors          ${path} (directory anchors: demo, not WORM)`),
+    ...config.anchor.targets.map((target) => `  anchors          ${target.type === "directory" ? `${target.path} (directory anchors: demo, not WORM)` : `s3://${target.bucket}`}`),
     "Send a receipt from another terminal, in either way:",
     `  ${commandName()} append --socket ${socket} --system loan_scorer --decision '{"action":"APPROVE"}' --inputs '{"credit_score":742}'`,
     `  echo '{"jsonrpc":"2.0","id":1,"method":"append","params":{"receipt":${receipt}}}' | nc -U -N ${socket}`,

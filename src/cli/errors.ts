@@ -9,6 +9,7 @@ export type ExitCode = 0 | 1 | 2;
 export type CliErrorCode =
   | "bad_usage"
   | "file_unreadable"
+  | "ledger_missing"
   | "no_receipt"
   | "not_found"
   | "not_stored"
@@ -47,6 +48,7 @@ const NEXT: Readonly<Record<string, string>> = {
   disk_full: "make room on the disk of the ledger and try again",
   ledger_behind: "the ledger was put back to an earlier state: nothing may be written until a person has looked (docs/OPERATIONS.md)",
   forked: "two ledgers were signed with one key: nothing may be written until a person has looked (docs/OPERATIONS.md)",
+  wrong_origin: "a ledger keeps its origin for ever: set origin in the configuration to it, or data_dir to the other ledger's folder",
   ledger_corrupt: "see what is damaged with: receiptd audit",
   key_file_missing: "create the ledger with: receiptd init, or restore the file from its backup",
   key_file_damaged: "restore the file from its backup",
@@ -55,9 +57,12 @@ const NEXT: Readonly<Record<string, string>> = {
   target_unavailable: "see that the target is mounted and may be read, and try again",
 };
 
+/** A disk without room, a quota that is used up. */
+const OUT_OF_SPACE: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT"]);
+
 /** The error class of each layer, by name: to import them all would load the whole daemon for `receiptd append`. */
 const LAYERS: ReadonlySet<string> = new Set([
-  "CliError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError",
+  "CliError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError",
 ]);
 
 /** What the layers' errors have beside code and message. */
@@ -79,7 +84,7 @@ function expected(error: unknown): Complaint | null {
     return complaint("bad_usage", error.message.replace(/^error: /, "").replaceAll("\n", " "), { next: "see: receiptd --help" });
   }
   if (error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === "string") {
-    return complaint("file_unreadable", error.message, {});
+    return complaint(OUT_OF_SPACE.has((error as NodeJS.ErrnoException).code) ? "disk_full" : "file_unreadable", error.message, {});
   }
   return null;
 }

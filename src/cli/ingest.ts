@@ -2,6 +2,7 @@
 import { createReadStream, fstatSync, openSync } from "node:fs";
 import type { Command } from "commander";
 import { fromUtf8 } from "../format/bytes.ts";
+import { count } from "../format/count.ts";
 import { FormatError } from "../format/errors.ts";
 import { ackOption, examples, type Run } from "./command.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
@@ -12,7 +13,6 @@ import { type Progress, progress } from "./progress.ts";
 import { readReceiptText, withId } from "./receipt-text.ts";
 import { type Answer, RpcFailure } from "./rpc.ts";
 import { deliver, type Parcel } from "./sender.ts";
-import { count } from "./times.ts";
 
 interface IngestOptions {
   readonly ack?: "disk" | "wal";
@@ -57,9 +57,10 @@ async function ingest(cli: Cli, file: string, options: IngestOptions): Promise<E
       connect: () => cli.connect(),
       ack: options.ack,
       patience,
-      onTrouble: ({ code, message }) => {
+      onTrouble: ({ code, message }, again) => {
+        if (again) return;
         bar.end();
-        cli.note(`receiptd: ${code}: ${message}; trying again`);
+        cli.note(`receiptd: ${code}: ${message}; trying again for ${options.patience} s`);
       },
     });
   } catch (error) {

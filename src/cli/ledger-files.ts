@@ -1,27 +1,35 @@
 /** The ledger read beside its daemon, or without one: its file, its keys where this user may read them, its targets. */
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
+import { join, resolve, sep } from "node:path";
 import { DirectoryTarget } from "../anchor/directory.ts";
 import type { AnchorTarget } from "../anchor/target.ts";
 import { openTarget } from "../anchor/targets.ts";
+import { days } from "../config/values.ts";
 import { openKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
 import { fromUtf8 } from "../format/bytes.ts";
 import { isArray, type Json } from "../format/strict-json.ts";
-import { formatTime } from "../format/time.ts";
-import { readWhich, type Which } from "../intake/params.ts";
+import { readWhich } from "../intake/params.ts";
 import { KeyError } from "../keys/errors.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
+import { lookUp } from "../ledger/look-up.ts";
 import { Reader, type StoredBlob } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
 import { CliError } from "./errors.ts";
+import { sourceOf } from "./source.ts";
 
 export interface LedgerOptions {
   /** The ledger's file, or the folder that it is in; then no configuration counts unless it is named. */
   readonly ledger?: string;
-  /** A folder of anchors in place of the configured targets. */
+  /** A folder of anchors in place of the configured targets, or a bucket (s3://…), which the others are about. */
   readonly anchors?: string;
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly pathStyle?: boolean;
+  readonly profile?: string;
+  readonly target?: string;
+  readonly retention?: string;
   /** There is no ledger to look at. */
   readonly ledgerGone?: boolean;
 }
@@ -34,7 +42,12 @@ export function isCopy(cli: Cli, options: LedgerOptions): boolean {
 
 export function ledgerPath(cli: Cli, { ledger }: LedgerOptions): string {
   if (ledger === undefined) return placesOf(cli.config).ledger;
-  return statSync(ledger, { throwIfNoEntry: false })?.isDirectory() === true ? join(ledger, "ledger.db") : ledger;
+  const stat = statSync(ledger, { throwIfNoEntry: false });
+  if (stat === undefined) throw new CliError("ledger_missing", `there is nothing at ${ledger}`, "--ledger names a ledger.db or the folder that it is in");
+  const file = stat.isDirectory() ? join(ledger, "ledger.db") : ledger;
+  if (!existsSync(file)) throw new CliError("ledger_missing", `there is no ledger.db in ${ledger}`, "--ledger names a ledger.db or the folder that it is in");
+  accessSync(file, constants.R_OK); // SQLite would only say that it cannot open it
+  return file;
 }
 
 /** Runs `work` with a reader of the ledger. */
@@ -53,12 +66,51 @@ export interface NamedTarget {
 }
 
 export function targets(cli: Cli, options: LedgerOptions): readonly NamedTarget[] {
+  if (options.anchors?.startsWith("s3://") === true) return [{ target: bucket(cli, options, options.anchors), required: true }];
   if (options.anchors !== undefined) {
-    if (!existsSync(options.anchors)) throw new CliError("no_targets", `there is no folder ${options.anchors}`);
+    requireAnchors(cli, options.anchors);
     return [{ target: new DirectoryTarget({ name: "anchors", path: options.anchors }), required: true }];
   }
   if (isCopy(cli, options)) return [];
-  return cli.config.anchor.targets.map((one) => ({ target: openTarget(one), required: one.required }));
+  const retention = retentionOf(options);
+  return cli.config.anchor.targets.map((one) => {
+    const target = openTarget(one.type === "s3" && retention !== undefined ? { ...one, retention } : one);
+    return { target, required: one.required };
+  });
+}
+
+function bucket(cli: Cli, { endpoint, region, pathStyle, profile, target, ...options }: LedgerOptions, from: string): AnchorTarget {
+  const retention = retentionOf(options);
+  const given = Object.entries({ endpoint, region, pathStyle, profile, name: target, retention }).filter(([, value]) => value !== undefined);
+  return sourceOf(cli, { from, ...Object.fromEntries(given) });
+}
+
+function retentionOf({ retention }: LedgerOptions): number | undefined {
+  if (retention === undefined) return undefined;
+  const { data } = days("7y").safeParse(retention);
+  if (data === undefined) throw new CliError("bad_usage", `--retention is a time from 1d to 100y, not ${retention.slice(0, 40)}`, "for example: --retention 7y");
+  return data;
+}
+
+/** Refuses what cannot be a folder of anchors. One without any is only remarked on: whoever took them away would be spared the finding. */
+function requireAnchors(cli: Cli, path: string): void {
+  const names = namesIn(path);
+  if (names.includes("v1")) return;
+  const parts = resolve(path).split(sep);
+  const above = names.length === 0 ? -1 : parts.lastIndexOf("v1");
+  const meant = above > 0 ? parts.slice(0, above).join(sep) : names.map((name) => join(path, name)).find((inner) => existsSync(join(inner, "v1")));
+  if (meant !== undefined) throw new CliError("no_targets", `${path} is not a folder of anchors: it has no v1 in it`, `did you mean ${meant}?`);
+  cli.note(`${path} has no anchors of any ledger: there is no v1 in it`);
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? `there is no folder ${folder}` : code === "ENOTDIR" ? `${folder} is not a folder` : `the folder cannot be read: ${message}`;
+    throw new CliError("no_targets", why, "--anchors names a folder of anchors: the one with v1 in it", { cause: error });
+  }
 }
 
 /** The keyring of this host, or why it cannot be used. */
@@ -92,19 +144,7 @@ export function storedFields(blob: Uint8Array): { readonly [name: string]: Json 
 }
 
 export function findReceipt(reader: Reader, naming: Naming): StoredBlob {
-  const found = find(reader, readWhich(naming));
+  const found = lookUp(reader, readWhich(naming));
   if (found === null) throw new CliError("not_found", "no such receipt in this ledger");
   return found;
-}
-
-function find(reader: Reader, which: Which): StoredBlob | null {
-  switch (which.by) {
-    case "id": return reader.byId(which.receiptId);
-    case "index": return reader.byIndex(which.logIndex);
-    case "org_seq": return reader.byOrgSeq(which.organization, which.orgSeq);
-    case "number": {
-      const found = reader.byNumber(which.number.prefix, which.number.orgSeq);
-      return found !== null && formatTime(found.recordedAt).startsWith(`${which.number.year}-`) ? found : null;
-    }
-  }
 }

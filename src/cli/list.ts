@@ -1,6 +1,7 @@
 /** `receiptd list`: receipts of a ledger, read beside its daemon. */
 import type { Command } from "commander";
 import { formatNumber, hashText } from "../format/chain.ts";
+import { count } from "../format/count.ts";
 import type { Json } from "../format/strict-json.ts";
 import { formatTime } from "../format/time.ts";
 import type { Reader, StoredBlob } from "../ledger/reader.ts";
@@ -10,7 +11,7 @@ import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { type LedgerOptions, storedFields, withReader } from "./ledger-files.ts";
 import { table } from "./table.ts";
-import { count, shortTime, type TimeRange, timeRange } from "./times.ts";
+import { shortTime, type TimeRange, timeRange } from "./times.ts";
 
 interface ListOptions extends LedgerOptions {
   readonly organization?: string;

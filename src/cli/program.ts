@@ -1,9 +1,9 @@
 /** The command line: what commands there are, how they are parsed, and what an error becomes. */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { Env } from "./cli.ts";
 import { examples, type Run, runner } from "./command.ts";
 import { complaintText, type ExitCode } from "./errors.ts";
+import { versionText } from "./version.ts";
 
 type Add = (program: Command, run: Run) => void;
 
@@ -20,7 +20,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   anchors: async () => (await import("./anchors.ts")).addAnchors,
   verify: async () => (await import("./verify.ts")).addVerify,
   audit: async () => (await import("./audit.ts")).addAudit,
+  restore: async () => (await import("./restore.ts")).addRestore,
   status: async () => (await import("./status.ts")).addStatus,
+  doctor: async () => (await import("./doctor.ts")).addDoctor,
   "check-config": async () => (await import("./check-config.ts")).addCheckConfig,
 };
 
@@ -60,9 +62,4 @@ export async function run(args: readonly string[], env: Env): Promise<ExitCode> 
     process.stderr.write(`${complaintText(error, args.includes("--json"))}\n`);
     return 2;
   }
-}
-
-function versionText(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string };
-  return version;
 }

@@ -1,5 +1,6 @@
 /** A bar on standard error for long work: how much, how fast, how long still. Nothing where standard error is no terminal. */
-import { count, durationText } from "./times.ts";
+import { count } from "../format/count.ts";
+import { durationText } from "./times.ts";
 
 const EVERY = 200;
 const WIDTH = 24;

@@ -18,8 +18,8 @@ export interface SenderOptions {
   readonly ack: "disk" | "wal" | undefined;
   /** ms from the first trouble to go on trying without any answer that settles something. */
   readonly patience: number;
-  /** Told before waiting to try again. */
-  readonly onTrouble: (error: RpcFailure) => void;
+  /** Told before waiting to try again; `again`: nothing was settled since it was told before. */
+  readonly onTrouble: (error: RpcFailure, again: boolean) => void;
 }
 
 const WINDOW_CALLS = 512;
@@ -40,10 +40,11 @@ export async function deliver(parcels: AsyncIterable<readonly Parcel[]>, options
     });
     if (trouble === null) return;
     const now = performance.now();
+    const again = troubleSince !== null;
     troubleSince ??= now; // not since the last answer: there may have been nothing to send for long
     const mayPass = trouble.lost || trouble.retry;
     if (!mayPass || now - troubleSince + wait > options.patience) throw trouble;
-    options.onTrouble(trouble);
+    options.onTrouble(trouble, again);
     await sleep(wait);
     wait = Math.min(wait * 2, LONGEST_WAIT);
   }

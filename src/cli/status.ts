@@ -1,10 +1,11 @@
 /** `receiptd status`: how the daemon is. Exit code 0 where it takes and anchors receipts, 1 where not, 2 where it does not answer. */
 import type { Command } from "commander";
+import { count } from "../format/count.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import type { ExitCode } from "./errors.ts";
 import { printable } from "./table.ts";
-import { count, shortTime } from "./times.ts";
+import { shortTime } from "./times.ts";
 
 /** What the daemon answers to `status` (docs/PROTOCOL.md), as far as it is used here. */
 export interface DaemonStatus {
@@ -15,6 +16,7 @@ export interface DaemonStatus {
   readonly size: number;
   readonly anchored: number;
   readonly pending: number;
+  readonly pending_since: string | null;
   readonly open_batch: { readonly count: number };
   readonly key_fingerprint: string;
   readonly key_id: string;
@@ -74,6 +76,7 @@ function report(seen: DaemonStatus, wrong: string | null): string {
     `  ledger           ${seen.ledger} (${seen.ledger_id})`,
     `  key              ${seen.key_id}, epoch ${seen.key_epoch}; fingerprint of the vkey ${seen.key_fingerprint}`,
     `  open batch       ${count(seen.open_batch.count, "receipt")}`,
+    ...(seen.pending_since === null ? [] : [`  not anchored     ${count(seen.pending, "receipt")}, the first since ${shortTime(seen.pending_since)} UTC`]),
     ...targets.map((target) => `  target           ${targetText(target)}`),
     `  since start      ${count(latency.calls, "receipt")}${speed}`,
     `  free disk        ${count(Math.floor(seen.free_bytes / 2 ** 20))} MiB`,
@@ -81,7 +84,7 @@ function report(seen: DaemonStatus, wrong: string | null): string {
   ].map(printable).join("\n");
 }
 
-function targetText({ name, required, state, confirmed, pending }: TargetState): string {
+function targetText({ name, required, state, confirmed, pending, last_error: error }: TargetState): string {
   const newest = confirmed === null ? "no anchor yet" : `${count(confirmed.tree_size, "receipt")} anchored, last at ${shortTime(confirmed.last_modified)} UTC`;
-  return `${name}: ${state}, ${newest}${pending > 0 ? `, ${count(pending, "anchor")} to publish` : ""}${required ? "" : " (not required)"}`;
+  return `${name}: ${state}, ${newest}${pending > 0 ? `, ${count(pending, "anchor")} to publish` : ""}${required ? "" : " (not required)"}${error === null ? "" : `; ${error.code}: ${error.message}`}`;
 }

@@ -41,8 +41,3 @@ export function durationText(ms: number): string {
   const [hours, minutes, seconds] = [Math.floor(s / 3600), Math.floor(s / 60) % 60, String(s % 60).padStart(2, "0")];
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
 }
-
-export function count(n: number, one?: string, many = `${one}s`): string {
-  const digits = n.toLocaleString("en-US");
-  return one === undefined ? digits : `${digits} ${n === 1 ? one : many}`;
-}

@@ -45,6 +45,7 @@ export async function findAnchor(target: AnchorTarget, question: AnchorQuestion)
     let tries = 0;
     let first: VerifyError | null = null;
     for await (const version of target.list(anchorsPrefix(ledger), beforeAnchor(ledger, logIndex + 1))) {
+      if (version.kind !== "object" || version.isMultipart) continue; // a delete marker hides nothing from a listing of versions
       if (tries++ === MAX_TRIES) break;
       const facts = await readAnchor(target, version, question);
       if (!(facts instanceof VerifyError)) return await judge(target, facts, version, question);
@@ -60,11 +61,12 @@ export async function findAnchor(target: AnchorTarget, question: AnchorQuestion)
 
 async function readAnchor(target: AnchorTarget, version: TargetVersion, { ledger, vkeys }: AnchorQuestion): Promise<AnchorFacts | VerifyError> {
   try {
-    const bytes = await target.get(version, MAX_TLOG_PROOF_BYTES);
+    const { bytes } = await target.get(version, MAX_TLOG_PROOF_BYTES);
     return verifyAnchorObject(version.name, bytes, ledger, vkeys, { hash: nodeHash });
   } catch (error) {
     if (error instanceof VerifyError) return error;
-    if (error instanceof TargetError && error.code === "target_damaged") return new VerifyError("bad_tlog_proof", error.message);
+    // one version among others that cannot be read, whosever it is
+    if (error instanceof TargetError && error.code !== "target_unavailable") return new VerifyError("bad_tlog_proof", error.message);
     throw error;
   }
 }
@@ -94,7 +96,7 @@ async function hashInBatch(target: AnchorTarget, { treeSize, receiptHash, detail
   const digits = (n: number): string => String(n).padStart(20, "0");
   const prefix = `${objectPrefix(ledger)}batches/${digits(batch.first_index)}-${digits(batch.first_index + batch.count - 1)}-`;
   for await (const version of target.list(prefix)) {
-    const entries = await readBatch(target, version, batch.count, ledger);
+    const entries = version.kind === "object" ? await readBatch(target, version, batch.count, ledger) : null;
     const leaves = entries?.map((one) => leafHash(entryOf(one), nodeHash.sha256));
     if (leaves !== undefined && hashText(batchRoot(leaves, nodeHash)) === batch.root) return entries![logIndex - batch.first_index]!;
   }
@@ -103,7 +105,7 @@ async function hashInBatch(target: AnchorTarget, { treeSize, receiptHash, detail
 
 async function readBatch(target: AnchorTarget, version: TargetVersion, count: number, ledger: LedgerName): Promise<readonly Uint8Array[] | null> {
   try {
-    const bytes = await target.get(version, count * ENTRY_WITH_LENGTH);
+    const { bytes } = await target.get(version, count * ENTRY_WITH_LENGTH);
     verifyObjectName(version.name, bytes, ledger, nodeHash);
     const entries = parseEntries(bytes);
     return entries.length === count ? entries : null;

@@ -84,6 +84,9 @@ export async function examine(question: Question): Promise<Examination> {
   };
 }
 
+/** What most people can do something about, so it comes first where nothing vouches for a receipt. */
+const ANCHORS = "the anchors: ";
+
 /** What was done and what not. */
 class Course {
   readonly checked: string[] = [];
@@ -110,7 +113,9 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, ledger, keys }: Question
     return;
   }
   const starts = keys.keyring.hmacKeys.map((key) => ratchetStart(ledger.ledgerId, key, nodeHash));
-  const macKey = new RatchetKeys(starts, { hash: nodeHash }).macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
+  // each epoch before it has an anchor receipt before it: one that claims more is not worth a key
+  const known = receipt.key_epoch <= receipt.log_index ? new RatchetKeys(starts, { hash: nodeHash }) : null;
+  const macKey = known === null ? null : known.macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
   if (macKey === null) {
     course.notChecked.push(`the MAC: the keyring has no key ${receipt.key_id} of epoch ${receipt.key_epoch}`);
     return;
@@ -156,7 +161,7 @@ function checkLink({ receipt }: VerifiedReceipt, { reader }: Question, course: C
 
 async function checkAnchors({ receipt, hash }: VerifiedReceipt, { ledger, pins, targets, reader }: Question, course: Course): Promise<readonly AtTarget[]> {
   if (pins.vkeys.length === 0 || targets.length === 0) {
-    course.notChecked.push(`the anchors: ${targets.length === 0 ? "no target was named" : "no vkey to check their signatures with"}`);
+    course.notChecked.push(`${ANCHORS}${targets.length === 0 ? "no target was named (--anchors)" : "no verifier key was given to check their signatures with (--vkey, --trust)"}`);
     return [];
   }
   const found: AtTarget[] = [];
@@ -187,5 +192,5 @@ function sentence(name: string, verdict: Examination["verdict"], problem: Verify
     return `${name} is anchored: unchanged since ${formatTime(anchor.version.lastModified)} at the latest, when ${anchor.facts.treeSize} receipts were anchored.`;
   }
   if (verdict === "pending") return `${name} is pending: its MAC is right, but it is not anchored yet.`;
-  return `${name} could not be checked: ${course.notChecked[0] ?? "nothing vouches for it"}.`;
+  return `${name} could not be checked: ${course.notChecked.find((why) => why.startsWith(ANCHORS)) ?? course.notChecked[0] ?? "nothing vouches for it"}.`;
 }

@@ -59,7 +59,7 @@ export function initLedger(config: Config): { readonly ledgerId: string; readonl
   const state = ratchetAt(keyring.ledgerId, key, key.firstEpoch, null);
   if (!existsSync(places.ratchet)) new RatchetFile(places.ratchet, root, keyring.ledgerId).create(state);
   if (!existsSync(places.outbox)) createOutbox(places.outbox, keyring);
-  for (const target of config.anchor.targets) createDirectoryTarget(target.path);
+  for (const target of config.anchor.targets) if (target.type === "directory") createDirectoryTarget(target.path);
   const keys = new EpochKeys(keyring, state);
   const vkey = keyring.checkpointKeys.at(-1)!.vkey;
   const details = {
@@ -70,7 +70,7 @@ export function initLedger(config: Config): { readonly ledgerId: string; readonl
 }
 
 /** With the folders above it where they are missing, all on the disk: a ledger in a folder whose name is lost is lost. */
-function createFolder(path: string): void {
+export function createFolder(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 }) ?? path; // also one that a creation that was cut short has left
   for (let at = path; at.length >= first.length && at !== dirname(at); at = dirname(at)) {
     const fd = openSync(dirname(at), "r");

@@ -9,6 +9,8 @@ export interface Places {
   readonly rootKey: string;
   /** The publisher's own database. */
   readonly outbox: string;
+  /** A folder: archive objects that are not at every target yet. */
+  readonly archive: string;
 }
 
 export function placesOf(config: Config): Places {
@@ -19,5 +21,6 @@ export function placesOf(config: Config): Places {
     ratchet: inData("ratchet"),
     rootKey: config.keys.root_key.path,
     outbox: inData("anchor.db"),
+    archive: inData("archive"),
   };
 }

@@ -11,8 +11,10 @@ import type { IntakePort } from "../intake/port.ts";
 import { RpcError } from "../intake/protocol.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import type { EpochKeys } from "../keys/epoch-keys.ts";
+import { lookUp } from "../ledger/look-up.ts";
 import type { Reader } from "../ledger/reader.ts";
 import type { Writer } from "../ledger/writer.ts";
+import { Overdue } from "./overdue.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface Parts {
@@ -23,7 +25,10 @@ export interface Parts {
   readonly publisher: PublisherClient;
   readonly vkey: string;
   readonly dataDir: string;
+  /** Why nothing may be written at all. */
   readonly refusal: () => { readonly code: string; readonly message: string } | null;
+  /** ms after which a receipt that is not anchored keeps others out, or null. */
+  readonly failClosedAfter: number | null;
   /** What the intake and its socket know of themselves. */
   readonly load: () => { readonly connections: number; readonly latency: { readonly [name: string]: number } };
   readonly fatal: (error: Error) => void;
@@ -36,15 +41,19 @@ const REQUEST_INTERVAL = 250;
 export class Port implements IntakePort {
   readonly #parts: Parts;
   readonly #waiters = new Waiters();
+  readonly #overdue: Overdue;
   #requested: Promise<ClosedBatch> | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#overdue = new Overdue({
+      reader: parts.reader, now: Date.now, limit: parts.failClosedAfter, size: () => this.size(), anchoredSize: () => this.anchoredSize(),
+    });
     parts.publisher.onProgress(() => this.#waiters.reached(this.anchoredSize()));
   }
 
   refusal(): { readonly code: string; readonly message: string } | null {
-    return this.#parts.refusal();
+    return this.#parts.refusal() ?? this.#overdue.refusal();
   }
 
   commit(...group: Parameters<IntakePort["commit"]>): ReturnType<IntakePort["commit"]> {
@@ -64,16 +73,7 @@ export class Port implements IntakePort {
   }
 
   find(which: Parameters<IntakePort["find"]>[0]): ReturnType<IntakePort["find"]> {
-    const { reader } = this.#parts;
-    switch (which.by) {
-      case "id": return reader.byId(which.receiptId);
-      case "index": return reader.byIndex(which.logIndex);
-      case "org_seq": return reader.byOrgSeq(which.organization, which.orgSeq);
-      case "number": {
-        const found = reader.byNumber(which.number.prefix, which.number.orgSeq);
-        return found !== null && formatTime(found.recordedAt).startsWith(`${which.number.year}-`) ? found : null;
-      }
-    }
+    return lookUp(this.#parts.reader, which);
   }
 
   anchoredSize(): number {
@@ -88,7 +88,7 @@ export class Port implements IntakePort {
 
   async anchorNow(): Promise<{ readonly treeSize: number; readonly root: string }> {
     const { writer, closer } = this.#parts;
-    const refusal = this.refusal();
+    const refusal = this.#parts.refusal(); // an overdue anchor is no reason against another
     if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
     const previous = writer.previousAnchor;
     // whoever asks in a loop gets the same anchor, or waits: an anchor costs more than a receipt
@@ -122,6 +122,7 @@ export class Port implements IntakePort {
     const refusal = this.refusal();
     const { targets, anchoredSize } = publisher.status();
     const disk = statfsSync(dataDir);
+    const since = this.#overdue.since();
     return {
       state: refusal === null ? "ok" : "refusing",
       reason: refusal === null ? null : { ...refusal },
@@ -130,7 +131,8 @@ export class Port implements IntakePort {
       size: writer.size,
       synced: writer.syncedSize,
       anchored: anchoredSize,
-      pending: writer.size - anchoredSize,
+      pending: Math.max(0, writer.size - anchoredSize),
+      pending_since: since === null ? null : formatTime(since),
       open_batch: { first_index: writer.openBatch.firstIndex, count: writer.openBatch.count },
       key_id: keys.keyId,
       key_epoch: keys.epoch,

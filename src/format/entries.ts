@@ -48,6 +48,21 @@ export function parseEntries(bytes: Uint8Array): Uint8Array[] {
   return hashes;
 }
 
+/** Entries in a bundle that `formatEntries` made. */
+export function countEntries(entries: Uint8Array): number {
+  return entries.length / FRAME_BYTES;
+}
+
+/** The receipt hash of entry `i` of a bundle that `formatEntries` made: a view. */
+export function receiptHashIn(entries: Uint8Array, i: number): Uint8Array {
+  return entries.subarray(i * FRAME_BYTES + 3, (i + 1) * FRAME_BYTES);
+}
+
+/** The bundle of entries [first, end) of one that `formatEntries` made: a view. */
+export function entriesBetween(entries: Uint8Array, first: number, end: number): Uint8Array {
+  return entries.subarray(first * FRAME_BYTES, end * FRAME_BYTES);
+}
+
 function split(concatenated: Uint8Array): Uint8Array[] {
   if (concatenated.length % HASH_BYTES !== 0) throw new FormatError("bad_hash", "not a whole number of 32-byte hashes");
   return Array.from({ length: concatenated.length / HASH_BYTES }, (_, i) =>

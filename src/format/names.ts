@@ -6,6 +6,7 @@ export const ORGANIZATION = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 export const LEDGER_ORGANIZATION = "_ledger";
 export const DEFAULT_ORGANIZATION = "default";
 export const LEDGER_PREFIX = "LEDGER";
+export const DEFAULT_PREFIX = "RCP";
 export const LEDGER_ID = /^[0-9a-f]{32}$/;
 export const KEY_ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -22,10 +23,12 @@ export interface LedgerName {
 
 export type ObjectName =
   | { readonly kind: "anchor"; readonly treeSize: number; readonly sha256: string }
-  | { readonly kind: "batch"; readonly firstIndex: number; readonly lastIndex: number; readonly sha256: string };
+  | { readonly kind: "batch"; readonly firstIndex: number; readonly lastIndex: number; readonly sha256: string }
+  | { readonly kind: "receipts"; readonly firstIndex: number; readonly lastIndex: number; readonly sha256: string; readonly isEncrypted: boolean };
 
 const ANCHOR = /^anchors\/(\d{20})-([0-9a-f]{64})\.tlog-proof$/;
 const BATCH = /^batches\/(\d{20})-(\d{20})-([0-9a-f]{64})\.entries$/;
+const RECEIPTS = /^receipts\/(\d{20})-(\d{20})-([0-9a-f]{64})\.ndjson\.gz(\.age)?$/;
 
 const digits = (value: number): string => String(value).padStart(20, "0");
 
@@ -36,9 +39,9 @@ export function objectPrefix(ledger: LedgerName): string {
 
 export function formatObjectName(ledger: LedgerName, name: ObjectName): string {
   const prefix = objectPrefix(ledger);
-  return name.kind === "anchor"
-    ? `${prefix}anchors/${digits(name.treeSize)}-${name.sha256}.tlog-proof`
-    : `${prefix}batches/${digits(name.firstIndex)}-${digits(name.lastIndex)}-${name.sha256}.entries`;
+  if (name.kind === "anchor") return `${prefix}anchors/${digits(name.treeSize)}-${name.sha256}.tlog-proof`;
+  const range = `${digits(name.firstIndex)}-${digits(name.lastIndex)}-${name.sha256}`;
+  return name.kind === "batch" ? `${prefix}batches/${range}.entries` : `${prefix}receipts/${range}.ndjson.gz${name.isEncrypted ? ".age" : ""}`;
 }
 
 /** Parses the full name of an object of this ledger; `bad_object_name` for any other. Names are under a stranger's control. */
@@ -51,12 +54,14 @@ export function parseObjectName(ledger: LedgerName, name: string): ObjectName {
     if (Number.isSafeInteger(treeSize) && treeSize > 0) return { kind: "anchor", treeSize, sha256: anchor[2]! };
   }
   const batch = BATCH.exec(rest);
-  if (batch !== null) {
-    const firstIndex = Number(batch[1]);
-    const lastIndex = Number(batch[2]);
+  const range = batch ?? RECEIPTS.exec(rest);
+  if (range !== null) {
+    const firstIndex = Number(range[1]);
+    const lastIndex = Number(range[2]);
+    const parts = { firstIndex, lastIndex, sha256: range[3]! };
     if (Number.isSafeInteger(lastIndex) && firstIndex <= lastIndex) {
-      return { kind: "batch", firstIndex, lastIndex, sha256: batch[3]! };
+      return batch === null ? { kind: "receipts", ...parts, isEncrypted: range[4] !== undefined } : { kind: "batch", ...parts };
     }
   }
-  throw new FormatError("bad_object_name", `not the name of an anchor or batch of ${ledger.origin}: ${name.slice(0, 400)}`);
+  throw new FormatError("bad_object_name", `not the name of an anchor, a batch or receipts of ${ledger.origin}: ${name.slice(0, 400)}`);
 }

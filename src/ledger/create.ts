@@ -41,7 +41,8 @@ export function createLedger(path: string, genesis: Genesis, signer: Signer, opt
   }
 }
 
-function syncPath(path: string): void {
+/** Brings a file or a folder to the disk. */
+export function syncPath(path: string): void {
   const fd = openSync(path, "r");
   try {
     fsyncSync(fd);

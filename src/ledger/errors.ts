@@ -7,6 +7,7 @@ export type LedgerErrorCode =
   | "ledger_locked"
   | "not_a_ledger"
   | "newer_ledger"
+  | "wrong_origin"
   | "ledger_busy"
   | "disk_full"
   | "ledger_io"
@@ -30,12 +31,18 @@ export class LedgerError extends Error {
   }
 }
 
+/** Did the file system refuse for want of room, or of quota? SQLite itself tells only the former apart. */
+export function isOutOfSpace(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+}
+
 /**
  * What a SQLite error means here. A failed fsync is `ledger_io`: the kernel may have dropped the pages, so trying again would
  * acknowledge what is not stored.
  */
 export function ledgerError(error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
+  if (isOutOfSpace(error)) return new LedgerError("disk_full", `no space left for the ledger: ${error.message}`, { cause: error });
   if (!(error instanceof Database.SqliteError)) {
     return new LedgerError("ledger_failed", error instanceof Error ? error.message : String(error), { cause: error });
   }

@@ -83,6 +83,21 @@ export class Reader {
     return this.#get(() => this.#s.page.all(first, end, limit).map(storedBlob));
   }
 
+  /** The bytes of receipts `first`, `first` + 1 … below `end`: as many as `maxBytes` hold, and at least one. */
+  blobs(first: number, end: number, maxBytes: number): Uint8Array[] {
+    return this.#get(() => {
+      const blobs: Uint8Array[] = [];
+      let bytes = 0;
+      for (const row of this.#s.blobs.iterate(first, end)) {
+        bytes += row.bytes.length;
+        if (row.log_index !== first + blobs.length || (blobs.length > 0 && bytes > maxBytes)) break;
+        blobs.push(row.bytes);
+      }
+      if (blobs.length === 0) throw new LedgerError("ledger_corrupt", `the receipt ${first} is missing; run: receiptd audit`);
+      return blobs;
+    });
+  }
+
   /** One organization's receipts with first <= org_seq, at most `limit`, in order. */
   organizationPage(organization: string, firstSeq: number, limit: number): StoredBlob[] {
     return this.#get(() => this.#s.organizationPage.all(organization, firstSeq, limit).map(storedBlob));
@@ -194,6 +209,8 @@ function prepare(db: Database) {
     byNumber: db.prepare(`${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE prefix = ?) AND r.org_seq = ?`),
     byOrgSeq: db.prepare(`${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq = ?`),
     page: db.prepare<[number, number, number], BlobRow>(`${SELECT_BLOB} WHERE r.log_index >= ? AND r.log_index < ? ORDER BY r.log_index LIMIT ?`),
+    blobs: db.prepare<[number, number], { readonly log_index: number; readonly bytes: Uint8Array }>(
+      "SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
     organizationPage: db.prepare<[string, number, number], BlobRow>(
       `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq >= ? ORDER BY r.org_seq LIMIT ?`),
     timeRange: db.prepare("SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),

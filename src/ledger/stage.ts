@@ -7,7 +7,7 @@ import { hashText } from "../format/chain.ts";
 import { entryOf } from "../format/entries.ts";
 import type { Sha256 } from "../format/hash.ts";
 import { type CompactRange, leafHash } from "../format/merkle.ts";
-import { LEDGER_ORGANIZATION, LEDGER_PREFIX } from "../format/names.ts";
+import { DEFAULT_ORGANIZATION, DEFAULT_PREFIX, LEDGER_ORGANIZATION, LEDGER_PREFIX } from "../format/names.ts";
 import type { Request } from "../format/request.ts";
 import { sealRequest, signedText, unsignedText } from "../format/seal.ts";
 import { formatTime } from "../format/time.ts";
@@ -124,7 +124,7 @@ export class Stage {
    */
   #newPrefix(organization: string, configured: string | undefined): string {
     if (organization === LEDGER_ORGANIZATION) return LEDGER_PREFIX;
-    const name = organization === "default" ? "RCP" : organization.toUpperCase().replaceAll(/[^A-Z0-9]/g, "");
+    const name = organization === DEFAULT_ORGANIZATION ? DEFAULT_PREFIX : organization.toUpperCase().replaceAll(/[^A-Z0-9]/g, "");
     const base = configured ?? (/^[A-Z]/.test(name) ? name : `R${name}`).slice(0, 12);
     const taken = (prefix: string): boolean =>
       prefix === LEDGER_PREFIX || this.#prefixes.has(prefix) || this.#state.prefixes.has(prefix);

@@ -3,6 +3,7 @@
  * failed transaction leaves it as it was.
  */
 import type { Database } from "better-sqlite3";
+import { count } from "../format/count.ts";
 import { entryOf } from "../format/entries.ts";
 import type { Sha256 } from "../format/hash.ts";
 import { CompactRange, leafHash } from "../format/merkle.ts";
@@ -68,7 +69,7 @@ export function loadState(db: Database, sha256: Sha256): LedgerState {
     .get() as { tree_size: number; root: Uint8Array } | undefined;
   const time = db.prepare<[number], { recorded_at: number }>("SELECT recorded_at FROM receipt WHERE log_index = ?");
   const batchFirst = anchor?.tree_size ?? 0;
-  if (batchFirst > size) throw new LedgerError("ledger_corrupt", `the ledger has ${size} receipts but an anchor at ${batchFirst}; run: receiptd audit`);
+  if (batchFirst > size) throw new LedgerError("ledger_corrupt", `the ledger has ${count(size, "receipt")} but an anchor at ${batchFirst}; run: receiptd audit`);
   return {
     origin: meta.origin,
     ledgerId: meta.ledger_id,

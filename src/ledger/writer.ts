@@ -3,7 +3,6 @@
  *
  * A crash before the commit leaves nothing, after it everything: SQLite's WAL decides, and recovery is opening the file.
  */
-import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
 import { open as openFile } from "node:fs/promises";
 import { hashText } from "../format/chain.ts";
 import type { Sha256 } from "../format/hash.ts";
@@ -16,6 +15,7 @@ import { uuidBytes } from "../format/uuid.ts";
 import { Admission, type Outcome } from "./admit.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
+import { emptyLeftOver, syncLeftOver } from "./left-over.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
 import { type Signer, Stage, type StoredReceipt } from "./stage.ts";
@@ -58,7 +58,7 @@ export class Writer {
     const lock = lockLedger(path);
     let db: Database | undefined;
     try {
-      syncLeftOver(`${path}-wal`);
+      syncLeftOver(path);
       db = openDatabase(path);
       emptyLeftOver(db);
       return new Writer(path, db, lock, options, loadState(db, options.sha256));
@@ -236,31 +236,6 @@ export class Writer {
       state.epoch++;
     }
     if (durability === "disk") this.#syncedSize = state.log.size;
-  }
-}
-
-/** What a killed writer committed can be in the page cache only; from here on it counts as stored. */
-function syncLeftOver(wal: string): void {
-  if (!existsSync(wal)) return;
-  const fd = openSync(wal, "r+");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/**
- * After a failed fsync the kernel takes pages for written that are not, and no later fsync brings them to the disk; a power cut would
- * cost what is committed behind them, too. So what is left over is written again, into the ledger's own file. A full disk or a reader
- * that stays can keep it from that: then the sync above has to do.
- */
-function emptyLeftOver(db: Database): void {
-  try {
-    db.pragma("wal_checkpoint(TRUNCATE)");
-  } catch (error) {
-    const translated = ledgerError(error);
-    if (translated.code !== "disk_full") throw translated;
   }
 }
 

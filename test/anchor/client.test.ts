@@ -22,6 +22,7 @@ function start(names: readonly string[], overrides: Partial<PublisherClientOptio
     outboxPath: bench.outboxPath,
     ledger: LEDGER,
     targets: names.map((name) => ({ type: "directory", name, path: bench.ledger.targetPath(name), required: true })),
+    archive: null,
     checkpointKey: key,
     vkeys: [key.vkey],
     signableSize: bench.anchored(),

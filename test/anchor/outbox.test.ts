@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -76,6 +76,19 @@ describe("the outbox", () => {
     outbox.saveNotes([{ treeSize: 5, note: "note" }]);
     expect(() => outbox.reserve([{ treeSize: 5, root: B }])).toThrow(expect.objectContaining({ code: "equivocation" }));
     expect(outbox.newest()).toEqual({ treeSize: 5, root: Buffer.from(A) });
+  });
+
+  test("what was left in the log is written again before anything is added: a failed fsync may have left it in memory only", () => {
+    outbox.reserve([{ treeSize: 5, root: A }]);
+    const left = join(dir, "left.db");
+    for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, left + suffix);
+    const next = openOutbox(left, LEDGER);
+    const alone = join(dir, "alone.db");
+    copyFileSync(left, alone);
+    next.close();
+    const found = openOutbox(alone, LEDGER);
+    expect(found.newest()).toEqual({ treeSize: 5, root: Buffer.from(A) });
+    found.close();
   });
 
   test("roots of a group are stored together or not at all", () => {

@@ -133,7 +133,10 @@ describe("publishing", () => {
     bench = new Bench({ batches: [2] });
     const target = bench.memory();
     const get = target.get.bind(target);
-    target.get = async (...args) => (await get(...args)).map((byte, i) => i === 40 ? byte ^ 1 : byte);
+    target.get = async (...args) => {
+      const stored = await get(...args);
+      return { ...stored, bytes: stored.bytes.map((byte, i) => i === 40 ? byte ^ 1 : byte) };
+    };
     const { publisher, until } = bench.publisher([target]);
     await publisher.start();
     const refused = await until(({ targets }) => targets[0]!.state === "refused");

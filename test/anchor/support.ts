@@ -128,6 +128,6 @@ export class Bench {
 /** Everything that a target holds, by name. */
 export async function contents(target: AnchorTarget): Promise<Map<string, Uint8Array>> {
   const objects = new Map<string, Uint8Array>();
-  for await (const version of target.list("")) objects.set(version.name, Uint8Array.from(await target.get(version, 1 << 22)));
+  for await (const version of target.list("")) objects.set(version.name, Uint8Array.from((await target.get(version, 1 << 22)).bytes));
   return objects;
 }

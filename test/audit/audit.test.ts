@@ -1,7 +1,7 @@
 /** The audit as a whole: parts of a ledger, a ledger that is being written to, several threads, what is not checked. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DirectoryTarget } from "../../src/anchor/directory.ts";
-import { audit, type Progress } from "../../src/audit/audit.ts";
+import { audit, type AuditOptions, type Progress } from "../../src/audit/audit.ts";
 import { formatReport } from "../../src/audit/text.ts";
 import { START, TestLedger } from "../support/ledger.ts";
 import { publishToDirectory } from "../support/publish.ts";
@@ -160,7 +160,7 @@ describe("what is not checked", () => {
   it("with keys, but not the one: could not check", async () => {
     const options = optionsFor(ledger, [target]);
     const report = await audit({ ...options, keys: { hmac: [{ keyId: "other", firstEpoch: 0, seed: new Uint8Array(32) }], requestSecret: null } });
-    expect(report).toMatchObject({ exitCode: 2, verdict: "not_checked", failedToCheck: [expect.stringContaining("1255 receipts: the key key_v1")] });
+    expect(report).toMatchObject({ exitCode: 2, verdict: "not_checked", failedToCheck: [expect.stringContaining("1,255 receipts: the key key_v1")] });
   });
 
   it("a ledger that is not there: its targets are, and the answer is: could not check", async () => {
@@ -186,6 +186,39 @@ describe("the report", () => {
     expect(text.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
     copy.remove();
     odd.remove();
+  });
+
+  it("has no plural of one, and says what is not anchored", async () => {
+    const young = new TestLedger();
+    const sentences: string[] = [];
+    const look = async (options: Partial<AuditOptions> = {}): Promise<void> => {
+      young.close();
+      const at = await publishToDirectory(young, "outside");
+      const report = await auditOf(young, [at], options);
+      young.reopen();
+      expect(report.exitCode).toBe(0);
+      expect(formatReport(report)).not.toMatch(/\b1 (receipts|organizations|anchors|batches)\b|\b(anchors|receipts) is\b/);
+      sentences.push(report.sentence);
+    };
+    await look();
+    young.append(1);
+    await look();
+    young.anchor();
+    young.append(1);
+    await look();
+    young.append(3);
+    await look();
+    await look({ range: { organization: "org-0" } });
+    await look({ ledgerPath: null });
+    young.remove();
+    expect(sentences).toEqual([
+      "The 1 receipt is as it was recorded; it is not anchored yet.",
+      "All 2 receipts are as they were recorded; none of them is anchored yet.",
+      "All 4 receipts are as they were recorded, as anchored at outside; 1 of them is not anchored yet.",
+      "All 7 receipts are as they were recorded, as anchored at outside; 4 of them are not anchored yet.",
+      "All 4 receipts are as they were recorded, as anchored at outside; 4 receipts of the ledger are not anchored yet.",
+      "The 1 anchor and its batch are whole, as anchored at outside.",
+    ]);
   });
 
   it("says how far it is and how long it takes", async () => {

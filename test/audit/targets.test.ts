@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync,
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DirectoryTarget } from "../../src/anchor/directory.ts";
-import type { AnchorTarget, TargetVersion } from "../../src/anchor/target.ts";
+import type { AnchorTarget, StoredObject, TargetVersion, VersionName } from "../../src/anchor/target.ts";
 import type { AuditReport, Finding } from "../../src/audit/audit.ts";
 import { toHex } from "../../src/format/bytes.ts";
 import { formatTime } from "../../src/format/time.ts";
@@ -270,6 +270,7 @@ describe("several versions of one name", () => {
   class Versions implements AnchorTarget {
     readonly name = "outside";
     readonly trustedTime = true;
+    readonly retain = null;
     readonly #inner = changed(() => undefined);
     readonly #flipped: string;
 
@@ -277,14 +278,14 @@ describe("several versions of one name", () => {
       this.#flipped = flipped;
     }
 
-    put(): Promise<TargetVersion> {
+    put(): Promise<VersionName> {
       throw new Error("an audit stores nothing");
     }
 
-    async get({ name, versionId }: TargetVersion, maxBytes: number): Promise<Uint8Array> {
-      const bytes = await this.#inner.get({ name, versionId: "1" }, maxBytes);
-      if (versionId === this.#flipped) bytes[9]! ^= 1;
-      return bytes;
+    async get({ name, versionId }: VersionName, maxBytes: number): Promise<StoredObject> {
+      const stored = await this.#inner.get({ name, versionId: "1" }, maxBytes);
+      if (versionId === this.#flipped) stored.bytes[9]! ^= 1;
+      return stored;
     }
 
     async *list(prefix: string, after?: string): AsyncGenerator<TargetVersion> {

@@ -14,7 +14,7 @@ interface Examined {
 
 interface Audited {
   readonly verdict: string;
-  readonly findings: readonly { readonly code: string; readonly logIndex?: number }[];
+  readonly findings: readonly { readonly code: string; readonly log_index?: number }[];
 }
 
 const host = new Host();
@@ -51,6 +51,16 @@ function change(ledger: string, sql: string): void {
 
 const examined = (ran: Ran): Examined => JSON.parse(ran.stdout) as Examined;
 const audited = (ran: Ran): Audited => JSON.parse(ran.stdout) as Audited;
+
+/** Every name in what was printed that is not spelled as those of receipts and the protocol are. */
+function oddNames(ran: Ran): readonly string[] {
+  const odd: string[] = [];
+  JSON.parse(ran.stdout, function reviver(this: unknown, name: string, value: unknown) {
+    if (!Array.isArray(this) && !/^[a-z0-9_]*$/.test(name)) odd.push(name);
+    return value;
+  });
+  return odd;
+}
 
 describe("verify", () => {
   test("beside the daemon: anchored and pending, with what was checked", async () => {
@@ -120,7 +130,7 @@ describe("audit", () => {
       host.run(["audit", "--vkey", vkey, "--progress"]), host.run(["audit", "--json", "--vkey", vkey]),
       host.run(["audit", "--organization", "loans", "--from", "2020-01-01", "--json"]), host.run(["audit", "--from", "2026-02-30"]),
     ]);
-    expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are as they were recorded, as anchored at local; 1 of them are not anchored yet\.\n/) });
+    expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are as they were recorded, as anchored at local; 1 of them is not anchored yet\.\n/) });
     expect(text.stderr).toMatch(/receipts {2}/);
     expect([asJson.code, audited(asJson).verdict]).toEqual([0, "ok"]);
     expect(audited(range)).toMatchObject({ verdict: "ok", scope: { organization: "loans" } });
@@ -144,9 +154,31 @@ describe("audit", () => {
     const cut = copy("audit-cut");
     removeFirst(host.path(cut.anchors), ".tlog-proof");
     const [changed, missing] = await Promise.all([host.run(["audit", ...edited.args, "--json"]), host.run(["audit", ...cut.args, "--json"])]);
-    expect([changed.code, audited(changed).findings[0]?.logIndex]).toEqual([1, ANCHORED]);
+    const [verified, listed] = await Promise.all([host.run(["verify", "2", ...edited.args, "--json"]), host.run(["anchors", ...cut.args.slice(0, 4), "--json"])]);
+    expect([changed, missing, verified, listed].flatMap(oddNames)).toEqual([]);
+    expect([changed.code, audited(changed).findings[0]?.log_index]).toEqual([1, ANCHORED]);
     expect([missing.code, audited(missing).findings.map(({ code }) => code)]).toEqual([1, expect.arrayContaining(["anchor_missing"])]);
   });
+});
+
+test("paths that are not what they should be: what they are, and what was meant", async () => {
+  const { ledger, anchors, args } = copy("paths");
+  mkdirSync(host.path("empty"));
+  writeFileSync(host.path("text"), "text");
+  const [nowhere, folder, file, inner, outer, other, empty, noKey, noKeyVerified] = await Promise.all([
+    ["audit", "--ledger", "nowhere", "--anchors", anchors, "--vkey", vkey], ["list", "--ledger", "empty"],
+    ["audit", "--ledger", ledger, "--anchors", "text"], ["verify", "1", "--ledger", ledger, "--anchors", join(anchors, "v1")], ["audit", "--ledger", ledger, "--anchors", "paths"],
+    ["anchors", "--ledger", ledger, "--anchors", "."], ["audit", ...args.slice(0, 2), "--anchors", "empty", "--vkey", vkey],
+    ["audit", "--ledger", ledger, "--anchors", anchors], ["verify", "1", "--ledger", ledger, "--anchors", anchors],
+  ].map((all) => host.run(all)));
+  expect([nowhere!.code, nowhere!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: ledger_missing: there is nothing at nowhere; --ledger names /)]);
+  expect([folder!.code, folder!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: ledger_missing: there is no ledger\.db in empty; --ledger names /)]);
+  expect([file!.code, file!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: no_targets: text is not a folder; --anchors names /)]);
+  expect([inner!.code, inner!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: no_targets: paths\/anchors\/v1 is not .*; did you mean .*paths\/anchors\?\n$/)]);
+  expect([outer!.code, outer!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: no_targets: paths is not .*; did you mean paths\/anchors\?\n$/)]);
+  expect([other!.code, other!.stdout, other!.stderr]).toMatchObject([0, expect.stringMatching(/; 2 of those listed are not at every target yet\.\n/), ". has no anchors of any ledger: there is no v1 in it\n"]);
+  expect([empty!.code, empty!.stdout, empty!.stderr]).toMatchObject([1, expect.stringMatching(/anchor_missing/), "empty has no anchors of any ledger: there is no v1 in it\n"]);
+  for (const ran of [noKey!, noKeyVerified!]) expect([ran.code, ran.stdout]).toMatchObject([2, expect.stringMatching(/^.*no verifier key was given .*\(--vkey, --trust\)\.\n/)]);
 });
 
 test("anchors marks one that is missing, and targets that cannot be seen", async () => {

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DEFAULT_ORIGIN } from "../../src/config.ts";
 import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
 
 const ID = "0198c0de-0000-7000-8000-000000000001";
@@ -86,12 +87,18 @@ describe("with a ledger", () => {
     try {
       const bad = await other.run(["init", "--origin", "Not An Origin"]);
       expect([bad.code, bad.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: /)]);
-      const { stdout } = await other.must(["init", "--origin", "other.example/log"]);
+      const { stdout, stderr } = await other.must(["init", "--origin", "other.example/log"]);
+      expect(stderr).toMatch(/^The configuration says origin: test\.example\/receipts\. Change that to other\.example\/log: /);
       expect(stdout).toMatch(/^The ledger other\.example\/log is created; start it with: receiptd serve\n/);
       expect(stdout).toMatch(/vkey +other\.example\/log\+[0-9a-f]{8}\+/);
       expect(stdout).toMatch(/key fingerprint +sha256:[0-9a-f]{64}\n/);
       expect(stdout).toContain(other.path("receiptd-data/root.key"));
       expect(stdout).toContain("Back up");
+      const contradicted = await other.run(["serve"]);
+      expect(contradicted.code).toBe(2);
+      expect(contradicted.stderr).toMatch(/receiptd: wrong_origin: .* is other\.example\/log, the configuration says test\.example\/receipts; .*\n$/);
+      const byDefault = other.start(["serve"], { RECEIPTD_ORIGIN: DEFAULT_ORIGIN });
+      await until(() => byDefault.stderr().includes("taking receipts"), byDefault);
     } finally {
       await other.remove();
     }

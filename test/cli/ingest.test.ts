@@ -110,6 +110,9 @@ test("a daemon that stays away: exit code 2, and what to do", async () => {
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toContain("1 receipt stored, none refused. Not all lines were settled: run the same command again, nothing is doubled.\n");
   expect(stderr).toMatch(/\nreceiptd: daemon_not_running: .*\n$/);
+  expect(stderr.match(/; trying again for 1 s\n/g)).toHaveLength(1);
+  const append = await host.run(["append", "--patience", "1"], { input: receipt(7) });
+  expect(append.stderr).toMatch(/^receiptd: daemon_not_running: .*; trying again for 1 s\nreceiptd: daemon_not_running: .*\n$/);
   const none = await host.run(["ingest", "some.ndjson"]);
   expect([none.code, none.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: daemon_not_running: /)]);
   daemon = await host.serve();

@@ -21,7 +21,7 @@ async function deliverMany(count: number, patience = 5000): Promise<{ outcomes: 
     for (let at = 0; at < count; at += 7) yield Array.from({ length: Math.min(7, count - at) }, (_, i) => parcelOf(at + i));
   }
   const connect = () => RpcClient.connect(daemon.path, { timeout: 1000 });
-  const error = await deliver(source(), { connect, ack: "disk", patience, onTrouble: ({ code }) => troubles.push(code) })
+  const error = await deliver(source(), { connect, ack: "disk", patience, onTrouble: ({ code }, again) => troubles.push(again ? `${code} again` : code) })
     .then(() => null, (error: unknown) => error as RpcFailure);
   return { outcomes, troubles, error };
 }
@@ -77,7 +77,7 @@ describe("deliver", () => {
     daemon = await fakeDaemon(({ id }, socket, connection) => void socket.write(connection < 3 ? errorLine(id, "disk_full", true) : resultLine(id, {})));
     const { outcomes, troubles, error } = await deliverMany(5);
     expect(error).toBeNull();
-    expect(troubles).toEqual(["disk_full", "disk_full"]);
+    expect(troubles).toEqual(["disk_full", "disk_full again"]);
     expect(new Set(outcomes)).toEqual(new Set(["stored"]));
   });
 
@@ -101,8 +101,9 @@ describe("deliver", () => {
 
   test("patience ends", async () => {
     daemon = await fakeDaemon((_, socket) => socket.destroy());
-    const { outcomes, error } = await deliverMany(5, 300);
+    const { outcomes, troubles, error } = await deliverMany(5, 300);
     expect(error).toMatchObject({ code: "connection_lost" });
+    expect(troubles).toEqual(["connection_lost", ...troubles.slice(1).map(() => "connection_lost again")]);
     expect(new Set(outcomes)).toEqual(new Set(["nothing"]));
   });
 });

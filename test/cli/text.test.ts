@@ -62,6 +62,7 @@ describe("an error is a code, a sentence, what to do next", () => {
     [Object.assign(new Error("busy"), { name: "SocketError", code: "socket_in_use" }), "receiptd: socket_in_use: busy; stop that process first, or set socket.path in the configuration"],
     [new TargetError("target_missing", "gone"), "receiptd: target_missing: gone"],
     [new AnchorError("outbox_missing", "gone"), "receiptd: outbox_missing: gone"],
+    [Object.assign(new Error("EDQUOT: disk quota exceeded, write"), { code: "EDQUOT", syscall: "write" }), "receiptd: disk_full: EDQUOT: disk quota exceeded, write; make room on the disk of the ledger and try again"],
     [Object.assign(new Error("ENOENT: no such file, open 'x'"), { code: "ENOENT", syscall: "open" }), "receiptd: file_unreadable: ENOENT: no such file, open 'x'"],
   ])("%s", (error, text) => {
     expect(complaintText(error, false)).toBe(text);

@@ -82,7 +82,7 @@ describe("one writer", () => {
 
   test("the lock dies with a killed process", async () => {
     const script = `import { lockLedger } from ${JSON.stringify(new URL("../../src/ledger/lock.ts", import.meta.url).pathname)};
-      lockLedger(${JSON.stringify(f.path)}); console.log("held"); setInterval(() => {}, 1000);`;
+      globalThis.held = lockLedger(${JSON.stringify(f.path)}); console.log("held"); setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
     await new Promise((resolve) => child.stdout.once("data", resolve));
     expect(code(() => f.open())).toBe("ledger_locked");

@@ -156,12 +156,12 @@ def read_batch(receipt, batches):  # the leaves of an anchor's batch or None, an
 def check_target(objects, origin, ledger_id, vkeys, ledger=None):  # 13.3, 13.4: findings, what is set aside, spare batches, sizes, newest promise
     findings, behind, aside, batches, groups, named, tree, own, before, previous = [], [], [], {}, {}, set(), [], [], 0, None
     epoch, promise, n, h, keys = 0, None, "([0-9]{20})", "([0-9a-f]{64})", {key: public for key, public in map(parse_vkey, vkeys) if key[0] == origin}
-    form = re.escape(f"v1/{origin}/{ledger_id}/") + f"(?:anchors/(?!0+-){n}-{h}[.]tlog-proof|batches/{n}-{n}-{h}[.]entries)"
+    form = re.escape(f"v1/{origin}/{ledger_id}/") + f"(?:anchors/(?!0+-){n}-{h}[.]tlog-proof|(?:batches(?=.*[.]entries$)|(receipts)(?=.*[.]ndjson[.]gz))/{n}-{n}-{h}[.](?:entries|ndjson[.]gz([.]age)?))"
     for name, data in objects:
-        size, hash1, first, last, hash2 = (re.fullmatch(form, name) or re.match("()()(1)(0)()", "10")).groups("")
+        size, hash1, archived, first, last, hash2, _ = (re.fullmatch(form, name) or re.match("()()()(1)(0)()()", "10")).groups("")
         formed = first <= last and max(size, last) < f"{2**53:020}"
         if not formed or hash1 + hash2 != sha256(data).hex(): aside.append(("name_mismatch" if formed else "bad_object_name", name))
-        elif hash2: batches.setdefault((int(first), int(last)), []).append(data)
+        elif hash2: archived or batches.setdefault((int(first), int(last)), []).append(data)
         else:
             try: groups[int(size)] = groups.get(int(size), []) + [(*read_anchor(data, int(size), origin, keys), name)]
             except Refused as no: findings.append((no.args[0] if re.search("proof|note|point|ledger|incl", no.args[0]) else "bad_receipt", name))

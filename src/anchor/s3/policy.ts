@@ -43,7 +43,8 @@ const READ_BUCKET = [
   "s3:GetEncryptionConfiguration", "s3:GetReplicationConfiguration", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock",
 ];
 /** What would hide anchors, end their locks early, or open a way to that. */
-const NEVER_OBJECTS = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"];
+const UNDO = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"];
+const NEVER_OBJECTS = [...UNDO, "s3:ReplicateObject"]; // a replica has the time of its original
 const NEVER_BUCKET = [
   "s3:PutLifecycleConfiguration", "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy",
   "s3:PutReplicationConfiguration", "s3:PutEncryptionConfiguration", "s3:DeleteBucket",
@@ -90,7 +91,7 @@ export function bucketPolicies(use: BucketUse): Readonly<Record<PolicyName, Poli
     ]),
     auditor: policy([readObjects, readBucket]),
     canary: policy([
-      { Sid: "TryOnCanaries", Effect: "Allow", Action: ["s3:PutObject", "s3:PutObjectRetention", ...NEVER_OBJECTS, ...READ_OBJECTS], Resource: canaries },
+      { Sid: "TryOnCanaries", Effect: "Allow", Action: ["s3:PutObject", "s3:PutObjectRetention", ...UNDO, ...READ_OBJECTS], Resource: canaries },
       { Sid: "FindCanaries", Effect: "Allow", Action: ["s3:ListBucketVersions"], Resource: bucket, Condition: { StringLike: { "s3:prefix": `${use.prefix}doctor/*` } } },
     ]),
   };

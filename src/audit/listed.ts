@@ -1,0 +1,21 @@
+/**
+ * What a listing said, as a number of versions and one hash over all of them: an auditor who kept both knows later whether the
+ * same versions are still listed, without reading their bytes.
+ */
+import { hash } from "node:crypto";
+import type { TargetVersion } from "../anchor/target.ts";
+
+export interface Listed {
+  /** Delete markers and everything else included. */
+  readonly versions: number;
+  /** hex; each version's SHA-256 is over the one before and a line with all that the listing says of it. */
+  readonly sha256: string;
+}
+
+export const NOTHING_LISTED: Listed = { versions: 0, sha256: "0".repeat(64) };
+
+/** In the order of the listing. JSON keeps a name with any characters apart from what follows it. */
+export function listedWith({ versions, sha256 }: Listed, { name, versionId, kind, lastModified, size, etag, isMultipart }: TargetVersion): Listed {
+  const line = JSON.stringify([sha256, name, versionId, kind, lastModified, size, etag, isMultipart]);
+  return { versions: versions + 1, sha256: hash("sha256", line, "hex") };
+}

@@ -1,0 +1,145 @@
+/**
+ * A ledger built again from what was published of it, batch by batch. It is a file under another name until it is complete, on the
+ * disk and known to be what was anchored; a crash leaves a `.new` file that the next restore replaces, never half a ledger.
+ *
+ * A batch is one transaction that ends with its anchor, and is committed only if the log then has the root that was signed.
+ */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { equal } from "../format/bytes.ts";
+import { entryOf } from "../format/entries.ts";
+import type { Sha256 } from "../format/hash.ts";
+import { CompactRange, leafHash } from "../format/merkle.ts";
+import { uuidBytes } from "../format/uuid.ts";
+import { syncPath } from "./create.ts";
+import { createDatabase, type Database } from "./database.ts";
+import { LedgerError, ledgerError } from "./errors.ts";
+import { lockLedger, type WriterLock } from "./lock.ts";
+import type { AnchorRow } from "./reader.ts";
+import type { StoredReceipt } from "./stage.ts";
+import { STORED_LEVEL } from "./state.ts";
+
+export class LedgerRestore {
+  readonly #path: string;
+  readonly #fresh: string;
+  readonly #lock: WriterLock;
+  readonly #db: Database;
+  readonly #s: ReturnType<typeof prepare>;
+  readonly #sha256: Sha256;
+  /** By name. */
+  readonly #organizations = new Map<string, number>();
+  readonly #log: CompactRange;
+  #committed = 0;
+
+  /** Takes the ledger's lock. `ledger_exists` where there is one: it is never replaced. */
+  static begin(path: string, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256): LedgerRestore {
+    if (existsSync(path)) throw new LedgerError("ledger_exists", `${path} is there already; a ledger is never replaced: move it away, if it is not to be used any more`);
+    const lock = lockLedger(path);
+    try {
+      const fresh = `${path}.new`;
+      removeDatabase(fresh);
+      return new LedgerRestore(path, fresh, lock, createDatabase(fresh), ledger, sha256);
+    } catch (error) {
+      lock.release();
+      throw ledgerError(error);
+    }
+  }
+
+  private constructor(path: string, fresh: string, lock: WriterLock, db: Database, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256) {
+    this.#path = path;
+    this.#fresh = fresh;
+    this.#lock = lock;
+    this.#db = db;
+    this.#sha256 = sha256;
+    this.#log = new CompactRange({
+      sha256,
+      onNode: (level, position, hash) => {
+        if (level >= STORED_LEVEL) this.#s.tree.run(level, position, hash);
+      },
+    });
+    db.pragma("synchronous = OFF"); // all is synced once, before the file gets its name
+    this.#s = prepare(db);
+    db.prepare("INSERT INTO ledger (one, format, origin, ledger_id) VALUES (1, 1, ?, ?)").run(ledger.origin, ledger.ledgerId);
+  }
+
+  /** Receipts of complete batches. */
+  get size(): number {
+    return this.#committed;
+  }
+
+  /** The next receipt in order of log_index, which the caller has verified. Throws LedgerError. */
+  append(receipt: StoredReceipt, blob: Uint8Array): void {
+    const { logIndex, organization, prefix, orgSeq, receiptId, receiptHash, recordedAt, keyEpoch, requestMac } = receipt;
+    if (logIndex !== this.#log.size) throw new LedgerError("ledger_failed", `the receipt ${logIndex} cannot follow ${this.#log.size} others`);
+    this.#guard(() => {
+      if (!this.#db.inTransaction) this.#s.begin.run();
+      let org = this.#organizations.get(organization);
+      if (org === undefined) {
+        org = this.#organizations.size + 1;
+        this.#s.organization.run(org, organization, prefix, logIndex);
+        this.#organizations.set(organization, org);
+      }
+      this.#s.receipt.run(logIndex, org, orgSeq, uuidBytes(receiptId), receiptHash, recordedAt, keyEpoch, requestMac);
+      this.#s.blob.run(logIndex, blob);
+      this.#log.append(leafHash(entryOf(receiptHash), this.#sha256));
+    });
+  }
+
+  /** Ends the batch with the anchor over all receipts so far; `ledger_failed` where they do not have its root. */
+  commit({ treeSize, firstIndex, root }: AnchorRow): void {
+    if (treeSize !== this.#log.size || !equal(this.#log.root(), root)) {
+      throw new LedgerError("ledger_failed", `the receipts up to ${treeSize} do not have the root that was signed`);
+    }
+    this.#guard(() => {
+      this.#s.anchor.run(treeSize, firstIndex, root);
+      this.#s.commit.run();
+    });
+    this.#committed = treeSize;
+  }
+
+  /** Gives the ledger its name, without what was appended after the last `commit`. On the disk when this returns. */
+  finish(): void {
+    this.#guard(() => {
+      if (this.#db.inTransaction) this.#s.rollback.run();
+      this.#db.pragma("wal_checkpoint(TRUNCATE)");
+      this.#db.close();
+      syncPath(this.#fresh);
+      renameSync(this.#fresh, this.#path);
+      syncPath(dirname(this.#path));
+    });
+    this.#lock.release();
+  }
+
+  /** Leaves nothing behind. */
+  discard(): void {
+    this.#db.close();
+    removeDatabase(this.#fresh);
+    this.#lock.release();
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      throw ledgerError(error);
+    }
+  }
+}
+
+function removeDatabase(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+}
+
+function prepare(db: Database) {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    organization: db.prepare("INSERT INTO organization (org, name, prefix, first_index) VALUES (?, ?, ?, ?)"),
+    receipt: db.prepare(
+      "INSERT INTO receipt (log_index, org, org_seq, receipt_id, receipt_hash, recorded_at, key_epoch, request_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+    blob: db.prepare("INSERT INTO blob (log_index, bytes) VALUES (?, ?)"),
+    tree: db.prepare("INSERT INTO tree (level, position, hash) VALUES (?, ?, ?)"),
+    anchor: db.prepare("INSERT INTO anchor (tree_size, first_index, root) VALUES (?, ?, ?)"),
+  };
+}
