@@ -117,10 +117,10 @@ describe("doctor on a server that accepts COMPLIANCE", () => {
   });
 });
 
-/** The statements as radosgw takes them: it knows other ARNs, no actions on encryption, and no keys of locks and If-None-Match. */
+/** The statements as radosgw takes them: it knows other ARNs, no actions on encryption and replicas, and no keys of locks and If-None-Match. */
 function forRadosgw({ Statement }: Policy, user: string): readonly object[] {
   return Statement.filter((one) => one.Sid !== "OnlyTls").map(({ Sid, Effect, Resource, Action }) => ({
-    Sid, Effect, Resource, Principal: { AWS: [`arn:aws:iam:::user/${user}`] }, Action: Action.filter((action) => !action.includes("EncryptionConfiguration")),
+    Sid, Effect, Resource, Principal: { AWS: [`arn:aws:iam:::user/${user}`] }, Action: Action.filter((action) => !/EncryptionConfiguration|ReplicateObject/.test(action)),
   }));
 }
 

@@ -4,8 +4,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Where processes keep their compiled code: starting then takes half the time. */
-const COMPILED = join(import.meta.dirname, "../../node_modules/.cache/receiptd-test");
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 
 /** No anchor but those that a test asks for. */
@@ -50,7 +48,7 @@ export class Host {
   /** Starts `receiptd`, or another program, with these arguments. */
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}, program = MAIN): Running {
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RECEIPTD_")));
-    const child = spawn(process.execPath, [program, ...args], { cwd: this.dir, env: { ...clean, NODE_COMPILE_CACHE: COMPILED, ...env } });
+    const child = spawn(process.execPath, [program, ...args], { cwd: this.dir, env: { ...clean, ...env } });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => { stdout += text; });
     child.stderr.setEncoding("utf8").on("data", (text: string) => { stderr += text; });

@@ -19,13 +19,9 @@ export function receiptd(...args: readonly string[]): readonly string[] {
   return [process.execPath, MAIN, ...args];
 }
 
-/** What Node has compiled is kept between the many starts. */
-const CACHE = join(import.meta.dirname, "../../node_modules/.cache/compiled");
-
 /** This process's environment without what would configure the daemon. */
 export function environment(): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("RECEIPTD_"));
-  return { NODE_COMPILE_CACHE: CACHE, ...Object.fromEntries(own) };
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RECEIPTD_")));
 }
 
 export class DaemonProcess {

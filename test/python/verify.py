@@ -1,7 +1,7 @@
 """Verifier for receiptd ledgers and their anchors, written from docs/FORMAT.md alone; numbers such as 13.1 are its sections.
 usage: verify.py --origin O --ledger-id ID --vkey V [--vkey V2] [--seed HEX --key-id K] [--grace SECONDS] ANCHORS_DIR [LEDGER_DB]
 Prints one verdict line, then each finding as `code at where`. Exit status: 0 ok, 1 something was found, 2 could not check."""
-import argparse, base64, datetime, decimal, functools, hashlib, hmac, json, pathlib, re, sqlite3, sys
+import argparse, base64, datetime, decimal, functools, hashlib, hmac, itertools, json, pathlib, re, sqlite3, sys
 Decimal, reduce, unbase64 = decimal.Decimal, functools.reduce, base64.b64decode
 class Refused(Exception): pass  # an input is not as the format says; the argument is the code
 def failures(*checks): return [code for condition, code in zip(checks[::2], checks[1::2]) if not condition]
@@ -51,7 +51,7 @@ P, L, D, ZERO = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493, -1
 def add(p, q):  # Ed25519 (RFC 8032), without the cofactor, in extended coordinates
     a, b, c, d = (p[1] - p[0]) * (q[1] - q[0]), (p[1] + p[0]) * (q[1] + q[0]), 2 * p[3] * q[3] * D, 2 * p[2] * q[2]
     return (b - a) * (d - c) % P, (d + c) * (b + a) % P, (d - c) * (d + c) % P, (b - a) * (b + a) % P
-def times(n, p): return add(times(n >> 1, add(p, p)), p if n & 1 else ZERO) if n else ZERO
+def times(n, p, doubles=functools.cache(lambda p: [*itertools.accumulate([p] * 256, lambda q, _: add(q, q))])): return reduce(add, (q for i, q in enumerate(doubles(p)) if n >> i & 1), ZERO)
 def point(data):
     y, odd = int.from_bytes(data, "little") % 2**255, data[31] >> 7; square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     roots = (pow(2, (P - 1) // 4 * i, P) * pow(square, (P + 3) // 8, P) % P for i in range(4))
