@@ -62,10 +62,13 @@ async function status(client: Client): Promise<Status> {
 }
 
 async function allAnchored(client: Client, ms = 60_000): Promise<void> {
+  let seen: Status | null = null;
   await until(async () => {
-    const { size, anchored } = await status(client);
-    return anchored === size;
-  }, "everything is anchored", ms);
+    seen = await status(client);
+    return seen.anchored === seen.size;
+  }, "everything is anchored", ms).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${JSON.stringify(seen)}`);
+  });
 }
 
 /** Names of the anchors at the bucket with the number of their versions. */

@@ -31,7 +31,7 @@ export class FlappingProxy {
 
   private constructor(to: { readonly host: string; readonly port: number }) {
     this.#to = to;
-    this.#server = createServer((client) => this.#take(client));
+    this.#server = createServer({ noDelay: true }, (client) => this.#take(client));
   }
 
   /** In front of an http endpoint, on a free port of 127.0.0.1. */
@@ -65,7 +65,7 @@ export class FlappingProxy {
     if (weather === "refused") return void client.resetAndDestroy();
     if (weather === "silent") return void client.resume();
     if (weather === "slow_down") return void client.once("data", () => client.end(SLOW_DOWN));
-    const server = this.#keep(connect(this.#to));
+    const server = this.#keep(connect({ ...this.#to, noDelay: true }));
     client.on("close", () => server.destroy());
     server.on("close", () => client.destroy());
     if (weather === "cut_request") client.once("data", (data: Buffer) => server.write(data.subarray(0, data.length / 2), () => client.destroy()));
