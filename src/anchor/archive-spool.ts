@@ -8,11 +8,11 @@
  * another object. Losing the folder costs a second copy at the targets, nothing else.
  */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { toHex } from "../format/bytes.ts";
 import { nodeHash } from "../keys/node-hash.ts";
+import { syncFolder, writeNewFile } from "./durable.ts";
 import { AnchorError } from "./errors.ts";
 
 /** Receipts `firstIndex` to `lastIndex`; `tag` is 64 hex digits that say which, for whom. */
@@ -62,7 +62,7 @@ export class ArchiveSpool {
       const file = `${digits(name.firstIndex)}-${digits(name.lastIndex)}-${name.tag}-${sha256}.part`;
       const temporary = join(this.#folder, `${TEMPORARY}${randomBytes(16).toString("hex")}`);
       try {
-        await writeSynced(temporary, bytes);
+        await writeNewFile(temporary, bytes, 0o600);
         await rename(temporary, join(this.#folder, file));
       } catch (error) {
         await rm(temporary, { force: true }).catch(() => undefined);
@@ -114,23 +114,4 @@ export class ArchiveSpool {
 
 function digits(value: number): string {
   return String(value).padStart(20, "0");
-}
-
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -6,11 +6,13 @@
  * write here controls every name, kind and byte that is read; nothing is followed out of the folder.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { constants, mkdirSync } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, opendir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { equal } from "../format/bytes.ts";
+import { syncPath } from "../ledger/sync-path.ts";
 import { ifThere, isTemporary, TEMPORARY_PREFIX, walk } from "./directory-walk.ts";
+import { syncFolder, writeNewFile } from "./durable.ts";
 import { type AnchorTarget, type StoredObject, TargetError, type TargetVersion, type VersionName } from "./target.ts";
 
 /** A name has one version: nothing is ever replaced. */
@@ -31,14 +33,7 @@ export interface DirectoryOptions {
 export function createDirectoryTarget(path: string): void {
   const first = mkdirSync(resolve(path), { recursive: true, mode: 0o755 });
   if (first === undefined) return;
-  for (let at = resolve(path); at.length >= first.length; at = dirname(at)) {
-    const fd = openSync(dirname(at), constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  }
+  for (let at = resolve(path); at.length >= first.length; at = dirname(at)) syncPath(dirname(at));
 }
 
 export class DirectoryTarget implements AnchorTarget {
@@ -105,7 +100,7 @@ export class DirectoryTarget implements AnchorTarget {
   async #store(folder: string, path: string, bytes: Uint8Array): Promise<void> {
     const temporary = join(folder, `${TEMPORARY_PREFIX}${randomBytes(16).toString("hex")}`);
     try {
-      await writeFile(temporary, bytes);
+      await writeNewFile(temporary, bytes, 0o444);
       await link(temporary, path);
     } catch (error) {
       if (errno(error) !== "EEXIST" || !await sameFile(path, bytes)) throw error;
@@ -176,18 +171,6 @@ function partsOf(name: string): readonly string[] {
   return parts;
 }
 
-/** Writes a new file and syncs it. */
-async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
-  try {
-    await handle.writeFile(bytes);
-    await handle.chmod(0o444);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Are these bytes stored under the path? False if nothing is; `target_conflict` if it is anything else. */
 async function sameFile(path: string, bytes: Uint8Array): Promise<boolean> {
   let handle: FileHandle;
@@ -233,15 +216,6 @@ async function readAll(handle: FileHandle, size: number): Promise<Uint8Array> {
 
 async function requireFolder(path: string): Promise<void> {
   if (!(await lstat(path)).isDirectory()) throw new TargetError("target_damaged", `${path} is not a folder`);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function missing(name: string, cause?: unknown): TargetError {

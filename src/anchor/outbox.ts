@@ -6,13 +6,14 @@
  * is not made anew by itself, since it may be the one thing that still knows what was signed. An empty one in its place is safe:
  * the start-up comparison asks the targets first, and signing is deterministic, so the same bytes are signed and stored again.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { equal } from "../format/bytes.ts";
 import type { LedgerName } from "../format/names.ts";
 import { isOutOfSpace } from "../ledger/errors.ts";
 import { emptyLeftOver, syncLeftOver } from "../ledger/left-over.ts";
+import { syncPath } from "../ledger/sync-path.ts";
 import { AnchorError } from "./errors.ts";
 
 /** "rcpa", in the file's header. */
@@ -51,9 +52,9 @@ export function createOutbox(path: string, ledger: LedgerName): void {
     migrate(db);
     db.prepare("INSERT INTO ledger (one, origin, ledger_id) VALUES (1, ?, ?)").run(ledger.origin, ledger.ledgerId);
     db.close();
-    sync(fresh);
+    syncPath(fresh);
     renameSync(fresh, path);
-    sync(dirname(path));
+    syncPath(dirname(path));
   });
 }
 
@@ -197,14 +198,5 @@ function guard<T>(work: () => T): T {
     if (code === "SQLITE_NOTADB") throw new AnchorError("not_an_outbox", text, { cause: error });
     if (code === "SQLITE_FULL" || isOutOfSpace(error)) throw new AnchorError("outbox_full", text, { cause: error });
     throw new AnchorError(code.startsWith("SQLITE_BUSY") ? "outbox_busy" : "outbox_failed", text, { cause: error });
-  }
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

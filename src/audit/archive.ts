@@ -8,18 +8,7 @@ import { objectPrefix } from "../format/names.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { type ArchivedOptions, ArchivedReceipts } from "./archived-receipts.ts";
-import type { AuditCode, Severity } from "./report.ts";
-
-export interface ArchiveCounts {
-  /** Objects that have the hash in their name. */
-  readonly objects: number;
-  /** Receipts that were read there and are those that are anchored. */
-  readonly receipts: number;
-  /** Receipts of whole batches that are in no object. */
-  readonly missing: number;
-  /** Objects that no identity opens. */
-  readonly encrypted: number;
-}
+import type { ArchiveCounts, AuditCode, Severity } from "./report.ts";
 
 export interface ArchiveAuditOptions extends Omit<ArchivedOptions, "every" | "report"> {
   /** Are the receipts known from the ledger? */

@@ -6,14 +6,7 @@
 import { count } from "../format/count.ts";
 import { formatTime } from "../format/time.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
-import type { OpenFinding } from "./report.ts";
-
-/**
- * `current`: the next anchor is not due yet; `idle`: nor is it, and there was nothing to anchor lately; `stopped`: in order, nothing
- * was promised; `late`: what was promised is not here, so it was not published or is hidden; `forked`: two pasts are signed;
- * `empty`: no anchor of this ledger counts.
- */
-export type Freshness = "current" | "idle" | "stopped" | "late" | "forked" | "empty";
+import type { Freshness, OpenFinding } from "./report.ts";
 
 export interface FreshnessOptions {
   readonly target: string;

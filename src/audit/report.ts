@@ -1,6 +1,4 @@
 /** What an audit says: one sentence, an exit code, and findings, each naming what is wrong where. */
-import type { Freshness } from "./freshness.ts";
-import type { ArchiveCounts } from "./archive.ts";
 import type { VerifyErrorCode } from "../verify/errors.ts";
 
 /**
@@ -93,6 +91,25 @@ export interface OpenFinding extends Omit<Finding, "changedAfter"> {
   /** It was otherwise when its batch was anchored: the batch's root says so. */
   readonly changed?: boolean | undefined;
   readonly changedAfter?: ChangedAfter | undefined;
+}
+
+/**
+ * How a target ends. `current`: the next anchor is not due yet; `idle`: nor is it, and there was nothing to anchor lately; `stopped`: in
+ * order, nothing was promised; `late`: what was promised is not here, so it was not published or is hidden; `forked`: two pasts are signed;
+ * `empty`: no anchor of this ledger counts.
+ */
+export type Freshness = "current" | "idle" | "stopped" | "late" | "forked" | "empty";
+
+/** Of archived receipts. */
+export interface ArchiveCounts {
+  /** Objects that have the hash in their name. */
+  readonly objects: number;
+  /** Receipts that were read there and are those that are anchored. */
+  readonly receipts: number;
+  /** Receipts of whole batches that are in no object. */
+  readonly missing: number;
+  /** Objects that no identity opens. */
+  readonly encrypted: number;
 }
 
 export interface TargetCounts {

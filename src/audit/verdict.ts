@@ -33,11 +33,11 @@ export class NotChecked {
     if (keys === null) {
       this.add("the receipts' MACs: no HMAC key was given");
       if (pending > 0) this.add(`${tail}: without a key nothing authenticates ${pending === 1 ? "it" : "them"}`);
+      this.add("request_mac in the index: no secrets were given");
     } else {
       if (pending > 0) this.add(`${tail} by anything outside: the HMAC key alone vouches for ${pending === 1 ? "it" : "them"}`);
       if (keys.requestSecret === null) this.add("request_mac in the index: the request secret was not given");
     }
-    if (keys === null) this.add("request_mac in the index: no secrets were given");
     for (const [keyId, n] of macsNotChecked) this.fail(`the MACs of ${count(n, "receipt")}: the key ${keyId} was not given`);
     for (const [name, n] of notChecked) {
       if (name === "schema_version") this.fail(`the fields of ${count(n, "receipt")}: this program does not know their schema_version`);

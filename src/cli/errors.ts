@@ -54,7 +54,7 @@ const NEXT: Readonly<Record<string, string>> = {
   key_file_damaged: "restore the file from its backup",
   wrong_root_key: "restore root key and keyring from one and the same backup",
   socket_in_use: "stop that process first, or set socket.path in the configuration",
-  target_unavailable: "see that the target is mounted and may be read, and try again",
+  target_unavailable: "see that the target can be reached (receiptd doctor tries), and try again",
 };
 
 /** A disk without room, a quota that is used up. */

@@ -3,7 +3,7 @@
  * ledger that is there is complete; a creation that was cut short is taken up where it stopped.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { createDirectoryTarget } from "../anchor/directory.ts";
 import { createOutbox } from "../anchor/outbox.ts";
@@ -17,6 +17,7 @@ import { RatchetFile } from "../keys/ratchet-file.ts";
 import { createRootKeyFile, openRootKeyFile, type RootKey } from "../keys/root-key.ts";
 import { createLedger } from "../ledger/create.ts";
 import { LedgerError } from "../ledger/errors.ts";
+import { syncPath } from "../ledger/sync-path.ts";
 import type { WriterOptions } from "../ledger/writer.ts";
 import { placesOf } from "./places.ts";
 
@@ -72,12 +73,5 @@ export function initLedger(config: Config): { readonly ledgerId: string; readonl
 /** With the folders above it where they are missing, all on the disk: a ledger in a folder whose name is lost is lost. */
 export function createFolder(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 }) ?? path; // also one that a creation that was cut short has left
-  for (let at = path; at.length >= first.length && at !== dirname(at); at = dirname(at)) {
-    const fd = openSync(dirname(at), "r");
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  }
+  for (let at = path; at.length >= first.length && at !== dirname(at); at = dirname(at)) syncPath(dirname(at));
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { basename, join } from "node:path";
+import { syncPath } from "../ledger/sync-path.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 
 const MIB = 2 ** 20;
@@ -69,7 +70,7 @@ function checkSync(folder: string): Check {
       } finally {
         closeSync(fd);
       }
-      syncFolder(folder);
+      syncPath(folder);
     } finally {
       rmSync(path, { force: true });
     }
@@ -78,15 +79,6 @@ function checkSync(folder: string): Check {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "EACCES" || code === "EPERM" || code === "ENOENT") return unchecked("fsync", messageOf(error), "run this as the daemon's user");
     return problem("fsync", messageOf(error), "see the disk's health and its file system's log (dmesg)");
-  }
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

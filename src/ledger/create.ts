@@ -2,7 +2,7 @@
  * A new ledger: identity and genesis in a file under another name, which gets its own name when it is complete and on the disk.
  * A crash leaves a `.new` file that the next creation replaces, never half a ledger.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { systemRequest } from "../format/seal.ts";
 import type { Json } from "../format/strict-json.ts";
@@ -11,6 +11,7 @@ import { LedgerError, ledgerError } from "./errors.ts";
 import { lockLedger } from "./lock.ts";
 import type { Signer } from "./stage.ts";
 import { loadState } from "./state.ts";
+import { syncPath } from "./sync-path.ts";
 import { Writer, type WriterOptions } from "./writer.ts";
 
 export interface Genesis {
@@ -38,15 +39,5 @@ export function createLedger(path: string, genesis: Genesis, signer: Signer, opt
   } catch (error) {
     lock.release();
     throw ledgerError(error);
-  }
-}
-
-/** Brings a file or a folder to the disk. */
-export function syncPath(path: string): void {
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -11,20 +11,21 @@ import { entryOf } from "../format/entries.ts";
 import type { Sha256 } from "../format/hash.ts";
 import { CompactRange, leafHash } from "../format/merkle.ts";
 import { uuidBytes } from "../format/uuid.ts";
-import { syncPath } from "./create.ts";
 import { createDatabase, type Database } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
+import { insertStatements } from "./insert-statements.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import type { AnchorRow } from "./reader.ts";
 import type { StoredReceipt } from "./stage.ts";
 import { STORED_LEVEL } from "./state.ts";
+import { syncPath } from "./sync-path.ts";
 
 export class LedgerRestore {
   readonly #path: string;
   readonly #fresh: string;
   readonly #lock: WriterLock;
   readonly #db: Database;
-  readonly #s: ReturnType<typeof prepare>;
+  readonly #s: ReturnType<typeof insertStatements>;
   readonly #sha256: Sha256;
   /** By name. */
   readonly #organizations = new Map<string, number>();
@@ -58,7 +59,7 @@ export class LedgerRestore {
       },
     });
     db.pragma("synchronous = OFF"); // all is synced once, before the file gets its name
-    this.#s = prepare(db);
+    this.#s = insertStatements(db);
     db.prepare("INSERT INTO ledger (one, format, origin, ledger_id) VALUES (1, 1, ?, ?)").run(ledger.origin, ledger.ledgerId);
   }
 
@@ -128,18 +129,4 @@ export class LedgerRestore {
 
 function removeDatabase(path: string): void {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
-}
-
-function prepare(db: Database) {
-  return {
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    organization: db.prepare("INSERT INTO organization (org, name, prefix, first_index) VALUES (?, ?, ?, ?)"),
-    receipt: db.prepare(
-      "INSERT INTO receipt (log_index, org, org_seq, receipt_id, receipt_hash, recorded_at, key_epoch, request_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-    blob: db.prepare("INSERT INTO blob (log_index, bytes) VALUES (?, ?)"),
-    tree: db.prepare("INSERT INTO tree (level, position, hash) VALUES (?, ?, ?)"),
-    anchor: db.prepare("INSERT INTO anchor (tree_size, first_index, root) VALUES (?, ?, ?)"),
-  };
 }

@@ -15,6 +15,7 @@ import { uuidBytes } from "../format/uuid.ts";
 import { Admission, type Outcome } from "./admit.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
+import { insertStatements } from "./insert-statements.ts";
 import { emptyLeftOver, syncLeftOver } from "./left-over.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
@@ -241,15 +242,7 @@ export class Writer {
 
 function prepare(db: Database) {
   return {
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    organization: db.prepare("INSERT INTO organization (org, name, prefix, first_index) VALUES (?, ?, ?, ?)"),
-    receipt: db.prepare(
-      "INSERT INTO receipt (log_index, org, org_seq, receipt_id, receipt_hash, recorded_at, key_epoch, request_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-    blob: db.prepare("INSERT INTO blob (log_index, bytes) VALUES (?, ?)"),
-    tree: db.prepare("INSERT INTO tree (level, position, hash) VALUES (?, ?, ?)"),
-    anchor: db.prepare("INSERT INTO anchor (tree_size, first_index, root) VALUES (?, ?, ?)"),
+    ...insertStatements(db),
     indexOfId: db.prepare<[Uint8Array], { readonly log_index: number }>("SELECT log_index FROM receipt WHERE receipt_id = ?"),
     byIndex: db.prepare<[number], ReceiptRow>(`${SELECT_RECEIPT} WHERE r.log_index = ?`),
   };

@@ -18,7 +18,7 @@ import { equal } from "../format/bytes.ts";
 import { parseCheckpoint } from "../format/checkpoint.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseNote, type Vkey } from "../format/note.ts";
-import { syncPath } from "../ledger/create.ts";
+import { syncPath } from "../ledger/sync-path.ts";
 import { verifyAnchorObject } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import type { PublishedAnchor } from "./published.ts";

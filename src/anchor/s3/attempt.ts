@@ -52,7 +52,6 @@ export function succeeded({ code }: Answer): boolean {
   return code === null;
 }
 
-
 function metadataOf(value: unknown): { readonly status: number | null; readonly requestId: string | null } {
   const metadata: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "$metadata") : undefined;
   const field = (name: string): unknown => (typeof metadata === "object" && metadata !== null ? Reflect.get(metadata, name) : undefined);

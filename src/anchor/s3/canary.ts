@@ -55,9 +55,6 @@ const BYTES = utf8("receiptd doctor: this object is locked for a moment and may 
 const OTHER_BYTES = utf8("receiptd doctor: this was written over an object that is locked, and may be removed afterwards\n");
 /** ms: a lock ends by the server's clock, known to a second. */
 const SLACK = 1500;
-/** How many of the tries a lock must refuse, and which one hides the object. */
-const FORBIDDEN = 4;
-const HIDING = 6;
 /** Looks at whether the lock has ended, for servers that are late. */
 const LOOKS = 5;
 
@@ -65,6 +62,13 @@ interface PutMore {
   readonly condition?: "*";
   readonly suffix?: string;
   readonly bytes?: Uint8Array;
+}
+
+interface Try {
+  /** Is it for the lock to refuse? A server need not understand how to take a lock off, and may let anybody write or hide. */
+  readonly isForbidden?: true;
+  readonly hides?: true;
+  readonly run: () => Promise<Outcome<unknown>>;
 }
 
 interface Locked {
@@ -109,23 +113,21 @@ class Canary {
     const locked = mayLock ? { versionId, until: extended } : canary;
     const mayBypass = await this.#showBypass(breaker, locked.until);
     const soon = (this.#now() + locked.until) / 2;
-    // in the order that FORBIDDEN and HIDING count by
-    const tries: readonly (() => Promise<Outcome<unknown>>)[] = [
-      () => this.#remove(breaker, "remove the locked version", versionId),
-      () => this.#remove(breaker, "remove it by bypass", versionId, true),
-      () => this.#retain(breaker, "shorten the lock", versionId, { mode: "COMPLIANCE", until: soon }),
-      () => this.#retain(breaker, "weaken the lock to GOVERNANCE", versionId, { mode: "GOVERNANCE", until: locked.until }),
-      () => this.#retain(breaker, "take the lock off", versionId, null),
-      () => this.#put(breaker, "write over it", "COMPLIANCE", locked.until, { bytes: OTHER_BYTES }),
-      () => this.#remove(breaker, "hide it behind a delete marker", undefined),
+    const tries: readonly Try[] = [
+      { isForbidden: true, run: () => this.#remove(breaker, "remove the locked version", versionId) },
+      { isForbidden: true, run: () => this.#remove(breaker, "remove it by bypass", versionId, true) },
+      { isForbidden: true, run: () => this.#retain(breaker, "shorten the lock", versionId, { mode: "COMPLIANCE", until: soon }) },
+      { isForbidden: true, run: () => this.#retain(breaker, "weaken the lock to GOVERNANCE", versionId, { mode: "GOVERNANCE", until: locked.until }) },
+      { run: () => this.#retain(breaker, "take the lock off", versionId, null) },
+      { run: () => this.#put(breaker, "write over it", "COMPLIANCE", locked.until, { bytes: OTHER_BYTES }) },
+      { hides: true, run: () => this.#remove(breaker, "hide it behind a delete marker", undefined) },
     ];
-    for (const [i, one] of tries.entries()) {
-      const { answer } = await one();
+    for (const { isForbidden = false, hides = false, run } of tries) {
+      const { answer } = await run();
       const broken = await this.#damage(locked, "read the locked version", this.#o.daemon);
       if (broken !== null) return this.#report("not_worm", `after “${answer.tried}” (${text(answer)}) ${broken}`, locked, await this.#tidy(locked));
-      if (this.#o.breaker === null && i === HIDING && succeeded(answer)) this.excess.add("s3:DeleteObject");
-      // what is no refusal may still be carried out; a server need not understand how to take a lock off, or let anybody write or hide
-      if (i < FORBIDDEN && !isRefusal(answer)) this.#unsure ??= answer;
+      if (this.#o.breaker === null && hides && succeeded(answer)) this.excess.add("s3:DeleteObject");
+      if (isForbidden && !isRefusal(answer)) this.#unsure ??= answer; // what is no refusal may still be carried out
     }
     if (this.#o.breaker !== null && succeeded((await this.#remove(this.#o.daemon, "hide it, as the daemon", undefined)).answer)) this.excess.add("s3:DeleteObject");
     return await this.#outcome(locked, { mayLock, mayBypass });

@@ -1,0 +1,16 @@
+/** The statements that put receipts into the tables, in transactions. */
+import type { Database } from "./database.ts";
+
+export function insertStatements(db: Database) {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    organization: db.prepare("INSERT INTO organization (org, name, prefix, first_index) VALUES (?, ?, ?, ?)"),
+    receipt: db.prepare(
+      "INSERT INTO receipt (log_index, org, org_seq, receipt_id, receipt_hash, recorded_at, key_epoch, request_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+    blob: db.prepare("INSERT INTO blob (log_index, bytes) VALUES (?, ?)"),
+    tree: db.prepare("INSERT INTO tree (level, position, hash) VALUES (?, ?, ?)"),
+    anchor: db.prepare("INSERT INTO anchor (tree_size, first_index, root) VALUES (?, ?, ?)"),
+  };
+}
