@@ -13,6 +13,10 @@ export const MAX_PART_BYTES = 8 * 1024 * 1024;
 /** Bytes of an object: what gzip and age add to bytes that cannot be compressed is less than 64 KiB. */
 export const MAX_ARCHIVE_BYTES = MAX_PART_BYTES + 65_536;
 
+/** Of an age header, whose every stanza costs a key agreement: bytes, which hold 16 recipients of the longest kind, and stanzas. */
+const MAX_HEADER_BYTES = 32_768;
+const MAX_STANZAS = 64;
+
 export type ArchiveErrorCode = "archive_encrypted" | "archive_damaged" | "bad_recipient" | "bad_identity";
 
 /** `archive_encrypted`: to none of the identities given. `archive_damaged`: not what such an object is. */
@@ -77,7 +81,20 @@ function split(lines: Uint8Array): Uint8Array[] {
   return blobs;
 }
 
+/** Throws `archive_damaged` unless the object begins with an age header within the limits. */
+function requireHeader(bytes: Uint8Array): void {
+  const lines = new TextDecoder("latin1").decode(bytes.subarray(0, MAX_HEADER_BYTES)).split("\n");
+  lines.pop(); // has no end
+  const end = lines.findIndex((line) => line.startsWith("---"));
+  if (lines[0] !== "age-encryption.org/v1" || end === -1) {
+    throw new ArchiveError("archive_damaged", `the object does not begin with an age header of at most ${MAX_HEADER_BYTES} bytes`);
+  }
+  const stanzas = lines.slice(0, end).filter((line) => line.startsWith("-> ")).length;
+  if (stanzas > MAX_STANZAS) throw new ArchiveError("archive_damaged", `the object is encrypted to ${stanzas} recipients; ${MAX_STANZAS} are enough`);
+}
+
 async function decrypt(bytes: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
+  requireHeader(bytes);
   if (identities.length === 0) throw new ArchiveError("archive_encrypted", "the object is encrypted, and no identity was given");
   const decrypter = await decrypterFor(identities);
   try {

@@ -5,15 +5,25 @@
  * Everything listed at a target is under the control of whoever can write there. What decides is a signature by this ledger's
  * key, and then tree size and root only: an object that the key's owner did not make decides nothing, and is counted as
  * interference.
+ *
+ * An object that is stored so that the daemon cannot read it (`target_unreadable`: under a key of the client's or of a foreign KMS,
+ * in cold storage) is interference, too, as long as an anchor of the ledger can be read: else one PUT would end all publishing.
+ * Nothing is lost by that. A restored backup or a clone of the daemon, which the comparison is there to find, stores what can be
+ * read; and who holds the key and means to hide a fork need not put it there at all. What is *denied* (`target_denied`) stops
+ * the lane, be it one object: that takes the bucket's policy or another owner of the object, so a rival daemon in another
+ * account or somebody who hides one, and whoever can do that can deny every PUT as well.
  */
+import { hash } from "node:crypto";
 import { equal, toHex } from "../format/bytes.ts";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.ts";
 import { FormatError } from "../format/errors.ts";
 import { type LedgerName, parseObjectName } from "../format/names.ts";
 import { type Vkey, verifyNote } from "../format/note.ts";
 import { MAX_TLOG_PROOF_BYTES, parseTlogProof } from "../format/tlog-proof.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import type { Reader } from "../ledger/reader.ts";
+import { fetchAhead, type Fetch } from "./fetch-ahead.ts";
 import { anchorRowAt, anchorsPrefix, beforeAnchor } from "./objects.ts";
 import type { Confirmed, Outbox } from "./outbox.ts";
 import { type AnchorTarget, TargetError, type TargetVersion } from "./target.ts";
@@ -67,20 +77,38 @@ interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Objects that were looked at before and are not read again: of ours the last few, of junk as many as one can make at a sitting. */
+/** Objects that were looked at before and are not read again: of ours the last few; of junk as many as some 20 MB of memory hold. */
 const MAX_OURS = 256;
-const MAX_JUNK = 10_000;
+const MAX_JUNK = 200_000;
+const AHEAD = { count: 16, bytes: 4 << 20 };
 /** Receipts to go back from the ledger's newest anchor, where it is not known how far the target is. */
 const STEPS_BACK = [0, 4096, 65_536, 1_048_576, 16_777_216, Number.POSITIVE_INFINITY];
+
+/** One version under the anchors' prefix. */
+interface Seen {
+  readonly version: TargetVersion;
+  /** What it is remembered by. */
+  readonly key: string;
+  /** In its name; null where that is no anchor's. */
+  readonly treeSize: number | null;
+  /** The checkpoint that this ledger's key has signed; null for junk; why it cannot be read by the daemon. */
+  readonly found: Checkpoint | TargetError | null;
+}
 
 /** Looks for anchors at one target that this ledger did not make. */
 export class TargetWatch {
   readonly #options: WatchOptions;
-  /** By name, version, size and time. */
+  /** By `keyOf`. */
   readonly #ours = new Map<string, Checkpoint>();
   readonly #junk = new Set<string>();
+  /** Those of the junk that could not be read, while it is open whether the ledger's own anchors can; and why the first one could not. */
+  readonly #unreadable = new Set<string>();
+  #unreadableBy: TargetError | null = null;
+  /** The last of the ledger's own anchors that was seen. */
+  #own: TargetVersion | null = null;
   /** Anchors that passed since the comparison began, under their own names. */
   #passed = 0;
+  #warning: string | null = null;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -91,12 +119,22 @@ export class TargetWatch {
     return this.#junk.size;
   }
 
+  /** The last of them, in words; null where there is none. */
+  get warning(): string | null {
+    return this.#warning;
+  }
+
   /**
    * The start-up comparison: every anchor from the confirmed one on; where none is known, from the newest valid one on that the
    * target has. Returns what is wrong, or null. Throws TargetError, TargetLost.
    */
   async compare(confirmed: Confirmed | null): Promise<Comparison | null> {
-    if (confirmed !== null) return this.#range(confirmed.treeSize, null, confirmed);
+    const wrong = confirmed === null ? await this.#compareAll() : await this.#range(confirmed.treeSize, null, confirmed);
+    if (wrong === null) await this.#settle(true);
+    return wrong;
+  }
+
+  async #compareAll(): Promise<Comparison | null> {
     this.#passed = 0;
     const newest = this.#options.reader.newestAnchor()?.treeSize ?? 0;
     for (const step of STEPS_BACK) {
@@ -115,59 +153,111 @@ export class TargetWatch {
     const gap = last < signable; // those between are looked at in their turn
     const wrong = await this.#range(confirmed?.treeSize ?? 1, gap ? last : null, confirmed)
       ?? (gap ? await this.#range(signable + 1, null, null) : null);
-    return wrong === null ? null : { ...wrong, state: "forked" };
+    if (wrong !== null) return { ...wrong, state: "forked" };
+    await this.#settle(false);
+    return null;
   }
 
   async #range(from: number, last: number | null, confirmed: Confirmed | null): Promise<Comparison | null> {
-    const { target, ledger, signal, reader } = this.#options;
-    let found = confirmed === null;
-    for await (const version of target.list(anchorsPrefix(ledger), beforeAnchor(ledger, from))) {
+    const { target, signal, reader } = this.#options;
+    let isConfirmed = confirmed === null;
+    let unreadable: TargetError | null = null;
+    for await (const { version, key, treeSize, found } of fetchAhead(this.#listed(from, last), AHEAD, (one) => this.#plan(one))) {
       if (signal.aborted) return null;
-      const treeSize = sizeInName(ledger, version.name);
-      if (last !== null && treeSize !== null && treeSize > last) break;
-      const signed = await this.#read(version, treeSize);
-      if (signed === null) continue;
-      const wrong = judge(reader, signed.size, signed.root, `${target.name} holds`);
+      if (found === null || found instanceof TargetError) {
+        this.#discard(version, key, found);
+        if (treeSize === confirmed?.treeSize) unreadable ??= found;
+        continue;
+      }
+      const wrong = judge(reader, found.size, found.root, `${target.name} holds`);
       if (wrong !== null) return { ...wrong, detail: `${wrong.detail} (${version.name})` };
-      if (signed.size !== treeSize) continue; // a checkpoint of ours that somebody put under another name
+      if (found.size !== treeSize) { // a checkpoint of ours that somebody put under another name: what was judged once stays so
+        this.#discard(version, key, null);
+        continue;
+      }
+      if (this.#ours.size >= MAX_OURS) this.#ours.clear();
+      this.#ours.set(key, found);
+      this.#own = version;
       this.#passed++;
-      found ||= treeSize === confirmed?.treeSize;
+      isConfirmed ||= treeSize === confirmed?.treeSize;
     }
-    if (!found && confirmed !== null) {
-      throw new TargetLost(`${target.name} had confirmed the anchor of ${confirmed.treeSize} receipts and does not have it any more; is it the right folder or disk? A new, empty target needs a name of its own`);
+    if (!isConfirmed && confirmed !== null) {
+      this.#forgetUnreadable();
+      throw unreadable ?? new TargetLost(`${target.name} had confirmed the anchor of ${confirmed.treeSize} receipts and does not have it any more; is it the right folder or disk? A new, empty target needs a name of its own`);
     }
     return null;
   }
 
-  /** The checkpoint of an object that counts, if this ledger's key has signed it. */
-  async #read(version: TargetVersion, treeSize: number | null): Promise<Checkpoint | null> {
-    const key = [version.name, version.versionId, version.size, version.lastModified].join("\0");
-    if (this.#junk.has(key)) return null;
-    const known = this.#ours.get(key);
-    if (known !== undefined) return known;
-    const checkpoint = treeSize === null || version.kind !== "object" || version.size > MAX_TLOG_PROOF_BYTES ? null : await this.#fetch(version);
-    if (checkpoint === null) {
-      if (this.#junk.size < MAX_JUNK) this.#junk.add(key);
-      return null;
+  /** Versions not known as junk, up to the size. */
+  async *#listed(from: number, last: number | null): AsyncGenerator<Omit<Seen, "found">> {
+    const { target, ledger, signal } = this.#options;
+    for await (const version of target.list(anchorsPrefix(ledger), beforeAnchor(ledger, from))) {
+      const treeSize = sizeInName(ledger, version.name);
+      if (signal.aborted || (last !== null && treeSize !== null && treeSize > last)) return;
+      const key = keyOf(version);
+      if (!this.#junk.has(key)) yield { version, key, treeSize };
     }
-    if (this.#ours.size >= MAX_OURS) this.#ours.clear();
-    this.#ours.set(key, checkpoint);
-    return checkpoint;
   }
 
-  async #fetch(version: TargetVersion): Promise<Checkpoint | null> {
+  #plan(seen: Omit<Seen, "found">): Fetch<Seen> {
+    const { version, key, treeSize } = seen;
+    const known = this.#ours.get(key) ?? (treeSize === null || version.kind !== "object" || version.size > MAX_TLOG_PROOF_BYTES ? null : undefined);
+    if (known !== undefined) return { bytes: 0, start: () => Promise.resolve({ ...seen, found: known }) };
+    return { bytes: version.size, start: async () => ({ ...seen, found: await this.#fetch(version) }) };
+  }
+
+  async #fetch(version: TargetVersion): Promise<Seen["found"]> {
     const { target, ledger, vkeys } = this.#options;
     try {
       const { bytes } = await target.get(version, MAX_TLOG_PROOF_BYTES);
       if (parseObjectName(ledger, version.name).sha256 !== toHex(nodeHash.sha256(bytes))) return null;
-      const checkpoint = parseCheckpoint(verifyNote(parseTlogProof(bytes).checkpoint, vkeys).text);
+      const checkpoint = parseCheckpoint(verifyNote(parseTlogProof(bytes).checkpoint, vkeys, verifyByNode).text);
       return checkpoint.origin === ledger.origin ? checkpoint : null;
     } catch (error) {
-      // what may not be read may be a foreign anchor: only what is gone or damaged is none
       if (error instanceof FormatError || (error instanceof TargetError && (error.code === "target_missing" || error.code === "target_damaged"))) return null;
+      if (error instanceof TargetError && error.code === "target_unreadable") return error;
       throw error;
     }
   }
+
+  #discard(version: TargetVersion, key: string, unreadable: TargetError | null): void {
+    if (this.#junk.size < MAX_JUNK) this.#junk.add(key);
+    if (unreadable !== null) {
+      this.#unreadable.add(key);
+      this.#unreadableBy ??= unreadable;
+    }
+    this.#warning = unreadable?.message ?? `${this.#options.target.name}: ${JSON.stringify(version.name.slice(0, 300))} is none of the ledger's anchors`;
+  }
+
+  /**
+   * What was unreadable is junk if an anchor of the ledger's own can be read at this moment. Else it is no property of single
+   * objects (a key of the whole bucket is gone, all is in cold storage): throws why, and looks at all of it anew the next time.
+   * Where nothing of the ledger's own is known that is so `atStart`, when it may be its whole past; later nothing was published yet.
+   */
+  async #settle(atStart: boolean): Promise<void> {
+    const error = this.#unreadableBy;
+    if (error === null || this.#options.signal.aborted) return;
+    try {
+      if (this.#own !== null) await this.#options.target.get(this.#own, MAX_TLOG_PROOF_BYTES);
+      else if (atStart) throw error;
+    } catch (thrown) {
+      this.#forgetUnreadable();
+      throw thrown;
+    }
+    this.#unreadable.clear();
+    this.#unreadableBy = null;
+  }
+
+  #forgetUnreadable(): void {
+    for (const key of this.#unreadable) this.#junk.delete(key);
+    this.#unreadable.clear();
+    this.#unreadableBy = null;
+  }
+}
+
+/** 16 bytes: of a name that an attacker chose a second version with the same key cannot be made. */
+function keyOf({ name, versionId, size, lastModified }: TargetVersion): string {
+  return hash("sha256", [name, versionId, size, lastModified].join("\0"), "buffer").toString("latin1", 0, 16);
 }
 
 /** The tree size in the name of an anchor; null for any other name. */

@@ -29,6 +29,8 @@ export interface TargetStatus {
   readonly lastError: { readonly code: TargetErrorCode | "target_lost" | "local"; readonly message: string; readonly at: number } | null;
   /** Objects seen under the ledger's anchors that are none of them: junk that somebody put there. */
   readonly interference: number;
+  /** The last of them, or another's object that cannot be read: which, and why. */
+  readonly warning: string | null;
 }
 
 /** What all lanes share. */
@@ -96,6 +98,7 @@ export class Lane {
       pending: this.#pending,
       lastError: this.#lastError,
       interference: this.#watch.interference,
+      warning: this.#watch.warning,
     };
   }
 

@@ -3,8 +3,9 @@
  * signed, and another root for that size is refused for ever after (docs/FORMAT.md section 9).
  *
  * It is apart from the ledger, so that a ledger restored from a backup is noticed. Created by `receiptd init` only: a missing one
- * is not made anew by itself, since it may be the one thing that still knows what was signed. An empty one in its place is safe:
- * the start-up comparison asks the targets first, and signing is deterministic, so the same bytes are signed and stored again.
+ * is not made anew by itself, since it may be the one thing that still knows what was signed. An empty one in its place
+ * (`receiptd init --outbox`) is safe: the start-up comparison asks the targets first, and signing is deterministic, so the same
+ * bytes are signed and stored again.
  */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
@@ -60,9 +61,7 @@ export function createOutbox(path: string, ledger: LedgerName): void {
 
 /** Opens the outbox of this ledger: `outbox_missing`, `not_an_outbox`, `newer_outbox`, `wrong_ledger`. */
 export function openOutbox(path: string, ledger: LedgerName): Outbox {
-  if (!existsSync(path)) {
-    throw new AnchorError("outbox_missing", `${path} is missing: it knows what was signed. Restore it; if it is lost for good, an empty one can take its place: all anchors are then compared and published again`);
-  }
+  if (!existsSync(path)) throw missing(path);
   return guard(() => {
     syncLeftOver(path);
     const db = new Database(path, { fileMustExist: true, timeout: 5000 });
@@ -71,16 +70,40 @@ export function openOutbox(path: string, ledger: LedgerName): Outbox {
       configure(db);
       emptyLeftOver(db); // a signed root that a power cut takes would be forgotten
       migrate(db);
-      const row = db.prepare("SELECT origin, ledger_id FROM ledger").get() as { origin: string; ledger_id: string } | undefined;
-      if (row?.origin !== ledger.origin || row.ledger_id !== ledger.ledgerId) {
-        throw new AnchorError("wrong_ledger", `${path} is the outbox of ${row?.origin ?? "no ledger"} (${row?.ledger_id ?? "-"}), not of ${ledger.origin} (${ledger.ledgerId})`);
-      }
+      requireLedger(db, path, ledger);
       return new Outbox(db);
     } catch (error) {
       db.close();
       throw error;
     }
   });
+}
+
+/** The outbox beside its daemon, to read only: nothing in it is changed, and it is not migrated. Errors as `openOutbox`. */
+export function readOutbox(path: string, ledger: LedgerName): Pick<Outbox, "newest" | "confirmed" | "close"> {
+  if (!existsSync(path)) throw missing(path);
+  return guard(() => {
+    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 5000 });
+    try {
+      if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw new AnchorError("not_an_outbox", `${path} is not a receiptd outbox`);
+      db.pragma("trusted_schema = OFF");
+      requireLedger(db, path, ledger);
+      return new Outbox(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  });
+}
+
+function missing(path: string): AnchorError {
+  return new AnchorError("outbox_missing", `${path} is missing: it knows what was signed. Restore it; if it is lost for good, make an empty one with: receiptd init --outbox`);
+}
+
+function requireLedger(db: Database.Database, path: string, ledger: LedgerName): void {
+  const row = db.prepare("SELECT origin, ledger_id FROM ledger").get() as { origin: string; ledger_id: string } | undefined;
+  if (row?.origin === ledger.origin && row.ledger_id === ledger.ledgerId) return;
+  throw new AnchorError("wrong_ledger", `${path} is the outbox of ${row?.origin ?? "no ledger"} (${row?.ledger_id ?? "-"}), not of ${ledger.origin} (${ledger.ledgerId})`);
 }
 
 export class Outbox {
@@ -110,6 +133,17 @@ export class Outbox {
   /** The signed note of a size, or null. */
   note(treeSize: number): string | null {
     return guard(() => this.#s.note.get(treeSize))?.note ?? null;
+  }
+
+  /** The root on record for a size, or null. */
+  root(treeSize: number): Uint8Array | null {
+    return guard(() => this.#s.root.get(treeSize))?.root ?? null;
+  }
+
+  /** The newest anchor that any target has confirmed, with the target's name, or null. */
+  newestConfirmed(): { readonly target: string; readonly treeSize: number } | null {
+    const row = guard(() => this.#s.newestConfirmed.get());
+    return row === undefined ? null : { target: row.target, treeSize: row.tree_size };
   }
 
   /** Stores what is about to be signed, durably; `equivocation` if another root is on record for one of the sizes. */
@@ -162,6 +196,7 @@ function prepare(db: Database.Database) {
     reserve: db.prepare("INSERT INTO signed (tree_size, root) VALUES (?, ?) ON CONFLICT DO NOTHING"),
     saveNote: db.prepare("UPDATE signed SET note = ? WHERE tree_size = ? AND note IS NULL"),
     confirmed: db.prepare<[string], ConfirmedRow>("SELECT tree_size, version_id, last_modified FROM confirmed WHERE target = ? ORDER BY tree_size DESC LIMIT 1"),
+    newestConfirmed: db.prepare<[], { target: string; tree_size: number }>("SELECT target, tree_size FROM confirmed ORDER BY tree_size DESC LIMIT 1"),
     confirm: db.prepare("INSERT INTO confirmed (target, tree_size, version_id, last_modified) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"),
   };
 }

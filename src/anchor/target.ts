@@ -71,9 +71,13 @@ export type TargetErrorCode =
   | "target_unlocked"
   | "target_missing"
   | "target_conflict"
-  | "target_damaged";
+  | "target_damaged"
+  | "target_unreadable";
 
-/** `target_unavailable` is worth trying again; the others need a person. */
+/**
+ * `target_unavailable` is worth trying again; the others need a person. `target_unreadable`: one object is stored so that whoever asks
+ * cannot read it (a key of its own, cold storage), which says nothing about the others.
+ */
 export class TargetError extends Error {
   override readonly name = "TargetError";
   readonly code: TargetErrorCode;

@@ -7,7 +7,8 @@ import { FormatError } from "../format/errors.ts";
 import type { Observed } from "../format/fields.ts";
 import { formatObjectName, type LedgerName } from "../format/names.ts";
 import { formatTime } from "../format/time.ts";
-import type { Evidence, SeenAnchor, SeenBatch } from "./evidence.ts";
+import type { SeenAnchor } from "./anchor-group.ts";
+import type { Evidence, SeenBatch } from "./evidence.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import type { Findings, OpenFinding } from "./report.ts";
 import type { Times } from "./times.ts";
@@ -166,7 +167,7 @@ export class AgainstLedger {
 }
 
 /** Of a batch object; null where it is none. */
-export function receiptHashes(bytes: Uint8Array): Uint8Array[] | null {
+function receiptHashes(bytes: Uint8Array): Uint8Array[] | null {
   try {
     return parseEntries(bytes);
   } catch (error) {

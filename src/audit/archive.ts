@@ -26,6 +26,7 @@ export class ArchiveAudit {
   readonly #start: string;
   #receipts = 0;
   #missing = 0;
+  #unread = 0;
   #firstMissing: string | null = null;
 
   constructor(target: AnchorTarget, options: ArchiveAuditOptions) {
@@ -38,7 +39,7 @@ export class ArchiveAudit {
 
   get counts(): ArchiveCounts {
     const { objects, encrypted } = this.#archived;
-    return { objects, receipts: this.#receipts, missing: objects === 0 ? 0 : this.#missing, encrypted };
+    return { objects, receipts: this.#receipts, missing: objects === 0 ? 0 : this.#missing, encrypted, unread: this.#unread };
   }
 
   /** Is this a name that is judged here? */
@@ -52,15 +53,18 @@ export class ArchiveAudit {
       await this.#archived.skip(firstIndex + receipts);
       return;
     }
-    const unopened = this.#archived.unopened;
+    const isThere = new Uint8Array(receipts);
     let found = 0;
     for await (const { logIndex, blob } of this.#archived.batch(firstIndex, entries)) {
       found++;
+      isThere[logIndex - firstIndex] = 1;
       if (!this.#options.hasLedger) this.#verify(logIndex, blob);
     }
     this.#receipts += found;
-    const missing = receipts - found - (this.#archived.unopened - unopened);
-    if (missing <= 0) return;
+    const unread = this.#archived.unopened.reduce((sum, span) => sum + countZeros(isThere.subarray(span.firstIndex - firstIndex, span.lastIndex + 1 - firstIndex)), 0);
+    this.#unread += unread;
+    const missing = receipts - found - unread;
+    if (missing === 0) return;
     this.#missing += missing;
     this.#firstMissing ??= receiptRange(firstIndex, firstIndex + receipts - 1);
   }
@@ -93,4 +97,8 @@ export class ArchiveAudit {
       wrong(error);
     }
   }
+}
+
+function countZeros(bytes: Uint8Array): number {
+  return bytes.reduce((zeros, byte) => (byte === 0 ? zeros + 1 : zeros), 0);
 }

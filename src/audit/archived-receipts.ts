@@ -35,6 +35,12 @@ export interface ArchivedReceipt {
   readonly blob: Uint8Array;
 }
 
+/** Receipts in a row. */
+interface Span {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+}
+
 interface Part {
   readonly firstIndex: number;
   readonly lastIndex: number;
@@ -47,9 +53,13 @@ export class ArchivedReceipts {
   readonly #next: Peekable<CountingObject<Part>>;
   /** Objects under the ledger's archive that have the hash in their name. */
   objects = 0;
-  /** Those of them that no identity opens, and how many receipts they say that they hold. */
+  /** Those of them that no identity opens. */
   encrypted = 0;
-  unopened = 0;
+  /**
+   * Receipts of the batch that is being read which objects that nobody here can open say that they hold: in order, apart from one
+   * another. Only such as are locked as was promised; what is not may be a name without anything behind it, put there today.
+   */
+  #unopened: Span[] = [];
 
   constructor(target: AnchorTarget, options: ArchivedOptions) {
     this.#options = options;
@@ -65,10 +75,16 @@ export class ArchivedReceipts {
     this.#next = new Peekable(objects.objects(folder, from === 0 ? undefined : `${folder}${String(from).padStart(20, "0")}`, NOTHING_LISTED));
   }
 
+  /** Of the batch that was read last, what may be there and could not be read. */
+  get unopened(): readonly Span[] {
+    return this.#unopened;
+  }
+
   /** The receipts of a batch in order, without those that are not there. `entries` is the bundle of the batch's entries. */
   async *batch(firstIndex: number, entries: Uint8Array): AsyncGenerator<ArchivedReceipt, void, undefined> {
     const end = firstIndex + countEntries(entries);
     let at = firstIndex;
+    this.#unopened = [];
     for (let part = await this.#next.peek(); part !== null && part.value.firstIndex < end; part = await this.#next.peek()) {
       await this.#next.take();
       this.objects++;
@@ -121,12 +137,19 @@ export class ArchivedReceipts {
       if (!(error instanceof ArchiveError)) throw error;
       if (error.code === "archive_encrypted") {
         this.encrypted++;
-        this.unopened += lastIndex + 1 - firstIndex;
+        if (part.lock.problem === null) this.#addUnopened(firstIndex, lastIndex);
       } else {
         this.#report(part, "archive_mismatch", `the object does not count: ${error.message}`);
       }
     }
     return null;
+  }
+
+  /** In order of the first index. */
+  #addUnopened(firstIndex: number, lastIndex: number): void {
+    const before = this.#unopened.at(-1);
+    if (before === undefined || firstIndex > before.lastIndex + 1) this.#unopened.push({ firstIndex, lastIndex });
+    else if (lastIndex > before.lastIndex) this.#unopened.splice(-1, 1, { firstIndex: before.firstIndex, lastIndex });
   }
 
   #report({ name }: CountingObject<Part>, code: "archive_mismatch" | "unanchored_receipts", message: string): void {

@@ -9,11 +9,12 @@ import { requestKey } from "../format/mac.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey, type Vkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Inspector } from "../ledger/inspect.ts";
 import { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
-import { auditHash, verifyByNode } from "./hash.ts";
+import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
 import { LedgerView } from "./ledger-view.ts";
 import { unlessCorrupt } from "./places.ts";
@@ -23,6 +24,7 @@ import { type Progress, ProgressMeter } from "./progress.ts";
 import { type AuditRange, type Part, partOf } from "./range.ts";
 import { type AuditRecord, recordProblem, type TargetRecord } from "./record.ts";
 import { type AuditReport, Findings } from "./report.ts";
+import { checkRecordedLedger, checkSiblings } from "./siblings.ts";
 import { checkExtent, checkIdentity, checkOrganizations, countIndexes, plausibleSize } from "./tables.ts";
 import { auditTarget, type TargetSeen } from "./target-audit.ts";
 import { NotChecked, type PartSeen, reportOf } from "./verdict.ts";
@@ -36,6 +38,8 @@ export interface AuditOptions {
   readonly ledgerPath: string | null;
   /** Which ledger this is, from outside of it. */
   readonly ledger: LedgerName;
+  /** In words, where its id was taken from; undefined: it was pinned, outside of the host that is audited. */
+  readonly ledgerIdFrom?: string | undefined;
   readonly targets: readonly AnchorTarget[];
   /** Verifier keys; anchors signed by none of them do not count. */
   readonly vkeys: readonly string[];
@@ -108,6 +112,8 @@ class Audit {
   async run(): Promise<AuditReport> {
     const opened = this.#open();
     try {
+      const { since, ledger, vkeys } = this.#options;
+      if (since !== undefined) checkRecordedLedger(since, ledger, vkeys, this.#findings);
       const part = opened === null ? null : await this.#auditLedger(opened.reader, opened.inspector);
       const view = opened === null ? null : new LedgerView(opened.reader, opened.inspector, auditHash);
       const targets = await this.#auditTargets(part, view);
@@ -231,6 +237,7 @@ class Audit {
       this.#meter.begin("targets", null, target.name);
       try {
         found.push(await this.#auditTarget(target, seen, view));
+        await checkSiblings(target, this.#options.ledger, this.#vkeys, this.#findings, this.#notChecked, () => this.#signal?.throwIfAborted());
       } catch (error) {
         if (!(error instanceof TargetError)) throw error;
         this.#notChecked.fail(`the target ${target.name}: ${error.message}`);

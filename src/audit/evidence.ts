@@ -9,9 +9,10 @@ import { type LedgerName, objectPrefix, parseObjectName } from "../format/names.
 import type { VerifyEd25519, Vkey } from "../format/note.ts";
 import { type AnchorFacts, verifyAnchorObject } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
+import { type AnchorGroup, OpenGroup } from "./anchor-group.ts";
 import { ArchiveAudit } from "./archive.ts";
 import { type Listed, NOTHING_LISTED } from "./listed.ts";
-import { Locks } from "./locks.ts";
+import { type Lock, Locks } from "./locks.ts";
 import { MAX_ANCHOR_BYTES, MAX_BATCH_BYTES, Peekable } from "./objects.ts";
 import type { AuditCode, Findings, Severity } from "./report.ts";
 import { SeenVersions } from "./seen-versions.ts";
@@ -41,14 +42,6 @@ export interface Before {
   readonly versions: SeenVersions;
 }
 
-export interface SeenAnchor {
-  readonly facts: AnchorFacts;
-  /** ms, by the target's clock. */
-  readonly lastModified: number;
-  readonly versionId: string;
-  readonly listed: Listed;
-}
-
 export interface SeenBatch {
   readonly name: string;
   readonly firstIndex: number;
@@ -56,17 +49,11 @@ export interface SeenBatch {
   /** Of the object, hex: that of its name. */
   readonly sha256: string;
   readonly bytes: Uint8Array;
+  readonly lock: Lock;
   readonly listed: Listed;
 }
 
-/** All that is signed for one size. */
-export interface AnchorGroup {
-  readonly treeSize: number;
-  /** At least one; their roots may differ. */
-  readonly anchors: readonly SeenAnchor[];
-}
-
-type Batch = Omit<SeenBatch, "name" | "listed">;
+type Batch = Pick<SeenBatch, "firstIndex" | "lastIndex" | "sha256" | "bytes">;
 
 export class Evidence {
   readonly #target: AnchorTarget;
@@ -95,7 +82,7 @@ export class Evidence {
     this.versions = before?.versions ?? new SeenVersions();
     const { ledger, vkeys, hash, verify } = options;
     const common = {
-      ledger, hash, locks: this.locks,
+      ledger, hash, locks: null, // anybody can add an object without a lock to those that have one
       onVersion: () => this.#count(),
       report: (...finding: Parameters<Evidence["report"]>) => this.report(...finding),
     };
@@ -125,24 +112,38 @@ export class Evidence {
     return this.#anchors.read + this.#batches.read + this.archive.counts.objects;
   }
 
-  async *anchors(): AsyncGenerator<AnchorGroup, void, undefined> {
-    let group: SeenAnchor[] = [];
+  /** Versions of anchors and batches that count, and can be removed though others with the same bytes cannot. */
+  get unlocked(): number {
+    return this.#anchors.unlocked + this.#batches.unlocked;
+  }
+
+  /** `rootAt`: what the ledger has at a size; null where that is not known. */
+  async *anchors(rootAt: (treeSize: number) => Uint8Array | null): AsyncGenerator<AnchorGroup, void, undefined> {
+    let group: OpenGroup | null = null;
     const found = this.#anchors.objects(`${this.#prefix}anchors/`, this.#after("anchors/"), this.#before?.anchors ?? NOTHING_LISTED);
-    for await (const { value: facts, lastModified, versionId, listed } of found) {
-      if (group[0] !== undefined && group[0].facts.treeSize !== facts.treeSize) {
-        yield { treeSize: group[0].facts.treeSize, anchors: group };
-        group = [];
+    const onLock = (name: string, lock: Lock): void => this.judgeLock(name, lock);
+    for await (const object of found) {
+      const { treeSize } = object.value;
+      if (group !== null && group.treeSize !== treeSize) {
+        yield group.close(onLock);
+        group = null;
       }
-      group.push({ facts, lastModified, versionId, listed });
+      group ??= new OpenGroup(treeSize, object.listed, rootAt(treeSize), (...finding) => this.report(...finding));
+      group.add(object);
     }
-    if (group[0] !== undefined) yield { treeSize: group[0].facts.treeSize, anchors: group };
+    if (group !== null) yield group.close(onLock);
+  }
+
+  /** Of an anchor, or of the batch object that belongs to one. */
+  judgeLock(name: string, lock: Lock): void {
+    if (this.#target.retain !== null) this.locks.add(name, lock);
   }
 
   /** The batch objects that begin before `index` and were not taken yet, in order. */
   async *batchesBefore(index: number): AsyncGenerator<SeenBatch, void, undefined> {
     for (let object = await this.#nextBatch.peek(); object !== null && object.value.firstIndex < index; object = await this.#nextBatch.peek()) {
       await this.#nextBatch.take();
-      yield { ...object.value, name: object.name, listed: object.listed };
+      yield { ...object.value, name: object.name, lock: object.lock, listed: object.listed };
     }
   }
 
@@ -201,7 +202,10 @@ export class Evidence {
   }
 }
 
-/** Sorts behind every anchor of a tree of at most `size` receipts, or every batch that begins below `size`; and before all others. */
+/**
+ * Sorts behind every anchor of a tree of at most `size` receipts, or every batch that begins below `size`; and before all others. No
+ * anchor or batch has this very name: what has it belongs to the part before, so that it is in one of the two.
+ */
 export function endOfFirst(prefix: string, folder: "anchors/" | "batches/", size: number): string {
   return `${prefix}${folder}${String(folder === "anchors/" ? size + 1 : size).padStart(20, "0")}`;
 }

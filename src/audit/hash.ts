@@ -1,7 +1,5 @@
-/** Node's hashes and signatures for an audit, which makes millions of them. */
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
+/** Node's hashes for an audit, which makes millions of them. */
 import type { Hash } from "../format/hash.ts";
-import type { VerifyEd25519 } from "../format/note.ts";
 import { nodeHash, sha256Into } from "../keys/node-hash.ts";
 
 const HASH_BYTES = 32;
@@ -42,19 +40,4 @@ export const auditHash: Hash = {
     sha256Into(message.subarray(0, end), outer, BLOCK);
     return nodeHash.sha256(outer);
   },
-};
-
-/** DER before the 32 bytes of an Ed25519 public key (RFC 8410 section 4). */
-const SPKI = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
-
-const publicKeys = new WeakMap<Uint8Array, KeyObject>();
-
-/** Ed25519 by OpenSSL: the cofactorless equation, the stricter of the two that format/note.ts asks for. */
-export const verifyByNode: VerifyEd25519 = (publicKey, signed, signature) => {
-  let key = publicKeys.get(publicKey);
-  if (key === undefined) {
-    key = createPublicKey({ key: Buffer.concat([SPKI, publicKey]), format: "der", type: "spki" });
-    publicKeys.set(publicKey, key);
-  }
-  return verify(null, signed, key, signature);
 };

@@ -2,12 +2,12 @@
  * What the anchors of a target say of each other: each names the one before it, and the versions that were seen at the targets when
  * it was made. Two signed anchors that contradict each other mean that the key has signed two pasts.
  */
-import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { count } from "../format/count.ts";
 import type { Observed } from "../format/fields.ts";
 import { formatTime } from "../format/time.ts";
-import type { AnchorGroup, Evidence, SeenAnchor } from "./evidence.ts";
+import type { AnchorGroup, SeenAnchor } from "./anchor-group.ts";
+import type { Evidence } from "./evidence.ts";
 import { TOLERANCE } from "./times.ts";
 
 const MAX_NAMES = 64;
@@ -51,10 +51,6 @@ export class Lineage {
   }
 
   #sameSize({ facts }: SeenAnchor, { facts: other }: SeenAnchor): void {
-    if (equal(facts.root, other.root)) {
-      this.#evidence.report("note", "duplicate_object", `a second anchor object for the tree of ${facts.treeSize} receipts, with the same root`, facts.name);
-      return;
-    }
     this.#fork(`two roots are signed for the tree of ${count(facts.treeSize, "receipt")}: the key has signed another past (${KEEP})`,
       facts.name, facts.treeSize, hashText(other.root), hashText(facts.root));
   }

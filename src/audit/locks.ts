@@ -1,6 +1,20 @@
 /** The locks that the objects of a target should have, and until when all of them hold. */
 import type { AuditCode } from "./report.ts";
 
+/** Of an object: the best of its versions. */
+export interface Lock {
+  /** What is wrong with it; null where nothing is, or where the target has no locks. */
+  readonly problem: string | null;
+  /** When it ends, in mode COMPLIANCE, ms; null: it is not such a lock. */
+  readonly until: number | null;
+}
+
+/** Does the one protect more than the other? A lock that is as promised is enough. */
+export function isBetter(one: Lock, other: Lock): boolean {
+  if (one.problem === null || other.problem === null) return other.problem !== null;
+  return (one.until ?? 0) > (other.until ?? 0);
+}
+
 /** What is promised of a target that locks: nothing that counts can be removed before its time. */
 export class Locks {
   readonly #report: (code: AuditCode, message: string, object: string) => void;
@@ -17,11 +31,8 @@ export class Locks {
     return this.#until;
   }
 
-  /**
-   * An object that counts. `problem`: what is wrong with the lock of every version of it, null if one has the lock it should have;
-   * `until`: when the last lock in mode COMPLIANCE ends, ms, null if there is none.
-   */
-  add(object: string, problem: string | null, until: number | null): void {
+  /** An object that counts. */
+  add(object: string, { problem, until }: Lock): void {
     if (until !== null) this.#until = Math.min(this.#until ?? Number.POSITIVE_INFINITY, until);
     if (problem === null) return;
     if (until === null) this.#report("lock_missing", `the object is not protected as was promised: ${problem}`, object);

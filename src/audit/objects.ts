@@ -1,5 +1,6 @@
-/** Reading the objects of a target: listed in order, some fetched ahead, so that a far-away target is not asked one by one. */
+/** Reading the objects of a target: listed in order, some fetched ahead. */
 import { setTimeout as delay } from "node:timers/promises";
+import { fetchAhead } from "../anchor/fetch-ahead.ts";
 import { type AnchorTarget, type StoredObject, TargetError, type TargetVersion } from "../anchor/target.ts";
 import { entryOf } from "../format/entries.ts";
 import { MAX_TLOG_PROOF_BYTES } from "../format/tlog-proof.ts";
@@ -23,34 +24,19 @@ export const MAX_ANCHOR_BYTES = MAX_TLOG_PROOF_BYTES;
 /** 65,536 entries, each behind its length. */
 export const MAX_BATCH_BYTES = 65_536 * (2 + entryOf(new Uint8Array(32)).length);
 
-/** Fetched at once: so many versions, and so many bytes, of which one version may have more. */
-const AHEAD = 32;
-const AHEAD_BYTES = 8 << 20;
+const AHEAD = { count: 32, bytes: 8 << 20 };
 const ATTEMPTS = 3;
 const RETRY_MS = 200;
 
 /** The versions in their order, each with what is stored unless `refuse` has something against it. Throws TargetError `target_unavailable`. */
-export async function* fetchVersions(
+export function fetchVersions(
   target: AnchorTarget, versions: AsyncIterable<TargetVersion>, maxBytes: number, refuse: (version: TargetVersion) => Refusal | null,
 ): AsyncGenerator<FetchedVersion, void, undefined> {
-  const ahead: { readonly fetched: Promise<FetchedVersion>; readonly size: number }[] = [];
-  let bytes = 0;
-  const isFull = (more: number): boolean => ahead.length >= AHEAD || (ahead.length > 0 && bytes + more > AHEAD_BYTES);
-  const next = (): Promise<FetchedVersion> => {
-    const { fetched, size } = ahead.shift()!;
-    bytes -= size;
-    return fetched;
-  };
-  for await (const version of versions) {
+  return fetchAhead(versions, AHEAD, (version) => {
     const refusal = refuse(version);
-    const size = refusal === null ? Math.min(version.size, maxBytes) : 0;
-    while (isFull(size)) yield await next();
-    const fetched = refusal === null ? fetchVersion(target, version, maxBytes) : Promise.resolve({ version, stored: refusal });
-    fetched.catch(() => undefined); // is heard of in its turn
-    ahead.push({ fetched, size });
-    bytes += size;
-  }
-  while (ahead.length > 0) yield await next();
+    if (refusal !== null) return { bytes: 0, start: () => Promise.resolve({ version, stored: refusal }) };
+    return { bytes: Math.min(version.size, maxBytes), start: () => fetchVersion(target, version, maxBytes) };
+  });
 }
 
 export async function fetchVersion(target: AnchorTarget, version: TargetVersion, maxBytes: number): Promise<FetchedVersion> {
@@ -61,7 +47,7 @@ export async function fetchVersion(target: AnchorTarget, version: TargetVersion,
       if (!(error instanceof TargetError)) throw error;
       if (error.code !== "target_unavailable") {
         const stored: Refusal = { code: "unreadable_object", message: `the object is listed and cannot be read: ${error.message}` };
-        return { version, stored: error.code === "target_denied" ? { ...stored, denied: error } : stored };
+        return { version, stored: error.code === "target_denied" || error.code === "target_unreadable" ? { ...stored, denied: error } : stored };
       }
       if (attempt === ATTEMPTS) throw error;
       await delay(RETRY_MS * attempt);

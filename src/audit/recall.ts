@@ -10,7 +10,8 @@ import { count } from "../format/count.ts";
 import { objectPrefix } from "../format/names.ts";
 import { verifyAnchorObject, verifyObjectName } from "../verify/anchor.ts";
 import { asVerifyError } from "../verify/errors.ts";
-import { type Before, endOfFirst, type EvidenceOptions, type SeenAnchor } from "./evidence.ts";
+import type { SeenAnchor } from "./anchor-group.ts";
+import { type Before, endOfFirst, type EvidenceOptions } from "./evidence.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import { type Listed, listedWith, NOTHING_LISTED } from "./listed.ts";
 import { fetchVersion, MAX_ANCHOR_BYTES, MAX_BATCH_BYTES } from "./objects.ts";
@@ -71,7 +72,7 @@ export class Recall {
     if (this.#isUnlocked) return this.#inFull("a version is not locked as it should be");
     return {
       before: { size, anchors, batches, lockedUntil: Date.parse(record.locked_until), versions: this.#versions },
-      newest: { ...newest, listed: anchors },
+      newest,
       anchors: record.anchors.objects, batches: record.batches.objects,
       versions: anchors.versions + batches.versions, readAgain: 1 + this.#sample.length,
     };
@@ -82,11 +83,12 @@ export class Recall {
     return null;
   }
 
+  /** Up to `end`, and this very name. */
   async #list(folder: string, end: string): Promise<Listed> {
     const { ledger, onObject, record } = this.#options;
     let listed = NOTHING_LISTED;
     for await (const version of this.#target.list(folder)) {
-      if (version.name >= end) break;
+      if (version.name > end) break;
       onObject();
       listed = listedWith(listed, version);
       if (version.kind !== "object") continue;
@@ -126,7 +128,7 @@ export class Recall {
     return anchors.sha256 === record.anchors.sha256 && batches.sha256 === record.batches.sha256;
   }
 
-  async #readNewest(): Promise<Omit<SeenAnchor, "listed"> | null> {
+  async #readNewest(): Promise<SeenAnchor | null> {
     const { record, ledger, vkeys, hash, verify } = this.#options;
     const { name, root } = record.newest;
     const stored = await this.#read(this.#newest!, MAX_ANCHOR_BYTES);

@@ -52,12 +52,17 @@ export function parseRecord(text: string): AuditRecord {
   try {
     return auditRecord.parse(JSON.parse(text));
   } catch (error) {
-    throw new RecordError(error instanceof z.ZodError ? z.prettifyError(error) : "it is not JSON", { cause: error });
+    throw new RecordError(error instanceof z.ZodError ? problemText(error) : "it is not JSON", { cause: error });
   }
 }
 
 export function formatRecord(record: AuditRecord): string {
   return `${JSON.stringify(record, null, 2)}\n`;
+}
+
+function problemText({ issues }: z.ZodError): string {
+  const [issue] = issues;
+  return issue === undefined || issue.path.length === 0 ? "it is another kind of JSON" : `${issue.path.join(".")}: ${issue.message}`;
 }
 
 /** Not a record, or not one of this audit. */

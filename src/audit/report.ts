@@ -41,6 +41,7 @@ export type AuditCode =
   | "unanchored_receipts"
   | "not_archived"
   | "anchor_missing"
+  | "ledger_replaced"
   | "not_published_yet"
   | "newer_than_audit"
   | "anchor_late"
@@ -110,6 +111,8 @@ export interface ArchiveCounts {
   readonly missing: number;
   /** Objects that no identity opens. */
   readonly encrypted: number;
+  /** Receipts that are in none but such an object, by its name; of these objects only those that are locked as was promised. */
+  readonly unread: number;
 }
 
 export interface TargetCounts {

@@ -6,13 +6,15 @@ import type { AnchorTarget } from "../anchor/target.ts";
 import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { count, receiptRange } from "../format/count.ts";
-import { entryOf, parseEntries } from "../format/entries.ts";
-import { leafHash } from "../format/merkle.ts";
+import { parseEntries } from "../format/entries.ts";
 import { formatObjectName } from "../format/names.ts";
 import { formatTime } from "../format/time.ts";
-import { AnchorWalk, batchRoot } from "../verify/anchors.ts";
-import { AgainstLedger, type Joined, receiptHashes } from "./against-ledger.ts";
-import { type AnchorGroup, Evidence, type EvidenceOptions, type SeenAnchor, type SeenBatch } from "./evidence.ts";
+import { AnchorWalk } from "../verify/anchors.ts";
+import { Ahead } from "./ahead.ts";
+import type { AnchorGroup, SeenAnchor } from "./anchor-group.ts";
+import { AgainstLedger, type Joined } from "./against-ledger.ts";
+import { entriesRoot } from "./entries-root.ts";
+import { Evidence, type EvidenceOptions, type SeenBatch } from "./evidence.ts";
 import { Delays, freshnessOf } from "./freshness.ts";
 import { Lineage } from "./lineage.ts";
 import { type Listed, NOTHING_LISTED } from "./listed.ts";
@@ -61,6 +63,7 @@ class TargetAudit {
   /** For a target alone. */
   readonly #walk: AnchorWalk;
   readonly #delays: Delays;
+  readonly #ahead: Ahead;
   #newest: SeenAnchor | null;
   #anchors = 0;
   #batches = 0;
@@ -77,19 +80,21 @@ class TargetAudit {
     this.#listedAnchors = recalled?.before.anchors ?? NOTHING_LISTED;
     this.#listedBatches = recalled?.before.batches ?? NOTHING_LISTED;
     this.#evidence = new Evidence(target, options, recalled?.before);
-    const group = newest === null ? null : { treeSize: newest.facts.treeSize, anchors: [newest] };
+    const group = newest === null ? null : { treeSize: newest.facts.treeSize, anchors: [newest], listed: this.#listedAnchors };
     this.#lineage = new Lineage(this.#evidence, target.trustedTime ? target.name : null, group);
     this.#ledger = options.joined === null ? null : new AgainstLedger(target.name, options.joined, this.#evidence, options.findings);
     if (newest !== null) this.#ledger?.remember(newest);
     this.#walk = new AnchorWalk({ hash: options.hash, after: newest?.facts });
     this.#delays = new Delays(options.grace);
+    this.#ahead = new Ahead(this.#evidence);
     if (newest !== null) this.#delays.add(newest.facts, newest.lastModified);
   }
 
   async run(): Promise<TargetSeen> {
     try {
-      for await (const group of this.#evidence.anchors()) await this.#group(group);
+      for await (const group of this.#evidence.anchors((size) => this.#rootAt(size))) await this.#group(group);
       for await (const batch of this.#evidence.batchesBefore(Number.POSITIVE_INFINITY)) this.#unanchored(batch);
+      await this.#ahead.finish(this.#target, this.#options.ledger, this.#newest?.facts.treeSize ?? 0);
       await this.#evidence.archive.finish(this.#newest?.facts.treeSize ?? 0);
       await this.#evidence.lookBeside();
     } finally {
@@ -112,28 +117,37 @@ class TargetAudit {
   #notChecked(): string[] {
     const { name } = this.#target;
     const others = this.#lineage.otherNames;
-    if (others.length === 0) return [];
-    return [`the versions at ${name} against those that anchor receipts saw: they name ${others.join(", ")}, and nothing at ${name}; is it one of these?`];
+    const { unlocked } = this.#evidence;
+    return [
+      ...(others.length === 0 ? [] : [`the versions at ${name} against those that anchor receipts saw: they name ${others.join(", ")}, and nothing at ${name}; is it one of these?`]),
+      ...(unlocked === 0 ? [] : [`what a later audit would find at ${name} without reading it: ${count(unlocked, "version")} at ${name} ${unlocked === 1 ? "is" : "are"} not locked as was promised, though others with the same bytes are`]),
+    ];
   }
 
   /** Everything signed for one size: one of them counts, the first with the ledger's root. */
   async #group(group: AnchorGroup): Promise<void> {
-    const { treeSize, anchors } = group;
+    const { treeSize, anchors, listed } = group;
     const place = this.#ledger?.arrive(treeSize) ?? -1;
-    const root = this.#ledger?.rootAt(place) ?? null;
+    const root = this.#rootAt(treeSize);
     const counting = anchors.find(({ facts }) => root !== null && equal(facts.root, root)) ?? anchors[0]!;
     this.#compareRecord(group);
     this.#lineage.step(group, counting);
     this.#newest = counting;
     this.#delays.add(counting.facts, counting.lastModified);
     this.#anchors++;
-    this.#listedAnchors = anchors.at(-1)!.listed;
+    this.#listedAnchors = listed;
     for await (const batch of this.#evidence.batchesBefore(counting.facts.details.batch.first_index)) this.#unanchored(batch);
     const batch = await this.#batchOf(counting, place);
     const { first_index: first, count: receipts } = counting.facts.details.batch;
-    await this.#evidence.archive.batch(first, receipts, batch !== null && this.#fits(batch, counting) ? batch.bytes : null);
+    await this.#evidence.archive.batch(first, receipts, batch !== null && (batch.sha256 === this.#ledger?.entriesAt(place) || this.#fits(batch, counting)) ? batch.bytes : null);
     if (this.#ledger === null) this.#walkOn(counting, batch);
     else this.#ledger.compare(counting, place, batch);
+  }
+
+  /** Null where the ledger has no anchor of this size. */
+  #rootAt(treeSize: number): Uint8Array | null {
+    const { joined } = this.#options;
+    return this.#ledger?.rootAt(joined?.trail.indexOf(treeSize) ?? -1) ?? null;
   }
 
   /** Where everything is read again, what the record says of its newest anchor must hold still. */
@@ -169,8 +183,10 @@ class TargetAudit {
       const isJudgedLater = this.#ledger === null && first.lastIndex === batch.first_index + batch.count - 1;
       right = isJudgedLater ? first : this.#choose(first, right, seen, hex);
     }
-    if (right !== null) this.#batches++;
-    else if (batch.count > 0 && this.#ledger !== null) this.#reportNoBatch(seen, hex);
+    if (right !== null) {
+      this.#batches++;
+      this.#evidence.judgeLock(right.name, right.lock);
+    } else if (batch.count > 0 && this.#ledger !== null) this.#reportNoBatch(seen, hex);
     return right;
   }
 
@@ -186,13 +202,8 @@ class TargetAudit {
   #fits({ firstIndex, lastIndex, bytes }: SeenBatch, { facts }: SeenAnchor): boolean {
     const { first_index, count: batched, root } = facts.details.batch;
     if (firstIndex !== first_index || lastIndex !== first_index + batched - 1) return false;
-    const hashes = receiptHashes(bytes);
-    return hashes?.length === batched && hashText(this.#root(hashes)) === root;
-  }
-
-  #root(hashes: readonly Uint8Array[]): Uint8Array {
-    const { hash } = this.#options;
-    return batchRoot(hashes.map((receiptHash) => leafHash(entryOf(receiptHash), hash.sha256)), hash);
+    const found = entriesRoot(bytes, batched, this.#options.hash);
+    return found !== null && hashText(found) === root;
   }
 
   #reportNoBatch({ facts }: SeenAnchor, sha256: string | null): void {
@@ -209,10 +220,9 @@ class TargetAudit {
 
   #unanchored(batch: SeenBatch): void {
     if (this.#ledger?.isOfMissing(batch) === true) return;
-    // a batch object is published before its anchor
-    const isAhead = batch.firstIndex >= (this.#newest?.facts.treeSize ?? 0);
-    this.#evidence.report(isAhead ? "note" : "interference", "unanchored_batch",
-      isAhead ? "a batch object without an anchor yet" : "a batch object that is not that of the anchor in its place: it does not count", batch.name);
+    const size = this.#newest?.facts.treeSize ?? 0;
+    if (batch.firstIndex >= size) this.#ahead.add(batch, size);
+    else this.#evidence.report("interference", "unanchored_batch", "a batch object that is not that of the anchor in its place: it does not count", batch.name);
   }
 
   #walkOn({ facts }: SeenAnchor, batch: SeenBatch | null): void {
@@ -251,7 +261,7 @@ class TargetAudit {
   #record(): TargetRecord | null {
     const newest = this.#newest;
     const { until } = this.#evidence.locks;
-    if (newest === null || this.#target.retain === null || until === null || this.#options.afterSize > 0) return null;
+    if (newest === null || this.#target.retain === null || until === null || this.#options.afterSize > 0 || this.#evidence.unlocked > 0) return null; // what is not locked may go, and nothing is wrong
     const { facts, lastModified, versionId } = newest;
     return {
       target: this.#target.name,

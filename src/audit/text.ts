@@ -1,7 +1,7 @@
 /** A report for people: the verdict first, then what is wrong, then what the verdict does not cover. */
 import { count } from "../format/count.ts";
 import type { AuditReport, Finding } from "./report.ts";
-import { subjectOf } from "./verdict.ts";
+import { ended, subjectOf } from "./verdict.ts";
 
 /** Findings that are printed; the report as JSON has more. */
 const MAX_PRINTED = 50;
@@ -20,8 +20,8 @@ export function formatReport(report: AuditReport): string {
   const consequences = Object.entries(report.consequences);
   if (consequences.length > 0) lines.push(`Follows from these: ${consequences.map(([code, n]) => `${code} ${n}`).join(", ")}.`);
   if (wrong.length > 0) lines.push("");
-  lines.push(...notes.map(({ message }) => `Note: ${message}.`));
-  lines.push(...failedToCheck.map((what) => `Could not check ${what}.`));
+  lines.push(...notes.map(({ message }) => ended(`Note: ${message}`)));
+  lines.push(...failedToCheck.map((what) => ended(`Could not check ${what}`)));
   if (notChecked.length > 0) lines.push("Not checked:", ...notChecked.map((what) => `  - ${what}`));
   if (report.scope.ledger) {
     lines.push(`Ledger ${report.ledger.origin} ${report.ledger.ledgerId}: ${count(counts.receipts, "receipt")} of ${count(counts.organizations, "organization")}, ${count(counts.batches, "batch", "batches")}, ${count(counts.pending)} pending.`);

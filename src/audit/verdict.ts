@@ -52,7 +52,7 @@ export class NotChecked {
     }
   }
 
-  ofTargets({ targets, keys, keysProblem, vkeys, areVkeysPinned, ledgerPath }: AuditOptions, counts: readonly TargetCounts[]): void {
+  ofTargets({ targets, keys, ledger, ledgerIdFrom, since, keysProblem, vkeys, areVkeysPinned, ledgerPath }: AuditOptions, counts: readonly TargetCounts[]): void {
     if (ledgerPath === null) this.add(withoutLedger(counts));
     if (targets.length === 0 && keys === null) this.fail("who wrote this: neither anchors nor HMAC keys were given, and links and hashes anyone can make");
     else if (targets.length === 0) this.add("anything outside of the host: no target was given, so nothing speaks against whoever holds the keys");
@@ -62,6 +62,9 @@ export class NotChecked {
       if (!trustedTime) this.add(`the times of ${name}: they are the clock of whoever can write there`);
     }
     for (const one of counts) this.#ofTarget(one);
+    if (ledgerIdFrom !== undefined && since === undefined) {
+      this.add(`whether this is the ledger that is meant: a verifier key says ${ledger.origin} and no more, and the id ${ledger.ledgerId} was taken from ${ledgerIdFrom}; pin it outside of the host, with --ledger-id`);
+    }
     if (vkeys.length > 0 && !areVkeysPinned) {
       this.add("whether the verifier keys are the right ones: they come from the host that is audited; pin them outside of it");
     }
@@ -73,7 +76,7 @@ export class NotChecked {
       this.add(`the bytes of ${count(versions - readAgain, "older version")} at ${target}: they are listed exactly as at the audit of ${since}, which read them; ${count(readAgain)} of ${count(versions)} were read again`);
     }
     if (archive.before > 0) this.add(`${count(archive.before, "older object")} with archived receipts at ${target}: a restore reads and checks them`);
-    if (archive.encrypted > 0) this.add(`${count(archive.encrypted, "object")} with archived receipts at ${target}: encrypted, and no identity was given that opens ${archive.encrypted === 1 ? "it" : "them"}`);
+    if (archive.encrypted > 0) this.add(`${count(archive.encrypted, "object")} with archived receipts at ${target}: encrypted, and no identity was given that opens ${archive.encrypted === 1 ? "it" : "them"}${archive.unread === 0 ? "" : `; ${count(archive.unread, "receipt")} ${archive.unread === 1 ? "is" : "are"} archived nowhere else there, if at all`}`);
   }
 }
 
@@ -133,12 +136,17 @@ function sentenceOf(
     const more = findings.wrong === 1 ? "" : `, and ${findings.wrong - 1} more`;
     return `Something is wrong: ${first === undefined ? "see the findings" : `${subjectOf(first)}${first.message}`}${more}.`;
   }
-  if (verdict === "not_checked") return `Nothing wrong was found, but not everything could be checked: ${notChecked.failed[0]!}${notChecked.failed.length > 1 ? ", and more" : ""}.`;
+  if (verdict === "not_checked") return ended(`Nothing wrong was found, but not everything could be checked: ${notChecked.failed[0]!}${notChecked.failed.length > 1 ? ", and more" : ""}`);
   const at = counts.targets.filter(({ anchors }) => anchors > 0);
   const where = at.length === 0 ? "" : `, as anchored at ${at.map(placeText).join(", ")}`;
   if (!scope.ledger) return `${anchorsText(counts)}${where}${archiveText(at)}${endText(at)}.`;
   const whole = counts.receipts === 1 ? "The 1 receipt is as it was recorded" : `All ${count(counts.receipts)} receipts are as they were recorded`;
   return `${whole}${where}${openText(counts, scope.organization !== null)}.`;
+}
+
+/** A sentence with one mark at its end, whatever a message ends with. */
+export function ended(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
 /** Locks are told by the day: to the second they would be of one object only. */

@@ -11,7 +11,7 @@ import type { Hash } from "../format/hash.ts";
 import { type LedgerName, type ObjectName, parseObjectName } from "../format/names.ts";
 import { asVerifyError, type VerifyError } from "../verify/errors.ts";
 import { type Listed, listedWith } from "./listed.ts";
-import type { Locks } from "./locks.ts";
+import { isBetter, type Lock, type Locks } from "./locks.ts";
 import { fetchVersions, type FetchedVersion, type Refusal } from "./objects.ts";
 import type { AuditCode, Severity } from "./report.ts";
 
@@ -25,6 +25,7 @@ export interface CountingObject<T> {
   /** ms, of the earliest version that counts: by then these bytes existed, whoever stored them again. */
   readonly lastModified: number;
   readonly versionId: string;
+  readonly lock: Lock;
   /** Everything listed below the prefix, up to this name. */
   readonly listed: Listed;
 }
@@ -33,7 +34,8 @@ export interface VersionOptions<T> {
   readonly ledger: LedgerName;
   readonly hash: Hash;
   readonly maxBytes: number;
-  readonly locks: Locks;
+  /** Where every name is to be locked; null where only the reader knows which objects are of use. */
+  readonly locks: Locks | null;
   /** The meaning of an object's bytes, whose hash is that of their name; may throw FormatError and VerifyError: then it does not count. */
   readonly read: (name: ObjectName, bytes: Uint8Array, version: TargetVersion) => T;
   /** A version with the right bytes. */
@@ -50,9 +52,8 @@ interface OpenName<T> {
   error: VerifyError | null;
   lastModified: number;
   versionId: string;
-  /** The best lock so far: what is wrong with it, and until when it holds (ms). */
-  lockProblem: string | null;
-  lockedUntil: number | null;
+  /** The best so far. */
+  lock: Lock;
 }
 
 export class VersionReader<T> {
@@ -60,6 +61,8 @@ export class VersionReader<T> {
   readonly #options: VersionOptions<T>;
   /** Versions whose bytes were read. */
   read = 0;
+  /** Versions that count and are not locked as was promised themselves, though others of their name may be: they can be removed. */
+  unlocked = 0;
   /** The first version that may not be read. */
   denied: TargetError | null = null;
 
@@ -79,7 +82,7 @@ export class VersionReader<T> {
         yield* this.#close(open, before);
         open = null;
       }
-      open ??= { name: version.name, first: null, error: null, lastModified: Number.POSITIVE_INFINITY, versionId: "", lockProblem: "", lockedUntil: null };
+      open ??= { name: version.name, first: null, error: null, lastModified: Number.POSITIVE_INFINITY, versionId: "", lock: { problem: "", until: null } };
       before = listedWith(before, version);
       this.#options.onVersion(version);
       this.#add(open, fetched);
@@ -137,14 +140,18 @@ export class VersionReader<T> {
     }
     onCounting(parsed, version);
     if (version.lastModified < open.lastModified) [open.lastModified, open.versionId] = [version.lastModified, version.versionId];
-    if (this.#target.retain === null || open.lockProblem === null) return;
-    open.lockProblem = lockProblem(this.#target.retain, { retention: stored.retention, lastModified: version.lastModified });
-    if (stored.retention?.mode === "COMPLIANCE") open.lockedUntil = Math.max(open.lockedUntil ?? 0, stored.retention.until);
+    const { retention } = stored;
+    const lock: Lock = {
+      problem: lockProblem(this.#target.retain, { retention, lastModified: version.lastModified }),
+      until: retention?.mode === "COMPLIANCE" ? retention.until : null,
+    };
+    if (lock.problem !== null) this.unlocked++;
+    if (open.lock.problem === "" || isBetter(lock, open.lock)) open.lock = lock;
   }
 
-  *#close({ name, first, lastModified, versionId, lockProblem: problem, lockedUntil }: OpenName<T>, listed: Listed): Generator<CountingObject<T>, void, undefined> {
+  *#close({ name, first, lastModified, versionId, lock }: OpenName<T>, listed: Listed): Generator<CountingObject<T>, void, undefined> {
     if (first === null) return;
-    if (this.#target.retain !== null) this.#options.locks.add(name, problem, lockedUntil);
-    yield { name, value: first.value, lastModified, versionId, listed };
+    if (this.#target.retain !== null) this.#options.locks?.add(name, lock);
+    yield { name, value: first.value, lastModified, versionId, lock, listed };
   }
 }

@@ -1,13 +1,23 @@
 /** The file in which an auditor keeps what an audit has read: made whole and private, and believed only if nobody else could write it. */
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type AuditRecord, formatRecord, parseRecord, RecordError } from "../audit/record.ts";
 import { CliError } from "./errors.ts";
 
-export function readRecord(path: string): AuditRecord {
-  const fd = openSync(path, "r");
+/** Bytes: a record is some hundred, and more for each target. */
+const MAX_RECORD = 1_048_576;
+
+/** `uid`: who asks; the file has to be theirs or root's. */
+export function readRecord(path: string, uid: number = process.getuid?.() ?? 0): AuditRecord {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe would keep it waiting
   try {
-    const { mode } = fstatSync(fd);
+    const stat = fstatSync(fd);
+    const { mode } = stat;
+    if (!stat.isFile()) throw new CliError("bad_usage", `${path} is no file`, "--since names what an earlier audit wrote with --record");
+    if (stat.size > MAX_RECORD) throw new CliError("bad_usage", `${path} is not the record of an audit: it has ${stat.size} bytes`);
+    if (stat.uid !== uid && stat.uid !== 0) {
+      throw new CliError("bad_usage", `${path} belongs to user ${stat.uid}, who can write to it, so it proves nothing`, "audit without --since, and --record anew");
+    }
     if ((mode & 0o022) !== 0) {
       throw new CliError("bad_usage", `others can write to ${path} (mode ${(mode & 0o777).toString(8)}), so it proves nothing`, "audit without --since, and --record anew");
     }

@@ -14,7 +14,7 @@ import { isCopy, keyring, type LedgerOptions, ledgerPath, type NamedTarget, targ
 import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
 import { progress } from "./progress.ts";
 import { snakeCased } from "./snake-case.ts";
-import { ledgerAt } from "./target-ledgers.ts";
+import { checkedId, ledgerAt } from "./target-ledgers.ts";
 import { timeRange } from "./times.ts";
 import { versionText } from "./version.ts";
 
@@ -50,7 +50,7 @@ export function addAudit(program: Command, run: Run): void {
     .option("--target <name>", "of s3://…: the name that the ledger's host has for it, under which anchor receipts name what they saw there")
     .option("--retention <time>", "how long after it was stored every object must be locked (1d to 100y; default: as configured; of s3://…, at all)")
     .option("--ledger-gone", "check the anchors and batches alone")
-    .option("--ledger-id <id>", "which ledger, where the folder has anchors of several with one origin")
+    .option("--ledger-id <id>", "which ledger it must be, as was noted when it was created (a key names the origin only)")
     .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
     .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts that are encrypted")
     .option("--record <file>", "if nothing is found, keep here what was read, for --since")
@@ -76,7 +76,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   const own = ownKeys(cli, options);
   const pins = pinsOf(options, own.keyring);
   const at = targets(cli, options);
-  const ledger = await identity(cli, options, own.keyring, pins, at);
+  const { ledger, from: ledgerIdFrom } = await identity(cli, options, own.keyring, pins, at);
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
   const identities = await identitiesIn(options.identity);
   const bar = progress("receipts", options.progress === true ? true : null);
@@ -85,6 +85,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
     report = await runAudit({
       ledgerPath: options.ledgerGone === true ? null : ledgerPath(cli, options),
       ledger,
+      ledgerIdFrom,
       identities,
       targets: at.map(({ target }) => target),
       vkeys: pins.vkeys,
@@ -118,21 +119,32 @@ function ownKeys(cli: Cli, options: AuditOptions): { readonly keyring: Keyring |
   return "keyring" in found ? { keyring: found.keyring, why: null } : { keyring: null, why: found.why };
 }
 
-/** Which ledger is meant, from outside of it as far as possible: whoever changed the ledger could have changed its name. */
-async function identity(cli: Cli, options: AuditOptions, own: Keyring | null, pins: Pins, at: readonly NamedTarget[]): Promise<LedgerName> {
+/**
+ * Which ledger is meant, from outside of it as far as possible: whoever changed the ledger could have changed its name. `from`: where
+ * its id was taken from, undefined where it was given.
+ */
+async function identity(
+  cli: Cli, options: AuditOptions, own: Keyring | null, pins: Pins, at: readonly NamedTarget[],
+): Promise<{ readonly ledger: LedgerName; readonly from?: string }> {
   const origin = pins.names[0];
-  if (own !== null && (!pins.pinned || origin === own.origin)) return { origin: own.origin, ledgerId: own.ledgerId };
+  const given = options.ledgerId === undefined ? null : checkedId(options.ledgerId);
+  if (own !== null && (!pins.pinned || origin === own.origin)) {
+    if (given !== null) return { ledger: { origin: own.origin, ledgerId: given } };
+    return { ledger: { origin: own.origin, ledgerId: own.ledgerId }, from: "the keyring of the host that is audited" };
+  }
+  if (origin !== undefined && given !== null) return { ledger: { origin, ledgerId: given } };
   if (options.ledgerGone !== true) {
     try {
       const said = await withReader(cli, options, (reader) => reader.identity());
-      return { origin: origin ?? said.origin, ledgerId: options.ledgerId ?? said.ledgerId };
+      if (given !== null) return { ledger: { origin: said.origin, ledgerId: given } };
+      return { ledger: { origin: origin ?? said.origin, ledgerId: said.ledgerId }, from: "the audited ledger itself" };
     } catch (error) {
       // a ledger that cannot be read is the audit's finding, if anything else says which one it was
       if (!(error instanceof LedgerError) || origin === undefined || at.length === 0) throw error;
     }
   }
   if (origin === undefined) throw new CliError("bad_usage", "without a ledger a key has to say which one it was", "name it with --vkey or --trust");
-  return await ledgerAt(at, origin, options.ledgerId);
+  return { ledger: await ledgerAt(at, origin, options.ledgerId, pins.vkeys), from: "the names at the targets" };
 }
 
 function rangeOf(options: AuditOptions): { readonly from?: number; readonly to?: number; readonly organization?: string } {

@@ -34,7 +34,7 @@ interface RestoreOptions extends SourceOptions, PinOptions {
 export function addRestore(program: Command, run: Run): void {
   addPinOptions(program.command("restore")
     .summary("rebuild a lost ledger from a target")
-    .description("Rebuilds a ledger that was lost with its host in the configured data_dir, from the anchors, batches and archived receipts at a target, and audits it. Nothing counts that a pinned key has not signed, and a ledger that is there is never replaced. To go on writing, put root key and keyring in their places first. Exit code 0: everything anchored is back; 1: it is not, or something is wrong; 2: it could not be done.")
+    .description("Rebuilds a ledger that was lost with its host in the configured data_dir, from the anchors, batches and archived receipts at a target, and audits it. Nothing counts that a pinned key has not signed, and a ledger that is there is never replaced. To go on writing, put root key and keyring in their places first. Exit code 0: everything is back that the target still has, and no anchor.db that was left knows of more; 1: it is not, or something is wrong; 2: it could not be done.")
     .requiredOption("--from <place>", "s3://bucket/prefix, a folder, or the name of a configured target")
     .option("--endpoint <url>", "the S3 server, if not AWS")
     .option("--region <name>", "the bucket's region")
@@ -62,7 +62,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
   const target = sourceOf(cli, options);
   const ledger = keys !== null && keys.origin === origin && options.ledgerId === undefined
     ? { origin, ledgerId: keys.ledgerId }
-    : await ledgerAt([{ target, required: true }], origin, options.ledgerId);
+    : await ledgerAt([{ target, required: true }], origin, options.ledgerId, pins.vkeys);
   if (keys !== null && (keys.ledgerId !== ledger.ledgerId || keys.origin !== ledger.origin)) {
     throw new CliError("wrong_ledger", `the keyring in ${cli.config.data_dir} is that of ledger ${keys.origin} (${keys.ledgerId}), not of ${ledger.origin} (${ledger.ledgerId})`);
   }
@@ -79,7 +79,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
     }, { onProgress: (done, total) => bar.update(done, total === 0 ? null : done / total) });
     const audited = report.isKept ? await auditOf(places.ledger, target, ledger, pins, keys, identities, report) : null;
     bar.end();
-    return tell(cli, options, report, audited, ledger, keys !== null);
+    return tell(cli, options, { report, audited, ledger, from: target.name, hasKeys: keys !== null });
   } finally {
     bar.end();
   }
@@ -99,18 +99,21 @@ async function auditOf(
   });
 }
 
-function tell(cli: Cli, options: RestoreOptions, report: RestoreReport, audited: AuditReport | null, ledger: LedgerName, hasKeys: boolean): ExitCode {
+function tell(cli: Cli, options: RestoreOptions, { report, audited, ledger, from, hasKeys }: {
+  readonly report: RestoreReport; readonly audited: AuditReport | null; readonly ledger: LedgerName; readonly from: string; readonly hasKeys: boolean;
+}): ExitCode {
   const { stop, isKept, receipts, anchors, newest } = report;
   cli.result({ ledger: ledger.origin, ledger_id: ledger.ledgerId, restored: snakeCased(report), audit: audited === null ? null : snakeCased(audited) }, () => {
     const back = `${count(receipts, "receipt")} under ${count(anchors, "anchor")}`;
     const lines = stop === null
-      ? [`Everything anchored is back: ${back}, the newest of ${newest?.recordedAt}.`]
+      ? [`${report.isWitnessed ? "Everything anchored" : `Everything that ${from} still has`} is back: ${back}, the newest of ${newest?.recordedAt}.`]
       : [`Not everything could be restored: ${stop.message}.`, isKept ? `Back is ${back}; what came after is not.` : `Up to there it would be ${back}; nothing was kept${receipts > 0 && options.partial !== true ? ": to keep that, give --partial" : ""}.`];
     if (report.setAside > 0) lines.push(`${count(report.setAside, "object")} at the target did not count.`);
     if (report.unanswered.length > 0) lines.push(`${report.unanswered.join(", ")} did not answer: what is there already is published once more, and an encrypted archive as a second copy.`);
+    if (stop === null && !report.isWitnessed) lines.push(`If somebody destroyed newer anchors at ${from}, that cannot be seen there: compare with another target, the acknowledgements, or an auditor's --record.`);
     if (isKept) lines.push("Receipts after the newest anchor, if there were any, are lost.");
     if (isKept && !hasKeys) lines.push("The ledger can be read and audited. To go on writing to it, restore root key and keyring from their backup, move this ledger.db and anchor.db away, and restore again: what tells requests that are sent twice needs the keyring.");
-    if (isKept && hasKeys) lines.push("Start it with: receiptd serve");
+    if (isKept && hasKeys && stop?.code !== "anchor_missing") lines.push("Start it with: receiptd serve");
     if (audited !== null) lines.push("", formatReport(audited).trimEnd());
     return lines.join("\n");
   });

@@ -36,6 +36,8 @@ interface TargetState {
   readonly confirmed: { readonly tree_size: number; readonly last_modified: string } | null;
   readonly pending: number;
   readonly last_error: { readonly code: string; readonly message: string } | null;
+  readonly interference: number;
+  readonly warning: string | null;
 }
 
 export function addStatus(program: Command, run: Run): void {
@@ -78,10 +80,15 @@ function report(seen: DaemonStatus, wrong: string | null): string {
     `  open batch       ${count(seen.open_batch.count, "receipt")}`,
     ...(seen.pending_since === null ? [] : [`  not anchored     ${count(seen.pending, "receipt")}, the first since ${shortTime(seen.pending_since)} UTC`]),
     ...targets.map((target) => `  target           ${targetText(target)}`),
+    ...targets.filter(({ interference }) => interference > 0).map((target) => `  INTERFERENCE     ${interferenceText(target)}`),
     `  since start      ${count(latency.calls, "receipt")}${speed}`,
     `  free disk        ${count(Math.floor(seen.free_bytes / 2 ** 20))} MiB`,
     `  process          ${seen.pid}, since ${shortTime(seen.started_at)} UTC, ${count(seen.connections, "connection")}`,
   ].map(printable).join("\n");
+}
+
+function interferenceText({ name, interference, warning }: TargetState): string {
+  return `${name}: ${count(interference, "object")} that the ledger did not make: somebody else writes there${warning === null ? "" : `; the last: ${warning}`}`;
 }
 
 function targetText({ name, required, state, confirmed, pending, last_error: error }: TargetState): string {

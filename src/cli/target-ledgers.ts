@@ -1,36 +1,40 @@
-/** Which ledgers have objects at a target: what is left to go by when the ledger itself is not at hand. */
-import type { AnchorTarget } from "../anchor/target.ts";
+/** Which ledgers have anchors at a target: what is left to go by when the ledger itself is not at hand. */
+import { auditHash } from "../audit/hash.ts";
+import { signedLedgers } from "../audit/signed-ledgers.ts";
 import { LEDGER_ID, type LedgerName } from "../format/names.ts";
+import { parseVkey } from "../format/note.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
 import { CliError } from "./errors.ts";
 import type { NamedTarget } from "./ledger-files.ts";
 
-/** The one ledger of this origin at the targets. Throws `not_found` where there is none, `bad_usage` where there are several. */
-export async function ledgerAt(targets: readonly NamedTarget[], origin: string, ledgerId: string | undefined): Promise<LedgerName> {
-  if (ledgerId !== undefined) {
-    if (!LEDGER_ID.test(ledgerId)) throw new CliError("bad_usage", "--ledger-id is 32 hex digits");
-    return { origin, ledgerId };
+/** Ids that are printed. */
+const MAX_PRINTED = 10;
+
+/**
+ * The one ledger of this origin at the targets with an anchor that one of the keys has signed: names are whatever somebody may have
+ * put there. Where none is signed, the only one with any objects, whose audit then says what is wrong with them. Throws `not_found`
+ * where there is none, `bad_usage` where there are several, and FormatError `bad_vkey`.
+ */
+export async function ledgerAt(targets: readonly NamedTarget[], origin: string, ledgerId: string | undefined, vkeys: readonly string[]): Promise<LedgerName> {
+  if (ledgerId !== undefined) return { origin, ledgerId: checkedId(ledgerId) };
+  const signed = new Set<string>();
+  const named = new Set<string>();
+  const options = { origin, own: null, vkeys: vkeys.map(parseVkey), hash: auditHash, verify: verifyByNode };
+  for (const { target } of targets) {
+    const seen = await signedLedgers(target, options);
+    for (const one of seen.signed) signed.add(one.ledgerId);
+    for (const id of seen.ids) named.add(id);
   }
-  const found = new Set<string>();
-  for (const { target } of targets) for (const id of await ledgerIds(target, origin)) found.add(id);
+  const found = signed.size > 0 ? signed : named;
   const [id, ...more] = [...found];
   if (id === undefined) throw new CliError("not_found", `there are no objects of a ledger ${origin} at the targets`);
-  if (more.length > 0) throw new CliError("bad_usage", `there are objects of ${found.size} ledgers of this origin at the targets: ${[...found].join(", ")}`, "name one with --ledger-id");
-  return { origin, ledgerId: id };
+  if (more.length === 0) return { origin, ledgerId: id };
+  const some = [...found].slice(0, MAX_PRINTED).join(", ");
+  throw new CliError("bad_usage", `there are ${signed.size > 0 ? "anchors, signed by the given keys," : "objects, none of them an anchor signed by a given key,"} of ${found.size} ledgers of this origin at the targets: ${some}${found.size > MAX_PRINTED ? ", …" : ""}`, "name one with --ledger-id");
 }
 
-async function ledgerIds(target: AnchorTarget, origin: string): Promise<readonly string[]> {
-  const prefix = `v1/${origin}/`;
-  const ids: string[] = [];
-  for (let after = prefix; ;) {
-    const name = await firstName(target, prefix, after);
-    if (name === null) return ids;
-    const part = name.slice(prefix.length).split("/")[0]!;
-    if (LEDGER_ID.test(part)) ids.push(part);
-    after = `${prefix}${part}0`; // sorts behind everything in that folder, since "0" follows "/"
-  }
-}
-
-async function firstName(target: AnchorTarget, prefix: string, after: string): Promise<string | null> {
-  for await (const { name } of target.list(prefix, after)) return name;
-  return null;
+/** Throws `bad_usage`. */
+export function checkedId(ledgerId: string): string {
+  if (!LEDGER_ID.test(ledgerId)) throw new CliError("bad_usage", "--ledger-id is 32 hex digits");
+  return ledgerId;
 }

@@ -1,18 +1,22 @@
 /** Everything that can be said of one receipt: the steps of docs/FORMAT.md section 13.1, its link, and its anchors. */
 import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
+import { FormatError } from "../format/errors.ts";
+import type { GenesisDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey } from "../format/note.ts";
-import { formatTime } from "../format/time.ts";
+import { readReceipt } from "../format/receipt.ts";
+import { formatTime, parseTime } from "../format/time.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { RatchetKeys, ratchetStart } from "../verify/keys.ts";
 import { nameOf, type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
+import { anchorDetailsAt } from "./anchored.ts";
 import type { NamedTarget } from "./ledger-files.ts";
 import type { Pins } from "./pins.ts";
-import { type AtTarget, findAnchor } from "./verify-anchor.ts";
+import { type AtTarget, type ClosedAnchor, findAnchor } from "./verify-anchor.ts";
 
 export interface Question {
   readonly blob: Uint8Array;
@@ -22,6 +26,12 @@ export interface Question {
   readonly keys: { readonly keyring: Keyring } | { readonly why: string };
   readonly pins: Pins;
   readonly targets: readonly NamedTarget[];
+  /** What anchor.db says that a target has confirmed, as a tree size; null where it is not at hand or says nothing. */
+  readonly confirmed: (target: string) => number | null;
+  /** ms that an anchor may be late beyond what was promised. */
+  readonly grace: number;
+  /** ms */
+  readonly now: number;
 }
 
 export interface AnchorSeen {
@@ -33,7 +43,7 @@ export interface AnchorSeen {
 }
 
 export interface Examination {
-  /** `pending`: as it should be, as far as it could be seen, but not anchored. */
+  /** `pending`: as it should be, as far as it could be seen, but not anchored. `invalid`: changed, or an anchor over it is gone (`anchor_missing`). */
   readonly verdict: "anchored" | "pending" | "invalid" | "not_checked";
   readonly sentence: string;
   readonly receipt_hash: string;
@@ -44,11 +54,20 @@ export interface Examination {
   readonly problem: { readonly code: string; readonly message: string; readonly pointer?: string; readonly expected?: string; readonly found?: string } | null;
 }
 
+/** A VerifyError, or what findAnchor says is gone. */
+interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly pointer?: string | undefined;
+  readonly expected?: string | undefined;
+  readonly found?: string | undefined;
+}
+
 export async function examine(question: Question): Promise<Examination> {
   const course = new Course();
   let name = "The receipt";
   let at: readonly AtTarget[] = [];
-  let problem: VerifyError | null = null;
+  let problem: Problem | null = null;
   let known = true;
   try {
     const verified = verifyReceipt(question.blob, nodeHash);
@@ -67,6 +86,8 @@ export async function examine(question: Question): Promise<Examination> {
   }
   const contradiction = at.find((one) => one.state === "contradicted");
   if (contradiction?.state === "contradicted") problem ??= contradiction.error;
+  const gone = at.find((one) => one.state === "missing");
+  if (gone?.state === "missing") problem ??= gone.problem;
   const verdict = problem !== null ? "invalid" : !known ? "not_checked" : course.verdict(at);
   return {
     verdict,
@@ -159,16 +180,20 @@ function checkLink({ receipt }: VerifiedReceipt, { reader }: Question, course: C
   course.checked.push(`link to the receipt of ${organization} before`);
 }
 
-async function checkAnchors({ receipt, hash }: VerifiedReceipt, { ledger, pins, targets, reader }: Question, course: Course): Promise<readonly AtTarget[]> {
+async function checkAnchors({ receipt, hash }: VerifiedReceipt, question: Question, course: Course): Promise<readonly AtTarget[]> {
+  const { ledger, pins, targets, reader, now } = question;
   if (pins.vkeys.length === 0 || targets.length === 0) {
     course.notChecked.push(`${ANCHORS}${targets.length === 0 ? "no target was named (--anchors)" : "no verifier key was given to check their signatures with (--vkey, --trust)"}`);
     return [];
   }
+  const closed = closedOver(receipt.log_index, question);
   const found: AtTarget[] = [];
   for (const { target } of targets) {
-    const at = await findAnchor(target, { logIndex: receipt.log_index, hash, ledger, vkeys: pins.vkeys.map(parseVkey), reader });
+    const at = await findAnchor(target, { logIndex: receipt.log_index, hash, ledger, vkeys: pins.vkeys.map(parseVkey), reader, closed, now });
     found.push(at);
     if (at.state === "anchored") course.checked.push(`anchor at ${target.name} (tree size ${at.facts.treeSize}), its signature, and that the receipt is under it (${at.by})`);
+    if (at.state === "anchored" && at.unseen !== null) course.notChecked.push(at.unseen);
+    if (at.state === "overdue") course.notChecked.push(`${ANCHORS}${at.why}`);
     if (at.state === "waiting" || at.state === "unavailable") course.notChecked.push(at.why);
   }
   if (!pins.pinned) course.notChecked.push("that the signing key is the right one: it is this host's own; pin yours with --vkey");
@@ -176,21 +201,51 @@ async function checkAnchors({ receipt, hash }: VerifiedReceipt, { ledger, pins, 
   return found;
 }
 
+/** The anchor that the ledger has closed over a receipt; null: none yet, or there is no ledger. */
+function closedOver(logIndex: number, { reader, confirmed, grace, pins }: Question): ClosedAnchor | null {
+  const row = reader?.coveringAnchor(logIndex) ?? null;
+  if (reader === null || row === null) return null;
+  const promised = parseTime(anchorDetailsAt(reader, row.treeSize)?.next_anchor_by ?? "");
+  const observed = anchorDetailsAt(reader, reader.newestAnchor()?.treeSize ?? 0)?.observed ?? [];
+  return {
+    treeSize: row.treeSize,
+    confirmed: (target) => Math.max(confirmed(target) ?? 0, observed.find((one) => one.target === target)?.tree_size ?? 0),
+    due: (promised ?? reader.byIndex(row.treeSize - 1)?.recordedAt ?? 0) + grace,
+    isKeyOwn: firstVkeys(reader).some((vkey) => pins.vkeys.includes(vkey)),
+  };
+}
+
+/** The keys that the genesis receipt names; empty where it cannot be read. */
+function firstVkeys(reader: Reader): readonly string[] {
+  try {
+    const { known, receipt } = readReceipt(reader.byIndex(0)?.blob ?? new Uint8Array());
+    return known && receipt.type === "genesis" ? (receipt["details"] as GenesisDetails).vkeys : [];
+  } catch (error) {
+    if (error instanceof FormatError) return [];
+    throw error;
+  }
+}
+
 function seen({ facts, version }: Extract<AtTarget, { state: "anchored" }>): AnchorSeen {
   const target = version.name; // its full name: what a person would look at
   return { target, tree_size: facts.treeSize, root: hashText(facts.root), last_modified: formatTime(version.lastModified), signed_by: facts.signedBy };
 }
 
-function sentence(name: string, verdict: Examination["verdict"], problem: VerifyError | null, at: readonly AtTarget[], course: Course): string {
+function sentence(name: string, verdict: Examination["verdict"], problem: Problem | null, at: readonly AtTarget[], course: Course): string {
+  const anchor = at.find((one) => one.state === "anchored");
+  if (problem?.code === "anchor_missing") {
+    const still = anchor?.state === "anchored" ? `; ${anchor.version.name}, of ${formatTime(anchor.version.lastModified)}, is still over it` : "";
+    return `${name} has lost an anchor: ${problem.code}: ${problem.message}${still}.`;
+  }
   if (problem !== null) {
-    const anchor = at.find((one) => one.state === "contradicted");
-    const since = anchor?.state === "contradicted" ? ` The anchor of ${anchor.facts.treeSize} receipts is of ${formatTime(anchor.version.lastModified)}.` : "";
+    const against = at.find((one) => one.state === "contradicted");
+    const since = against?.state === "contradicted" ? ` The anchor of ${against.facts.treeSize} receipts is of ${formatTime(against.version.lastModified)}.` : "";
     return `${name} is INVALID: ${problem.code}: ${problem.message}.${since}`;
   }
-  const anchor = at.find((one) => one.state === "anchored");
   if (verdict === "anchored" && anchor?.state === "anchored") {
     return `${name} is anchored: unchanged since ${formatTime(anchor.version.lastModified)} at the latest, when ${anchor.facts.treeSize} receipts were anchored.`;
   }
-  if (verdict === "pending") return `${name} is pending: its MAC is right, but it is not anchored yet.`;
+  const closed = at.find((one) => one.state === "waiting" && one.isClosed);
+  if (verdict === "pending") return `${name} is pending: its MAC is right, but ${closed?.state === "waiting" ? closed.why : "it is not anchored yet"}.`;
   return `${name} could not be checked: ${course.notChecked.find((why) => why.startsWith(ANCHORS)) ?? course.notChecked[0] ?? "nothing vouches for it"}.`;
 }

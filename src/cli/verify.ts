@@ -1,6 +1,10 @@
 /** `receiptd verify`: one receipt, from its bytes to the anchor at a target; what was checked, and what not. */
 import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
+import { AnchorError } from "../anchor/errors.ts";
+import { readOutbox } from "../anchor/outbox.ts";
+import { placesOf } from "../daemon/places.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
@@ -17,6 +21,9 @@ import { type Examination, examine } from "./verify-receipt.ts";
 interface VerifyOptions extends LedgerOptions, PinOptions {
   readonly ledgerId?: string;
 }
+
+/** ms that an anchor may be late, where no configuration says. */
+const GRACE = 60_000;
 
 const EXIT: Readonly<Record<Examination["verdict"], ExitCode>> = { anchored: 0, pending: 0, invalid: 1, not_checked: 2 };
 
@@ -45,7 +52,25 @@ async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promis
 function verifyIn(cli: Cli, reader: Reader, blob: Uint8Array, ledger: LedgerName, options: VerifyOptions): Promise<Examination> {
   const keys = keysFor(cli, options, ledger);
   const pins = pinsOf(options, "keyring" in keys ? keys.keyring : null);
-  return examine({ blob, ledger, reader, keys, pins, targets: targets(cli, options) });
+  const copy = isCopy(cli, options);
+  const confirmed = copy || options.anchors !== undefined ? () => null : confirmedBy(cli, ledger, options);
+  return examine({ blob, ledger, reader, keys, pins, targets: targets(cli, options), confirmed, grace: copy ? GRACE : cli.config.anchor.grace, now: Date.now() });
+}
+
+/** What the outbox beside the ledger says; one that is lost, damaged or not for this user to read says nothing. */
+function confirmedBy(cli: Cli, ledger: LedgerName, options: VerifyOptions): (target: string) => number | null {
+  try {
+    const outbox = readOutbox(join(dirname(ledgerPath(cli, options)), basename(placesOf(cli.config).outbox)), ledger);
+    try {
+      const sizes = new Map(cli.config.anchor.targets.map(({ name }) => [name, outbox.confirmed(name)?.treeSize ?? null]));
+      return (target) => sizes.get(target) ?? null;
+    } finally {
+      outbox.close();
+    }
+  } catch (error) {
+    if (error instanceof AnchorError) return () => null;
+    throw error;
+  }
 }
 
 function keysFor(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof keyring> {
@@ -59,8 +84,8 @@ function keysFor(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnTy
 async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions): Promise<Examination> {
   const origin = originOf(blob);
   const at = targets(cli, options);
-  const ledger = origin === null ? { origin: "", ledgerId: "" } : await ledgerAt(at, origin, options.ledgerId);
-  return examine({ blob, ledger, reader: null, keys: { why: "there is no ledger at hand" }, pins: pinsOf(options, null), targets: at });
+  const ledger = origin === null ? { origin: "", ledgerId: "" } : await ledgerAt(at, origin, options.ledgerId, pinsOf(options, null).vkeys);
+  return examine({ blob, ledger, reader: null, keys: { why: "there is no ledger at hand" }, pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
 }
 
 /** Null where the bytes are no receipt, which is then what `examine` finds. */

@@ -163,6 +163,7 @@ function targetStatus(target: PublisherStatus["targets"][number]): Json {
     pending: target.pending,
     last_error: target.lastError === null ? null : { ...target.lastError, at: formatTime(target.lastError.at) },
     interference: target.interference,
+    warning: target.warning,
   };
 }
 

@@ -2,8 +2,9 @@
 import { connectS3 } from "../anchor/s3/client.ts";
 import { type CanaryReport, runCanary } from "../anchor/s3/canary.ts";
 import { s3Error } from "../anchor/s3/errors.ts";
-import type { S3Config, TargetConfig } from "../anchor/targets.ts";
+import { openTarget, type S3Config, type TargetConfig } from "../anchor/targets.ts";
 import type { Config } from "../config.ts";
+import { checkNewestAnchor, checkOutbox } from "./anchors.ts";
 import { type BucketSeen, checkBucket } from "./bucket.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 import { checkClock, type ClockReading, isSynchronized } from "./clock.ts";
@@ -42,15 +43,19 @@ export async function examine(options: DoctorOptions): Promise<Diagnosis> {
   const { config, targets, uid } = options;
   const { checks: keys, keyring } = checkKeys(config);
   const { checks: ledger, facts } = checkLedger(config, keyring);
+  const { checks: outbox, confirmed } = checkOutbox(config, facts);
   const daemon = await options.askDaemon();
   const isRunning = daemon !== null && !(daemon instanceof Error);
   const [readings, ofTargets, evidence]: [ClockReading[], Check[], Evidence[]] = [[], [], []];
   for (const target of targets) {
-    if (target.type === "directory") ofTargets.push(...checkDirectory(target, config.data_dir));
-    else {
+    const newest = (): Promise<readonly Check[]> => facts === null ? Promise.resolve([]) : checkNewestAnchor(openTarget(target), confirmed?.get(target.name) ?? null, facts, keyring);
+    if (target.type === "directory") {
+      const checks = checkDirectory(target, config.data_dir);
+      ofTargets.push(...checks, ...(checks[0]?.status === "ok" ? await newest() : []));
+    } else {
       const seen = await checkBucket(target);
       if (seen.offset !== null) readings.push({ server: `S3 (target ${target.name})`, offset: seen.offset });
-      ofTargets.push(...seen.checks);
+      ofTargets.push(...seen.checks, ...(seen.checks[0]?.status === "ok" ? await newest() : []));
       const tried = await tryCanary(target, facts?.origin ?? config.origin, seen, options);
       ofTargets.push(...tried.checks);
       if (tried.evidence !== null) evidence.push(tried.evidence);
@@ -58,7 +63,7 @@ export async function examine(options: DoctorOptions): Promise<Diagnosis> {
   }
   return {
     checks: [
-      ...checkDataDir(config.data_dir, uid), ...keys, ...ledger, ...checkDisk(config.data_dir),
+      ...checkDataDir(config.data_dir, uid), ...keys, ...ledger, ...outbox, ...checkDisk(config.data_dir),
       ...checkClock(readings, await isSynchronized()), checkSchedule(config, facts, isRunning, Date.now()), ...checkDaemon(daemon, facts), ...ofTargets,
     ],
     evidence,

@@ -10,7 +10,8 @@ const RECEIPT_ENTRY = 0x01;
 /** Bytes of one entry, without its length prefix. */
 const ENTRY_BYTES = 1 + HASH_BYTES;
 
-const FRAME_BYTES = 2 + ENTRY_BYTES;
+/** Bytes of one entry in a bundle. */
+export const FRAME_BYTES = 2 + ENTRY_BYTES;
 
 /** The entry of a receipt; its RFC 6962 leaf hash is `leafHash(entryOf(receiptHash))`. Throws `bad_hash` unless 32 bytes. */
 export function entryOf(receiptHash: Uint8Array): Uint8Array {
@@ -46,6 +47,11 @@ export function parseEntries(bytes: Uint8Array): Uint8Array[] {
     hashes.push(bytes.slice(at + 3, at + FRAME_BYTES));
   }
   return hashes;
+}
+
+/** Is there a whole entry of type 0x01 at this offset, behind its length? */
+export function isEntryFrame(bytes: Uint8Array, at: number): boolean {
+  return at + FRAME_BYTES <= bytes.length && bytes[at] === 0 && bytes[at + 1] === ENTRY_BYTES && bytes[at + 2] === RECEIPT_ENTRY;
 }
 
 /** Entries in a bundle that `formatEntries` made. */

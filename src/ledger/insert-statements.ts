@@ -1,7 +1,9 @@
 /** The statements that put receipts into the tables, in transactions. */
-import type { Database } from "./database.ts";
+import type { Database, Statement } from "better-sqlite3";
 
-export function insertStatements(db: Database) {
+type Name = "begin" | "commit" | "rollback" | "organization" | "receipt" | "blob" | "tree" | "anchor";
+
+export function insertStatements(db: Database): Readonly<Record<Name, Statement>> {
   return {
     begin: db.prepare("BEGIN IMMEDIATE"),
     commit: db.prepare("COMMIT"),

@@ -1,6 +1,7 @@
 /**
  * The outbox of a restored ledger: what was signed, as its anchors say, and that the target has them. So the daemon goes on behind them
- * and publishes nothing again that it encrypted another time. One that is there is kept as it is: it may know more.
+ * and publishes nothing again that it encrypted another time. One that is there is kept as it is: it may know more, and is then the
+ * witness that the target has lost something.
  *
  * The same is asked of the ledger's other targets: what one has is not published there a second time.
  *
@@ -12,12 +13,13 @@ import { sizeInName } from "../anchor/compare.ts";
 import { anchorsPrefix } from "../anchor/objects.ts";
 import { createOutbox, openOutbox, type Outbox } from "../anchor/outbox.ts";
 import { type AnchorTarget, TargetError, type TargetVersion } from "../anchor/target.ts";
-import { auditHash, verifyByNode } from "../audit/hash.ts";
+import { auditHash } from "../audit/hash.ts";
 import { fetchVersion, MAX_ANCHOR_BYTES } from "../audit/objects.ts";
 import { equal } from "../format/bytes.ts";
 import { parseCheckpoint } from "../format/checkpoint.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseNote, type Vkey } from "../format/note.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
 import { syncPath } from "../ledger/sync-path.ts";
 import { verifyAnchorObject } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
@@ -31,7 +33,10 @@ const TRIES = 64;
 export class RestoredOutbox {
   readonly #path: string;
   readonly #fresh: string;
+  /** The new one. */
   readonly #outbox: Outbox | null;
+  /** The one that is there. */
+  readonly #before: Outbox | null;
   readonly #target: string;
   #page: PublishedAnchor[] = [];
 
@@ -40,18 +45,40 @@ export class RestoredOutbox {
     const fresh = `${path}.restored`;
     remove(fresh);
     if (existsSync(path)) {
-      openOutbox(path, ledger).close();
-      return new RestoredOutbox(path, fresh, null, target);
+      return new RestoredOutbox(path, fresh, { fresh: null, before: openOutbox(path, ledger) }, target);
     }
     createOutbox(fresh, ledger);
-    return new RestoredOutbox(path, fresh, openOutbox(fresh, ledger), target);
+    return new RestoredOutbox(path, fresh, { fresh: openOutbox(fresh, ledger), before: null }, target);
   }
 
-  private constructor(path: string, fresh: string, outbox: Outbox | null, target: string) {
+  private constructor(path: string, fresh: string, opened: { readonly fresh: Outbox | null; readonly before: Outbox | null }, target: string) {
     this.#path = path;
     this.#fresh = fresh;
-    this.#outbox = outbox;
+    this.#outbox = opened.fresh;
+    this.#before = opened.before;
     this.#target = target;
+  }
+
+  /** Does one that is there know of all anchors up to the restored `size`? An older copy of it tells nothing of what came after. */
+  isWitness(size: number): boolean {
+    return (this.#before?.newest()?.treeSize ?? 0) >= size;
+  }
+
+  /** Did this host sign another root than this for the size? */
+  contradicts({ facts: { treeSize, root } }: PublishedAnchor): boolean {
+    const known = this.#before?.root(treeSize) ?? null;
+    return known !== null && !equal(known, root);
+  }
+
+  /** What this host has signed beyond the restored `size`, in one sentence; null: nothing that is known. */
+  missing(size: number): string | null {
+    const signed = this.#before?.newest()?.treeSize ?? 0;
+    const confirmed = this.#before?.newestConfirmed() ?? null;
+    if (Math.max(signed, confirmed?.treeSize ?? 0) <= size) return null;
+    const back = `${this.#target} has no more than ${size} receipts`;
+    return confirmed !== null && confirmed.treeSize > size
+      ? `${this.#path} says that ${confirmed.target} had confirmed the anchor of ${confirmed.treeSize} receipts, and ${back}`
+      : `${this.#path} says that an anchor of ${signed} receipts was signed, which no target had confirmed, and ${back}`;
   }
 
   /** The next anchor, in order of size. */
@@ -84,6 +111,7 @@ export class RestoredOutbox {
 
   /** Gives it its name; on the disk when this returns. */
   finish(): void {
+    this.#before?.close();
     if (this.#outbox === null) return;
     this.#store();
     this.#outbox.close();
@@ -92,6 +120,7 @@ export class RestoredOutbox {
   }
 
   discard(): void {
+    this.#before?.close();
     this.#outbox?.close();
     remove(this.#fresh);
   }

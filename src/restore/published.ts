@@ -4,7 +4,7 @@
  */
 import type { AnchorTarget } from "../anchor/target.ts";
 import { ArchivedReceipts } from "../audit/archived-receipts.ts";
-import { auditHash, verifyByNode } from "../audit/hash.ts";
+import { auditHash } from "../audit/hash.ts";
 import { NOTHING_LISTED } from "../audit/listed.ts";
 import { Locks } from "../audit/locks.ts";
 import { MAX_ANCHOR_BYTES, MAX_BATCH_BYTES, Peekable } from "../audit/objects.ts";
@@ -16,6 +16,7 @@ import { leafHash } from "../format/merkle.ts";
 import { type LedgerName, objectPrefix } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
 import { parseTlogProof } from "../format/tlog-proof.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
 import { type AnchorFacts, verifyAnchorObject } from "../verify/anchor.ts";
 import { batchRoot } from "../verify/anchors.ts";
 import { VerifyError } from "../verify/errors.ts";
@@ -77,7 +78,9 @@ export class Published {
         yield group;
         group = [];
       }
-      if (!group.some((other) => equal(other.facts.root, facts.root))) group.push({ facts, note, versionId, lastModified });
+      const same = group.findIndex((other) => equal(other.facts.root, facts.root));
+      if (same === -1) group.push({ facts, note, versionId, lastModified });
+      else if (lastModified < group[same]!.lastModified) group[same] = { facts, note, versionId, lastModified }; // others are copies of it
     }
     if (group.length > 0) yield group;
   }

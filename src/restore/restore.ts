@@ -43,7 +43,7 @@ export interface RestoreOptions {
 
 /** Why it ended before the newest anchor. */
 export interface Stop {
-  readonly code: VerifyErrorCode | "not_archived" | "archive_encrypted" | "unknown_version" | "no_anchors";
+  readonly code: VerifyErrorCode | "not_archived" | "archive_encrypted" | "unknown_version" | "no_anchors" | "anchor_missing";
   /** One sentence. */
   readonly message: string;
 }
@@ -52,8 +52,10 @@ export interface RestoreReport {
   /** Receipts of complete batches, anchors included; without `stop`, or where a part is kept, the size of the ledger. */
   readonly receipts: number;
   readonly anchors: number;
-  /** null: everything that is anchored is back. */
+  /** null: everything that the target still has is back. */
   readonly stop: Stop | null;
+  /** Does the outbox that was there say that nothing else was signed? A target alone cannot say what was taken from it. */
+  readonly isWitnessed: boolean;
   /** Is there a ledger now? */
   readonly isKept: boolean;
   /** The newest anchor that is back. */
@@ -127,7 +129,10 @@ class Restore {
       await this.#published.close();
     }
     if (this.#anchors === 0) stop ??= { code: "no_anchors", message: "no anchor of this ledger is there that a pinned key has signed" };
+    const missing = stop === null ? this.#outbox.missing(this.#ledger.size) : null;
+    if (missing !== null) stop = { code: "anchor_missing", message: missing };
     return {
+      isWitnessed: this.#outbox.isWitness(this.#ledger.size),
       receipts: this.#ledger.size, anchors: this.#anchors, stop, newest: this.#newest, setAside: this.#published.setAside,
       isKept: stop === null || (this.#options.keepsPart && this.#anchors > 0),
     };
@@ -139,6 +144,9 @@ class Restore {
     const { first_index: first, count } = facts.details.batch;
     if (group.length > 1) {
       return { code: "fork", message: `two roots are signed for the tree of ${facts.treeSize} receipts: the key has signed two pasts, and which is the right one a person has to find out` };
+    }
+    if (this.#outbox.contradicts(anchor)) {
+      return { code: "fork", message: `this host has signed another root for the tree of ${facts.treeSize} receipts: which past is the right one a person has to find out` };
     }
     const entries = await this.#published.entries(facts);
     const [wrong] = this.#walk.step(facts, () => (entries === null ? null : parseEntries(entries)));

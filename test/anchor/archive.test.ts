@@ -2,7 +2,7 @@
 import type * as promises from "node:fs/promises";
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption";
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Archive } from "../../src/anchor/archive.ts";
@@ -100,6 +100,27 @@ describe("an object", () => {
     expect(bomb.length).toBeLessThan(10_000);
     await expect(unpackReceipts(bomb, false, [])).rejects.toMatchObject({ code: "archive_damaged" });
     await expect(unpackReceipts(await packReceipts([], []), false, [])).rejects.toMatchObject({ code: "archive_damaged" });
+  });
+
+  test("whose age header has more stanzas or bytes than any of ours is damaged, with or without an identity", async () => {
+    const identity = await generateX25519Identity();
+    const packed = Buffer.from(await packReceipts([Buffer.from("{}")], [await identityToRecipient(identity)]));
+    const [start] = packed.toString("latin1").split("--- ");
+    const stanza = start!.slice(start!.indexOf("-> "));
+    const withStanzas = (stanzas: string): Buffer => Buffer.concat([Buffer.from(start! + stanzas), packed.subarray(start!.length)]);
+    const wrong = { code: "archive_damaged" };
+    for (const identities of [[], [identity]]) {
+      await expect(unpackReceipts(withStanzas(stanza.repeat(64)), true, identities)).rejects.toMatchObject({ ...wrong, message: expect.stringContaining("65 recipients") as string });
+      await expect(unpackReceipts(withStanzas(`-> x\n${`${"A".repeat(64)}\n`.repeat(600)}AA\n`), true, identities)).rejects.toMatchObject({ ...wrong, message: expect.stringContaining("age header") as string });
+      await expect(unpackReceipts(Buffer.from("junk"), true, identities)).rejects.toMatchObject(wrong);
+    }
+    await expect(unpackReceipts(withStanzas(stanza.repeat(63)), true, [])).rejects.toMatchObject({ code: "archive_encrypted" });
+  });
+
+  test("may be encrypted to as many recipients of any kind as can be set", async () => {
+    const identities = await Promise.all(Array.from({ length: 16 }, () => generateHybridIdentity()));
+    const bytes = await packReceipts([Buffer.from("{}")], await Promise.all(identities.map((one) => identityToRecipient(one))));
+    expect(await unpackReceipts(bytes, true, identities.slice(-1))).toHaveLength(1);
   });
 
   test("that is encrypted opens to its identity only", async () => {

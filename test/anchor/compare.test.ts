@@ -300,3 +300,143 @@ describe("before each publication", () => {
     expect(target.objects.size).toBe(0);
   });
 });
+
+/** An anchor of the ledger's first size, in as many spellings as are wanted: the signature says nothing about what comes with it. */
+async function plantCopies(target: MemoryTarget, count: number): Promise<void> {
+  const reader = bench.reader();
+  const note = await signCheckpoint(checkpointText(reader, reader.anchors(0, 1)[0]!.treeSize), bench.ledger.keyring);
+  for (let i = 0; i < count; i++) plant(target, 1_000_000 + i, formatTlogProof({ extra: utf8(`${i}`), index: 1, path: [], checkpoint: note }));
+}
+
+/** Gets by name; `unreadable` are thrown for, with that code. */
+function watchGets(target: MemoryTarget, unreadable: ReadonlySet<string> = new Set(), code: "target_unreadable" | "target_denied" = "target_unreadable"): Map<string, number> {
+  const gets = new Map<string, number>();
+  target.before = (call, name) => {
+    if (call !== "get") return;
+    gets.set(name, (gets.get(name) ?? 0) + 1);
+    if (unreadable.has(name)) throw new TargetError(code, `${name} is stored under a key of somebody's`);
+  };
+  return gets;
+}
+
+describe("what the daemon cannot read", () => {
+  const newestOf = (target: MemoryTarget): string => target.stored.findLast((name) => name.includes("/anchors/"))!;
+
+  test.each(["while it runs", "at the start"])("one object put %s under an anchor's name stops nothing, and is told", async (when) => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publishAll(target);
+    const running = bench.publisher([target]);
+    if (when === "while it runs") expect(await running.publisher.start()).toEqual(COMPARED);
+    const planted = [plant(target, 4, "sse-c"), plant(target, 50_000, "glacier")];
+    const gets = watchGets(target, new Set(planted));
+    if (when === "at the start") expect(await running.publisher.start()).toEqual(COMPARED);
+    for (let i = 0; i < 3; i++) {
+      bench.ledger.append(1);
+      running.publisher.closed(bench.ledger.anchor());
+      await running.until(isAnchored(bench.anchored()));
+    }
+    const [status] = running.publisher.status().targets;
+    expect(status).toMatchObject({ lastError: null, warning: expect.stringContaining("under a key of somebody's") });
+    expect(status!.interference).toBeGreaterThan(0);
+    for (const name of planted) expect(gets.get(name) ?? 0).toBeLessThanOrEqual(1);
+  });
+
+  test("if the confirmed anchor cannot be read either, nothing is published, and a fork behind it is found once it can be", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publishAll(target);
+    await publish(copy([2, 9]), target, { after: bench.anchored() });
+    const unreadable = new Set(target.objects.keys());
+    watchGets(target, unreadable);
+    bench.ledger.append(1);
+    bench.ledger.anchor();
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toMatchObject({ state: "uncompared" });
+    const refused = await until(({ targets }) => targets[0]!.state === "refused");
+    expect(refused.targets[0]!.lastError).toMatchObject({ code: "target_unreadable" });
+    unreadable.clear();
+    await until(({ comparison }) => comparison.state === "ledger_behind" || comparison.state === "forked");
+  });
+
+  test("a key that is lost while it runs makes no fork junk", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publishAll(target);
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    await publish(copy([2, 9]), target, { after: bench.anchored() });
+    const unreadable = new Set(target.objects.keys());
+    watchGets(target, unreadable);
+    bench.ledger.append(1);
+    publisher.closed(bench.ledger.anchor());
+    const refused = await until(({ targets }) => targets[0]!.state === "refused");
+    expect(refused.targets[0]!.lastError).toMatchObject({ code: "target_unreadable" });
+    unreadable.clear();
+    await until(({ comparison }) => comparison.state === "forked");
+  });
+
+  test("with the outbox lost and nothing of its own to be read, nothing is signed, until something can be", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publish(copy([2, 9]), target);
+    const unreadable = new Set(target.objects.keys());
+    watchGets(target, unreadable);
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toMatchObject({ state: "uncompared" });
+    await until(({ targets }) => targets[0]!.lastError?.code === "target_unreadable");
+    expect(bench.outbox().newest()).toBeNull();
+    unreadable.clear();
+    await until(({ comparison }) => comparison.state === "ledger_behind");
+  });
+
+  test("what is denied, be it one object, stops the target: it may be a fork that somebody hides", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publishAll(target);
+    watchGets(target, new Set([plant(target, 50_000, "hidden")]), "target_denied");
+    bench.ledger.append(1);
+    bench.ledger.anchor();
+    const before = newestOf(target);
+    const { publisher, until } = bench.publisher([target]);
+    await publisher.start();
+    const refused = await until(({ targets }) => targets[0]!.state === "refused");
+    expect(refused.targets[0]!.lastError).toMatchObject({ code: "target_denied" });
+    expect(newestOf(target)).toBe(before);
+  });
+});
+
+describe("thousands of copies of a true anchor under later names", () => {
+  test("are read once each, some at a time, and hide no fork", async () => {
+    bench = new Bench({ batches: [2] });
+    const target = bench.memory();
+    await publishAll(target);
+    await plantCopies(target, 600);
+    const gets = watchGets(target);
+    const count = target.before;
+    let [now, most] = [0, 0];
+    target.before = async (call, name) => {
+      await count(call, name);
+      if (call !== "get") return;
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => { setImmediate(resolve); });
+      now--;
+    };
+    const { publisher, until } = bench.publisher([target]);
+    expect(await publisher.start()).toEqual(COMPARED);
+    for (let i = 0; i < 3; i++) {
+      bench.ledger.append(1);
+      publisher.closed(bench.ledger.anchor());
+      await until(isAnchored(bench.anchored()));
+    }
+    const copies = [...gets].filter(([name]) => name.includes("/anchors/0000000000000100"));
+    expect([copies.length, Math.max(...copies.map(([, times]) => times))]).toEqual([600, 1]);
+    expect(most).toBeGreaterThan(4);
+    expect(most).toBeLessThanOrEqual(16);
+    expect(publisher.status().targets[0]).toMatchObject({ interference: 600, lastError: null, warning: expect.stringContaining("none of the ledger's anchors") });
+    await publish(copy([2, 900]), target, { after: 3 });
+    bench.ledger.append(1);
+    publisher.closed(bench.ledger.anchor());
+    await until(({ comparison }) => comparison.state === "forked");
+  });
+});

@@ -36,12 +36,13 @@ describe("config/aws", () => {
   });
 });
 
-/** Does a policy allow a request? Deny wins, conditions as IAM reads them (a missing key fails, except for Null). */
+/** Does a policy allow a request? Deny wins, conditions as IAM reads them (a missing key fails, except for Null and what is negated). */
 function allows(policy: Policy, action: string, resource: string, keys: Readonly<Record<string, string>> = {}): boolean {
   const matches = (pattern: string, text: string): boolean => new RegExp(`^${pattern.replaceAll(/[.+?^$()|[\]\\]/g, String.raw`\$&`).replaceAll("*", ".*")}$`).test(text);
   const holds = (operator: string, key: string, wanted: string): boolean => {
     const have = keys[key];
     if (operator === "Null") return (have === undefined) === (wanted === "true");
+    if (operator === "StringNotEquals") return have !== wanted;
     if (have === undefined) return false;
     if (operator === "NumericGreaterThanEquals") return Number(have) >= Number(wanted);
     return operator === "StringLike" ? matches(wanted, have) : have === wanted;
@@ -67,6 +68,10 @@ describe("what the anchoring role may do, by both of its policies", () => {
     ["without a lock", false, "s3:PutObject", anchor, without("s3:object-lock-mode")],
     ["under a lock that can be bypassed", false, "s3:PutObject", anchor, { ...put, "s3:object-lock-mode": "GOVERNANCE" }],
     ["under a short lock", false, "s3:PutObject", anchor, { ...put, "s3:object-lock-remaining-retention-days": "2560" }],
+    ["under SSE-S3, in S3 Standard", true, "s3:PutObject", anchor, { ...put, "s3:x-amz-server-side-encryption": "AES256", "s3:x-amz-storage-class": "STANDARD" }],
+    ["under a key of the client's", false, "s3:PutObject", anchor, { ...put, "s3:x-amz-server-side-encryption-customer-algorithm": "AES256" }],
+    ["under a KMS key", false, "s3:PutObject", anchor, { ...put, "s3:x-amz-server-side-encryption": "aws:kms" }],
+    ["in cold storage", false, "s3:PutObject", anchor, { ...put, "s3:x-amz-storage-class": "GLACIER" }],
     ["outside of the prefix", false, "s3:PutObject", `${bucket}/v1/x`, put],
     ["a canary", true, "s3:PutObject", canary, { ...put, "s3:object-lock-remaining-retention-days": "0" }],
     ["a version", true, "s3:GetObjectVersion", anchor, {}],

@@ -111,6 +111,13 @@ describe("a put", () => {
     expect(s3.commandCalls(PutObjectCommand)[1]!.args[0].input).toMatchObject({ ObjectLockMode: "COMPLIANCE" });
   });
 
+  test("412, and somebody else has the name with what cannot be read: ours becomes a version beside", async () => {
+    s3.on(ListObjectVersionsCommand).resolves(page([version("theirs")]));
+    s3.on(GetObjectCommand).rejects(answer("InvalidRequest", 400, "The object was stored using a form of Server Side Encryption."));
+    s3.on(PutObjectCommand).rejectsOnce(answer("PreconditionFailed", 412)).resolves({ VersionId: "ours" });
+    expect(await target().put(NAME, BYTES)).toEqual({ name: NAME, versionId: "ours" });
+  });
+
   test("412, somebody else has the name, and the policy demands the condition: a person can put a marker", async () => {
     s3.on(ListObjectVersionsCommand).resolves(page([version("theirs")]));
     s3.on(GetObjectCommand).callsFake(() => object("theirs", OTHER));
@@ -229,6 +236,25 @@ describe("a get", () => {
   test.each([["NoSuchKey", 404], ["NoSuchVersion", 404], ["MethodNotAllowed", 405], ["InvalidArgument", 400]])("%s is missing", async (name, status) => {
     s3.on(GetObjectCommand).rejects(answer(name, status));
     await expect(read()).rejects.toMatchObject({ code: "target_missing" });
+  });
+
+  test.each([
+    ["InvalidRequest", 400, "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."],
+    ["InvalidObjectState", 403, "The operation is not valid for the object's storage class"],
+    ["KMS.DisabledException", 400, "arn:aws:kms:eu-central-1:1:key/x is disabled."],
+    ["AccessDenied", 403, "User: arn:aws:sts::1:assumed-role/x/y is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-central-1:2:key/x because no resource-based policy allows the kms:Decrypt action"],
+  ])("%s (%d) of how it is stored is about this object alone", async (name, status, message) => {
+    s3.on(GetObjectCommand).rejects(answer(name, status, message));
+    await expect(read()).rejects.toMatchObject({ code: "target_unreadable" });
+  });
+
+  test.each([
+    ["AccessDenied", 403, "User: x is not authorized to perform: s3:GetObjectVersion on resource: y", "target_denied"],
+    ["AccessDenied", 403, "Access Denied", "target_denied"],
+    ["KMS.ThrottlingException", 400, "", "target_unavailable"],
+  ])("%s (%d, %j) is not: %s", async (name, status, message, code) => {
+    s3.on(GetObjectCommand).rejects(answer(name, status, message));
+    await expect(read()).rejects.toMatchObject({ code });
   });
 
   test("another version than was asked for is not what was asked for", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterEach, expect, test } from "vitest";
+import { packReceipts } from "../../src/anchor/archive-object.ts";
 import { Archive } from "../../src/anchor/archive.ts";
 import type { DirectoryTarget } from "../../src/anchor/directory.ts";
 import { batchObject } from "../../src/anchor/objects.ts";
@@ -13,6 +14,7 @@ import { nodeHash } from "../../src/keys/node-hash.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { LEDGER_ID, type LedgerOptions, ORIGIN, TestLedger } from "../support/ledger.ts";
 import { publishToDirectory } from "../support/publish.ts";
+import { Published } from "./bucket.ts";
 import { auditOf } from "./support.ts";
 
 const LEDGER = { origin: ORIGIN, ledgerId: LEDGER_ID };
@@ -60,7 +62,7 @@ const found = (report: Awaited<ReturnType<typeof auditOf>>): (readonly string[])
 
 test("whole archives are read, with the ledger and without it", async () => {
   const { ledger, target } = await archived({ batches: [5, 0, 700] });
-  const counts = { objects: 2, receipts: 706, missing: 0, encrypted: 0, before: 0 };
+  const counts = { objects: 2, receipts: 706, missing: 0, encrypted: 0, unread: 0, before: 0 };
   const whole = await auditOf(ledger, [target]);
   expect([whole.exitCode, found(whole), whole.counts.targets[0]!.archive]).toEqual([0, [], counts]);
   const gone = await auditOf(ledger, [target], { ledgerPath: null, keys: null });
@@ -116,10 +118,51 @@ test("an encrypted archive is read with its identity; without it that is said", 
   const identity = await generateX25519Identity();
   const { ledger, target } = await archived({ batches: [5, 6] }, [await identityToRecipient(identity)]);
   const blind = await auditOf(ledger, [target]);
-  expect([blind.exitCode, found(blind), blind.counts.targets[0]!.archive]).toEqual([0, [], { objects: 2, receipts: 0, missing: 0, encrypted: 2, before: 0 }]);
+  expect([blind.exitCode, found(blind), blind.counts.targets[0]!.archive]).toEqual([0, [], { objects: 2, receipts: 0, missing: 0, encrypted: 2, unread: 12, before: 0 }]);
   expect(blind.notChecked.join("\n")).toContain("encrypted");
   const seeing = await auditOf(ledger, [target], { identities: [identity] });
   expect(seeing.counts.targets[0]!.archive).toMatchObject({ receipts: 12, encrypted: 0 });
+});
+
+/** An age file to somebody else, under the name of all receipts of the batch. */
+async function stub(part: string): Promise<{ readonly name: string; readonly bytes: Uint8Array }> {
+  const bytes = await packReceipts([Buffer.from("x")], [await identityToRecipient(await generateX25519Identity())]);
+  return { name: part.replace(/[0-9a-f]{64}.*/, `${toHex(nodeHash.sha256(bytes))}.ndjson.gz.age`), bytes };
+}
+
+test("a stub that says that it is the encrypted part hides no hole that is to be seen", async () => {
+  const { ledger, target, names, path } = await archived({ batches: [5, 6, 7] });
+  rmSync(path(names[1]!));
+  const one = await stub(names[1]!);
+  await target.put(one.name, one.bytes);
+  const other = await stub(names[2]!); // of receipts that are read all the same
+  await target.put(other.name, other.bytes);
+  const report = await auditOf(ledger, [target]);
+  expect(report.counts.targets[0]!.archive).toEqual({ objects: 4, receipts: 13, missing: 0, encrypted: 2, unread: 6, before: 0 });
+  expect(report.notChecked.join("\n")).toContain("6 receipts are archived nowhere else there, if at all");
+});
+
+test("where there are locks, a stub without one counts for nothing", async () => {
+  const made = await new Published().batches(5, 6);
+  const reader = new Reader(made.ledger.path, nodeHash.sha256);
+  const archive = new Archive(reader, { folder: join(made.ledger.dir, "archive"), recipients: [] });
+  ledgers.push(made.ledger);
+  const rows = [...reader.anchors(0, 10)];
+  const parts: string[] = [];
+  for (const row of rows) {
+    for await (const { name, bytes } of archive.parts(row.firstIndex, batchObject(reader, row)!.bytes)) {
+      parts.push(name);
+      if (row !== rows[1]) made.target.store(name, bytes);
+    }
+  }
+  const { name, bytes } = await stub(parts[1]!);
+  const stored = made.target.store(name, bytes, { retention: null });
+  const unlocked = await auditOf(made.ledger, [made.target]);
+  expect(found(unlocked)).toEqual([["note", "lock_missing"], ["note", "not_archived"]]);
+  expect(unlocked.counts.targets[0]!.archive).toMatchObject({ missing: 6, encrypted: 1, unread: 0 });
+  stored.retention = { mode: "COMPLIANCE", until: 1e14 };
+  const locked = await auditOf(made.ledger, [made.target]);
+  expect(locked.counts.targets[0]!.archive).toMatchObject({ missing: 0, encrypted: 1, unread: 6 });
 });
 
 test("of a part of a ledger, the archive of that part", async () => {

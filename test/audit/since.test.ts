@@ -8,7 +8,7 @@ import { DirectoryTarget } from "../../src/anchor/directory.ts";
 import { LEDGER_ID, TestLedger } from "../support/ledger.ts";
 import { publishToDirectory } from "../support/publish.ts";
 import { DAY } from "../support/versioned-target.ts";
-import { found, notes, Published, wrong } from "./bucket.ts";
+import { found, notes, PREFIX, Published, wrong } from "./bucket.ts";
 import { auditOf } from "./support.ts";
 
 const open: Published[] = [];
@@ -91,6 +91,18 @@ describe.each(both)("%s", (where, options) => {
     expect(next === null).toBe(code !== 0);
   });
 
+  it.each([
+    ["anchors", (size: number) => size + 1],
+    ["batches", (size: number) => size],
+  ] as const)("junk in %s that is named exactly as what comes next begins is seen", async (folder, next) => {
+    const made = await published(10, 20);
+    const record = await since(made, options);
+    await made.batches(5);
+    made.target.store(`${PREFIX}${folder}/${String(next(record.targets[0]!.newest.tree_size)).padStart(20, "0")}`, utf8("junk"));
+    const { report } = await recorded(made, { ...options, since: record });
+    expect(found(report)).toEqual([["interference", "bad_object_name"]]);
+  });
+
   it("the newest recorded anchor destroyed", async () => {
     const made = await published(10, 20, 30);
     const record = await since(made, options);
@@ -108,6 +120,17 @@ describe.each(both)("%s", (where, options) => {
     expect(found(report)).toEqual([["violation", "version_missing"]]);
     const later = await recorded(made, { ...options, since: record, now: made.ledger.now + 400 * DAY });
     expect(found(later.report)).toEqual([["violation", "anchor_late"]]);
+  });
+
+  it("a copy without a lock, which whoever put it may remove: no record says that it is locked", async () => {
+    const made = await published(10, 20, 30);
+    const { versionId } = made.target.store(made.anchor(0), made.target.only(made.anchor(0)).bytes!, { retention: null });
+    const { report: first, record } = await recorded(made, options);
+    expect([first.exitCode, notes(first), record!.targets]).toEqual([0, ["duplicate_object"], []]);
+    expect(first.notChecked.join("\n")).toContain("1 version at s3 is not locked as was promised");
+    made.target.destroy(made.anchor(0), versionId);
+    const { report } = await recorded(made, { ...options, since: record! });
+    expect([report.exitCode, notes(report)]).toEqual([0, ["read_in_full"]]);
   });
 
   it("other bytes behind the same listing: found where the sample falls on them", async () => {
@@ -138,7 +161,7 @@ describe.each(both)("%s", (where, options) => {
   });
 
   it.each([
-    ["another ledger", { ledger_id: "f".repeat(32) }],
+    ["another ledger of another origin", { ledger_id: "f".repeat(32), origin: "other.example" }],
     ["keys that are not given now", { vkeys: ["other.example+12345678+AQ"] }],
     ["other targets", { targets: [] }],
   ])("the record of %s is of no use, which is said", async (_, change) => {

@@ -117,9 +117,12 @@ describe("doctor on a server that accepts COMPLIANCE", () => {
   });
 });
 
-/** The statements as radosgw takes them: it knows other ARNs, no actions on encryption and replicas, and no keys of locks and If-None-Match. */
+/**
+ * The statements as radosgw takes them: it knows other ARNs, no actions on encryption and replicas, and no keys of locks, If-None-Match
+ * and storage; what is denied under a condition with such a key, it denies always.
+ */
 function forRadosgw({ Statement }: Policy, user: string): readonly object[] {
-  return Statement.filter((one) => one.Sid !== "OnlyTls").map(({ Sid, Effect, Resource, Action }) => ({
+  return Statement.filter(({ Effect, Condition }) => Effect === "Allow" || Condition === undefined).map(({ Sid, Effect, Resource, Action }) => ({
     Sid, Effect, Resource, Principal: { AWS: [`arn:aws:iam:::user/${user}`] }, Action: Action.filter((action) => !/EncryptionConfiguration|ReplicateObject/.test(action)),
   }));
 }

@@ -6,7 +6,7 @@ import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { Archive } from "../../src/anchor/archive.ts";
-import { openOutbox } from "../../src/anchor/outbox.ts";
+import { createOutbox, openOutbox } from "../../src/anchor/outbox.ts";
 import { type AnchorTarget, TargetError } from "../../src/anchor/target.ts";
 import { auditHash } from "../../src/audit/hash.ts";
 import { toHex } from "../../src/format/bytes.ts";
@@ -73,6 +73,12 @@ const names = (lost: Lost, kind: string): string[] => [...lost.target.objects.ke
 
 function put(target: MemoryTarget, name: string, bytes: Uint8Array): void {
   target.objects.set(name, { bytes, lastModified: 1 });
+}
+
+/** The lost host's outbox, on the new one. */
+function takeOutbox({ on, dir }: Lost): void {
+  openOutbox(on.outboxPath, LEDGER).close(); // empties its write-ahead log
+  copyFileSync(on.outboxPath, join(dir, "anchor.db"));
 }
 
 /** Another object of receipts `first` to `last`, under the right hash. */
@@ -151,12 +157,52 @@ describe("everything that is anchored", () => {
 
   test("an outbox that is there is kept, one of another ledger refused", async () => {
     const lost = await published({ batches: [5] });
-    copyFileSync(lost.on.outboxPath, join(lost.dir, "anchor.db"));
+    takeOutbox(lost);
     const before = readFileSync(join(lost.dir, "anchor.db"));
     await expect(lost.restore({ ledger: { ...LEDGER, ledgerId: "f".repeat(32) } })).rejects.toMatchObject({ code: "wrong_ledger" });
     expect(existsSync(join(lost.dir, "ledger.db"))).toBe(false);
-    expect((await lost.restore()).isKept).toBe(true);
+    expect(await lost.restore()).toMatchObject({ isKept: true, isWitnessed: true, stop: null });
     expect(readFileSync(join(lost.dir, "anchor.db"))).toEqual(before);
+  });
+
+  test("an outbox that knows of anchors which are gone stops it, and says whether they were confirmed", async () => {
+    const lost = await published({ batches: [5, 6, 7] });
+    expect(await lost.restore()).toMatchObject({ stop: null, isWitnessed: false });
+    for (const name of ["ledger.db", "anchor.db"]) rmSync(join(lost.dir, name));
+    takeOutbox(lost);
+    lost.target.objects.delete(names(lost, "anchors").at(-1)!);
+    const none = await lost.restore();
+    expect(none).toMatchObject({ isKept: false, isWitnessed: true, receipts: 14, stop: { code: "anchor_missing", message: expect.stringMatching(/source had confirmed the anchor of 22 receipts/) } });
+    expect(existsSync(join(lost.dir, "ledger.db"))).toBe(false);
+    expect(await lost.restore({ keepsPart: true })).toMatchObject({ isKept: true, receipts: 14, stop: { code: "anchor_missing" } });
+  });
+
+  test("an older copy of the outbox is no witness of what came after it", async () => {
+    const lost = await published({ batches: [5] });
+    takeOutbox(lost);
+    lost.on.ledger.append(3);
+    lost.on.ledger.anchor();
+    const running = lost.on.publisher([lost.target], { archive: new Archive(lost.on.reader(), { folder: join(lost.on.ledger.dir, "archive"), recipients: [] }) });
+    await running.publisher.start();
+    await running.until(({ targets }) => targets[0]!.confirmed?.treeSize === lost.on.anchored());
+    await running.stop();
+    expect(await lost.restore()).toMatchObject({ receipts: lost.on.anchored(), stop: null, isWitnessed: false });
+  });
+
+  test("one that has signed what no target has confirmed, or another past, stops it too", async () => {
+    const lost = await published({ batches: [5] });
+    const path = join(lost.dir, "anchor.db");
+    const signing = (treeSize: number): void => {
+      rmSync(path, { force: true });
+      createOutbox(path, LEDGER);
+      const outbox = openOutbox(path, LEDGER);
+      outbox.reserve([{ treeSize, root: new Uint8Array(32) }]);
+      outbox.close();
+    };
+    signing(9);
+    expect((await lost.restore()).stop).toMatchObject({ code: "anchor_missing", message: expect.stringContaining("no target had confirmed") });
+    signing(7);
+    expect((await lost.restore()).stop).toMatchObject({ code: "fork" });
   });
 
   test("a ledger that is there is not replaced", async () => {

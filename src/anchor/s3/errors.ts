@@ -42,6 +42,9 @@ const NO_LOCK = new Set(["ObjectLockConfigurationNotFoundError", "NoSuchObjectLo
 const MISSING = new Set(["NoSuchKey", "NoSuchVersion", "MethodNotAllowed"]);
 /** What the SDK calls an answer in which there is no error code: a web page of a proxy, not a word of S3 about an object. */
 const NOT_S3 = new Set(["NotFound", "Unknown", "UnknownError"]);
+/** Of the KMS key that an object is stored under: it is not to be used by this host; it fails, which passes. */
+const KMS_KEY = /^KMS\.(?:Disabled|NotFound|AccessDenied|InvalidKeyUsage|(?:KMS)?InvalidState)Exception$/;
+const KMS_AGAIN = /^KMS\.(?:Throttling|LimitExceeded|KMSInternal|DependencyTimeout|KeyUnavailable)Exception$/;
 const TLS = /^(?:ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$)/;
 
 /** HTTP status of the answer; null where there was none. */
@@ -91,7 +94,8 @@ function verdict(failure: Failure, { config, action, clockOffset }: S3Attempt): 
   if (REGION.has(name)) return ["target_denied", wrongRegion(failure, config)];
   if (name === "NoSuchBucket") return ["target_unavailable", "there is no such bucket; is its name right, and the account or endpoint? If it was deleted, its anchors are gone"];
   if (DAMAGED.has(name) || failure.message.startsWith("Checksum mismatch")) return ["target_damaged", "other bytes arrived than were sent; look for faulty memory or a proxy that changes bodies"];
-  if (AGAIN.has(name) || status === 409 || status === 429 || (status !== null && status >= 500)) return ["target_unavailable", `the server cannot do it now (${name}); it is tried again`];
+  if (AGAIN.has(name) || KMS_AGAIN.test(name) || status === 409 || status === 429 || (status !== null && status >= 500)) return ["target_unavailable", `the server cannot do it now (${name}); it is tried again`];
+  if (action === "s3:GetObjectVersion" && isUnreadable(failure)) return ["target_unreadable", "it is stored under a key that this host does not have, or in cold storage; no anchor of receiptd is"];
   if (status !== null && NOT_S3.has(name)) return ["target_unavailable", network(failure, config)];
   if (status === 403) return ["target_denied", `not allowed; allow ${action} in the policies of role and bucket (receiptd init --bucket prints them)`];
   if (status === 412) return ["target_conflict", "the name is taken"];
@@ -99,6 +103,15 @@ function verdict(failure: Failure, { config, action, clockOffset }: S3Attempt): 
   if (status !== null && status >= 400) return ["target_denied", `refused as ${name} (HTTP ${status}); see: receiptd doctor`];
   if (failure.message.startsWith("Region is missing")) return ["target_denied", "the bucket's region is not known; set `region` of the target"];
   return ["target_unavailable", network(failure, config)];
+}
+
+/**
+ * S3's answer about how one object is stored, which whoever may put decides: under a key of the client's (SSE-C: InvalidRequest), in
+ * an archive, under a KMS key. The lack of `kms:Decrypt` is AccessDenied as every other, and only its message says of what.
+ */
+function isUnreadable({ name, status, message }: Failure): boolean {
+  if (name === "AccessDenied") return status === 403 && /\bnot authorized to perform: kms:|^The ciphertext refers to a customer master key\b/.test(message);
+  return name === "InvalidObjectState" || (name === "InvalidRequest" && status === 400) || KMS_KEY.test(name);
 }
 
 function network({ name, code, status }: Failure, { endpoint, region }: S3Attempt["config"]): string {

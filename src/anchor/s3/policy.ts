@@ -44,6 +44,15 @@ const READ_BUCKET = [
 ];
 /** What would hide anchors, end their locks early, or open a way to that. */
 const UNDO = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"];
+/**
+ * What is stored so can be listed and not be read. Of a header that was not sent the key is missing: that fails `Null`, and
+ * passes `StringNotEquals`.
+ */
+const UNREADABLE: readonly (readonly [sid: string, condition: NonNullable<Statement["Condition"]>])[] = [
+  ["NeverCustomerKey", { Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" } }],
+  ["NeverOtherKey", { Null: { "s3:x-amz-server-side-encryption": "false" }, StringNotEquals: { "s3:x-amz-server-side-encryption": "AES256" } }],
+  ["NeverColdStorage", { Null: { "s3:x-amz-storage-class": "false" }, StringNotEquals: { "s3:x-amz-storage-class": "STANDARD" } }],
+];
 const NEVER_OBJECTS = [...UNDO, "s3:ReplicateObject"]; // a replica has the time of its original
 const NEVER_BUCKET = [
   "s3:PutLifecycleConfiguration", "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy",
@@ -81,6 +90,7 @@ export function bucketPolicies(use: BucketUse): Readonly<Record<PolicyName, Poli
     readObjects,
     readBucket,
     { Sid: "NeverDelete", Effect: "Deny", Action: NEVER_OBJECTS, Resource: `${bucket}/*` },
+    ...UNREADABLE.map(([Sid, Condition]): Statement => ({ Sid, Effect: "Deny", Action: ["s3:PutObject"], Resource: `${bucket}/*`, Condition })),
     { Sid: "NeverReconfigure", Effect: "Deny", Action: NEVER_BUCKET, Resource: bucket },
   ];
   return {

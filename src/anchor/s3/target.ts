@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import type { GetObjectCommandOutput, PutObjectCommandInput } from "@aws-sdk/client-s3";
 import { equal, utf8 } from "../../format/bytes.ts";
-import { type AnchorTarget, lockProblem, type Retention, type StoredObject, TargetError, type TargetVersion, type VersionName } from "../target.ts";
+import { type AnchorTarget, lockProblem, type Retention, type StoredObject, TargetError, type TargetErrorCode, type TargetVersion, type VersionName } from "../target.ts";
 import type { S3Config } from "../targets.ts";
 import { type Backoff, retryDelay } from "../wait.ts";
 import { clockOffset, connectS3, ending, onceClient, S3_TIMEOUTS, type S3Connection, type S3Timeouts, serverTime } from "./client.ts";
@@ -22,6 +22,7 @@ const PUT_ATTEMPTS = 3;
 const BACKOFF: Backoff = { minMs: 100, maxMs: 5_000 };
 /** Versions of one name that are read to find ours, newest first: whoever may put can make any number of the same size. */
 const MAX_CANDIDATES = 64;
+const READ_AS_NONE: ReadonlySet<TargetErrorCode> = new Set(["target_missing", "target_damaged", "target_unreadable"]);
 /** Bytes of a key in UTF-8. */
 const MAX_KEY = 1024;
 
@@ -114,12 +115,12 @@ export class S3Target implements AnchorTarget {
     return null;
   }
 
-  /** Null for what was removed since it was listed, or is not what was listed. */
+  /** Null for what was removed since it was listed, is not what was listed, or is stored as no object of ours is. */
   async #ifReadable(version: VersionName, size: number): Promise<StoredObject | null> {
     try {
       return await this.get(version, size);
     } catch (error) {
-      if (error instanceof TargetError && (error.code === "target_missing" || error.code === "target_damaged")) return null;
+      if (error instanceof TargetError && READ_AS_NONE.has(error.code)) return null;
       throw error;
     }
   }

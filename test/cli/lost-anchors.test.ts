@@ -1,0 +1,89 @@
+/** A target that loses its newest anchors, and a host that loses its anchor.db, on the real command line. */
+import { cpSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { Host, json, receipt, type Running } from "./host.ts";
+
+let host: Host;
+afterEach(() => host.remove());
+
+const CONFIG = `origin: test.example/receipts
+organizations:
+  loans: {prefix: LN}
+anchor:
+  schedule: "0 0 1 1 *"
+  heartbeat: 1h
+  archive: {enabled: true}
+`;
+
+async function stop({ child, ended }: Running): Promise<void> {
+  child.kill("SIGTERM");
+  expect((await ended).code).toBe(0);
+}
+
+/** A ledger with two anchors of receipts and one of the stop. */
+async function stopped(): Promise<void> {
+  host = new Host(CONFIG);
+  await host.must(["init"]);
+  const daemon = await host.serve();
+  await host.must(["append", "--file", "-"], { input: receipt(1) });
+  await host.must(["anchor"]);
+  await host.must(["append", "--file", "-"], { input: receipt(2) });
+  await stop(daemon);
+}
+
+function removeOutbox(): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(host.path(`receiptd-data/anchor.db${suffix}`), { force: true });
+}
+
+test("the newest anchors are destroyed: verify, doctor and restore say so", async () => {
+  await stopped();
+  const whole = await host.run(["doctor", "--skip-canary", "--json"]);
+  const checks = (json(whole) as { checks: { check: string; status: string }[] }).checks;
+  expect(checks).toEqual(expect.arrayContaining([expect.objectContaining({ check: "anchor.db", status: "ok" }), expect.objectContaining({ check: "target local: newest anchor", status: "ok" })]));
+  const folder = join(host.path("receiptd-data/anchors"));
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".tlog-proof")).sort();
+  rmSync(join(folder, names.at(-1)!));
+  const [verified, first, examined] = await Promise.all([host.run(["verify", "4", "--json"]), host.run(["verify", "2"]), host.run(["doctor", "--skip-canary"])]);
+  expect([verified.code, json(verified)]).toMatchObject([1, { verdict: "invalid", problem: { code: "anchor_missing" } }]);
+  expect(first.code).toBe(0);
+  expect([examined.code, examined.stdout]).toEqual([1, expect.stringMatching(/PROBLEM +target local: newest anchor: .* is not there any more/)]);
+
+  renameSync(host.path("receiptd-data/ledger.db"), host.path("ledger.away"));
+  for (const suffix of ["-wal", "-shm"]) rmSync(host.path(`receiptd-data/ledger.db${suffix}`), { force: true });
+  const restored = await host.run(["restore", "--from", "local"]);
+  expect([restored.code, restored.stdout]).toEqual([1, expect.stringMatching(/^Not everything could be restored: .*anchor\.db says that local had confirmed /)]);
+  expect(existsSync(host.path("receiptd-data/ledger.db"))).toBe(false);
+  removeOutbox();
+  const alone = await host.run(["restore", "--from", "local"]);
+  expect([alone.code, alone.stdout]).toEqual([0, expect.stringMatching(/^Everything that local still has is back: [\s\S]*that cannot be seen there/)]);
+}, 60_000);
+
+test("anchor.db is lost: an empty one takes its place, and the daemon goes on", async () => {
+  await stopped();
+  const there = await host.run(["init", "--outbox"]);
+  expect([there.code, there.stderr]).toEqual([2, expect.stringContaining("outbox_exists")]);
+  removeOutbox();
+  const refused = await host.run(["serve"]);
+  expect([refused.code, refused.stderr]).toEqual([70, expect.stringContaining("receiptd init --outbox")]);
+  expect((await host.run(["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +anchor\.db: /);
+  expect((await host.run(["init", "--outbox", "--origin", "x.example/y"])).stderr).toContain("bad_usage");
+  const made = await host.must(["init", "--outbox"]);
+  expect(made.stdout).toMatch(/anchor\.db is made, empty, for the ledger test\.example\/receipts/);
+  cpSync(host.path("receiptd-data/anchors"), host.path("before"), { recursive: true });
+  const daemon = await host.serve();
+  await host.must(["append", "--file", "-"], { input: receipt(3) });
+  await host.must(["anchor"]);
+  await stop(daemon);
+  const names = readdirSync(host.path("receiptd-data/anchors"), { recursive: true, encoding: "utf8" });
+  expect(names).toEqual(expect.arrayContaining(readdirSync(host.path("before"), { recursive: true, encoding: "utf8" })));
+  const audited = await host.run(["audit", "--json"]);
+  expect([audited.code, (json(audited) as { findings: { severity: string }[] }).findings.filter(({ severity }) => severity !== "note")]).toEqual([0, []]);
+}, 60_000);
+
+test("init --outbox without a ledger is refused", async () => {
+  host = new Host(CONFIG);
+  const ran = await host.run(["init", "--outbox"]);
+  expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("ledger_missing")]);
+  expect(existsSync(host.path("receiptd-data"))).toBe(false);
+});
