@@ -83,11 +83,11 @@ test("PROTOCOL: every code of the intake is listed", () => {
 });
 
 test("AUDITING: its commands, on a copy", async () => {
-  const status = JSON.parse((await run(process.execPath, [MAIN, "status", "--json"], { cwd: dir })).stdout) as { vkey: string };
+  const status = JSON.parse((await run(process.execPath, [MAIN, "status", "--json"], { cwd: dir })).stdout) as { vkey: string; ledger_id: string };
   await run(process.execPath, [MAIN, "anchor"], { cwd: dir });
   mkdirSync(join(dir, "copy"));
   for (const name of ["ledger.db", "ledger.db-wal", "anchors"]) cpSync(join(dir, "receiptd-data", name), join(dir, "copy", name), { recursive: true });
-  const env = { ...process.env, VKEY: status.vkey };
+  const env = { ...process.env, VKEY: status.vkey, LEDGER_ID: status.ledger_id };
   const [whole, gone] = blocks("docs/AUDITING.md", "sh")[0]!.split("\n");
   for (const command of [whole!, gone!]) {
     const { stdout } = await run("bash", ["-euc", script(command)], { cwd: dir, env });

@@ -9,8 +9,8 @@ import { ledgerAt } from "../../src/cli/target-ledgers.ts";
 import { utf8 } from "../../src/format/bytes.ts";
 import { publishToDirectory } from "../support/publish.ts";
 import { ORIGIN, TestLedger } from "../support/ledger.ts";
-import { found, notes, PREFIX, Published } from "./bucket.ts";
-import { auditOf, optionsFor } from "./support.ts";
+import { found, notes, PREFIX, Published } from "../audit/bucket.ts";
+import { auditOf, optionsFor } from "../audit/support.ts";
 import type { VersionedTarget } from "../support/versioned-target.ts";
 
 const OTHER = "fedcba9876543210fedcba9876543210";
