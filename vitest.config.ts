@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/s3-global.ts"],
+    globalSetup: ["test/support/bundled.ts", "test/support/s3-global.ts"],
     // A process for each file: native modules, signals and the working directory are a process's, not a thread's.
     pool: "forks",
     // one more than the processors of the smallest machine that it has to be fast on: many tests wait for a process

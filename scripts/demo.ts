@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Bucket } from "./demo/bucket.ts";
+import { bundleIfOld } from "./bundle.ts";
 import { bucketAttacks, lostAndRestored } from "./demo/bucket-attacks.ts";
 import { dayOfWork } from "./demo/day.ts";
 import { openTail, wholeHost } from "./demo/limits.ts";
@@ -24,6 +25,7 @@ if (!Number.isInteger(decisions) || decisions < 100 || decisions > 100_000) {
 
 const folder = mkdtempSync(join(tmpdir(), "receiptd-demo-"));
 const report = new Report();
+await bundleIfOld();
 
 let bucket: Bucket | null = null;
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Host } from "./hosts.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const RECEIPTD = join(ROOT, "src/cli/main.ts");
+const RECEIPTD = join(ROOT, "dist/cli/main.js");
 const SCORER = join(ROOT, "examples/loan-scorer/main.ts");
 /** ms; nothing here takes as long unless it hangs. */
 const PATIENCE = 60_000;

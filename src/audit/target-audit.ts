@@ -6,7 +6,7 @@ import type { AnchorTarget } from "../anchor/target.ts";
 import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { count, receiptRange } from "../format/count.ts";
-import { parseEntries } from "../format/entries.ts";
+import { readEntries } from "../format/entries.ts";
 import { formatObjectName } from "../format/names.ts";
 import { formatTime } from "../format/time.ts";
 import { AnchorWalk } from "../verify/anchors.ts";
@@ -226,7 +226,7 @@ class TargetAudit {
   }
 
   #walkOn({ facts }: SeenAnchor, batch: SeenBatch | null): void {
-    for (const error of this.#walk.step(facts, () => (batch === null ? null : parseEntries(batch.bytes)))) {
+    for (const error of this.#walk.step(facts, () => (batch === null ? null : readEntries(batch.bytes)))) {
       const { code, message, expected, found } = error;
       if (this.#lineage.isForked && OF_A_FORK.has(code)) {
         this.#options.findings.addConsequence(code);

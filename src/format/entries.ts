@@ -39,14 +39,17 @@ export function formatEntries(receiptHashes: Uint8Array | readonly Uint8Array[])
  * entry is whole, 33 bytes long and of type 0x01. The caller limits how many bytes it reads.
  */
 export function parseEntries(bytes: Uint8Array): Uint8Array[] {
-  const hashes: Uint8Array[] = [];
+  return Array.from(readEntries(bytes), (hash) => hash.slice());
+}
+
+/** The same one after the other, as views: `bad_entries` is thrown when it is come to. */
+export function* readEntries(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
     if (at + FRAME_BYTES > bytes.length) throw bad("the entry is cut short", at);
     if (bytes[at] !== 0 || bytes[at + 1] !== ENTRY_BYTES) throw bad(`the entry is not ${ENTRY_BYTES} bytes long`, at);
     if (bytes[at + 2] !== RECEIPT_ENTRY) throw bad("the entry is not of type 0x01", at + 2);
-    hashes.push(bytes.slice(at + 3, at + FRAME_BYTES));
+    yield bytes.subarray(at + 3, at + FRAME_BYTES);
   }
-  return hashes;
 }
 
 /** Is there a whole entry of type 0x01 at this offset, behind its length? */

@@ -12,7 +12,7 @@ import type { AnchorTarget } from "../anchor/target.ts";
 import { auditHash } from "../audit/hash.ts";
 import { requestMac } from "../audit/request-mac.ts";
 import { parseNumber } from "../format/chain.ts";
-import { parseEntries } from "../format/entries.ts";
+import { readEntries } from "../format/entries.ts";
 import { FormatError } from "../format/errors.ts";
 import { LEDGER_ORGANIZATION, type LedgerName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
@@ -149,7 +149,7 @@ class Restore {
       return { code: "fork", message: `this host has signed another root for the tree of ${facts.treeSize} receipts: which past is the right one a person has to find out` };
     }
     const entries = await this.#published.entries(facts);
-    const [wrong] = this.#walk.step(facts, () => (entries === null ? null : parseEntries(entries)));
+    const [wrong] = this.#walk.step(facts, () => (entries === null ? null : readEntries(entries)));
     if (wrong !== undefined) return { code: wrong.code, message: `the anchor of ${facts.treeSize} receipts: ${wrong.message}` };
     if (this.#ledger.size !== first) throw new Error("the walk let a gap pass");
     const stop = await this.#receipts(first, count, entries!) ?? this.#append(facts.treeSize - 1, facts.blob);

@@ -14,10 +14,10 @@ import type { AnchorFacts } from "./anchor.ts";
 import { asVerifyError, VerifyError } from "./errors.ts";
 
 /**
- * The receipt hashes (or leaf hashes, see `AnchorWalkOptions`) of a batch with count > 0, null where they cannot be had. May
- * throw FormatError `bad_entries`.
+ * The receipt hashes (or leaf hashes, see `AnchorWalkOptions`) of a batch with count > 0, null where they cannot be had. It,
+ * or its iterator, may throw FormatError `bad_entries`.
  */
-export type BatchOf = (batch: AnchorDetails["batch"]) => readonly Uint8Array[] | null;
+export type BatchOf = (batch: AnchorDetails["batch"]) => Iterable<Uint8Array> | null;
 
 export interface AnchorWalkOptions {
   readonly hash?: Hash | undefined;
@@ -67,15 +67,14 @@ export class AnchorWalk {
     }
     const findings = [...judgeLink(facts, previous), ...judgeEpoch(facts, previous)];
     this.#previous = facts;
-    const leaves = this.#leaves(facts, batchOf, findings);
     const isNext = this.#range?.size === facts.details.batch.first_index;
-    if (leaves === null || !isNext) this.#range = null; // from here on roots cannot be rebuilt; the cause is reported
+    // null from where roots cannot be rebuilt any more; the cause is reported
+    this.#range = this.#appended(isNext ? this.#range : null, facts, batchOf, findings);
     const range = this.#range;
-    if (range === null || leaves === null) {
+    if (range === null) {
       this.#rootsNotChecked++;
       return findings;
     }
-    for (const leaf of leaves) range.append(leaf);
     range.append(leafHash(entryOf(facts.receiptHash), this.#hash.sha256));
     this.#rootsChecked++;
     const root = range.root();
@@ -88,8 +87,8 @@ export class AnchorWalk {
     return findings;
   }
 
-  /** Leaf hashes of the batch, or null with a finding. */
-  #leaves(facts: AnchorFacts, batchOf: BatchOf, findings: VerifyError[]): readonly Uint8Array[] | null {
+  /** `before` and the batch, which is checked in any case; null if either is not there, or with a finding. */
+  #appended(before: CompactRange | null, facts: AnchorFacts, batchOf: BatchOf, findings: VerifyError[]): CompactRange | null {
     const { batch } = facts.details;
     if (batch.count !== facts.treeSize - 1 - batch.first_index) {
       findings.push(new VerifyError("batch_gap", "the batch does not hold all receipts since the anchor before", {
@@ -97,24 +96,29 @@ export class AnchorWalk {
       }));
       return null;
     }
-    let given: readonly Uint8Array[] | null;
+    const alone = new CompactRange({ sha256: this.#hash.sha256 });
+    const range = before?.clone() ?? null;
     try {
-      given = batch.count === 0 ? [] : batchOf(batch);
+      const given = batch.count === 0 ? [] : batchOf(batch);
+      if (given === null) {
+        findings.push(new VerifyError("batch_missing", `the batch of ${receiptRange(batch.first_index, facts.treeSize - 2)} is not there`));
+        return null;
+      }
+      for (const one of given) {
+        const leaf = this.#toLeaf(one);
+        alone.append(leaf);
+        range?.append(leaf);
+      }
     } catch (error) {
       findings.push(asVerifyError(error));
       return null;
     }
-    if (given === null) {
-      findings.push(new VerifyError("batch_missing", `the batch of ${receiptRange(batch.first_index, facts.treeSize - 2)} is not there`));
+    if (alone.size !== batch.count) {
+      findings.push(new VerifyError("bad_entries", "the batch has another number of entries", { expected: batch.count, found: alone.size }));
       return null;
     }
-    if (given.length !== batch.count) {
-      findings.push(new VerifyError("bad_entries", "the batch has another number of entries", { expected: batch.count, found: given.length }));
-      return null;
-    }
-    const leaves = given.map(this.#toLeaf);
-    const root = batchRoot(leaves, this.#hash);
-    if (hashText(root) === batch.root) return leaves;
+    const root = alone.root();
+    if (hashText(root) === batch.root) return range;
     findings.push(new VerifyError("batch_root_mismatch", "the batch does not have the anchored root", {
       pointer: "/details/batch/root", expected: batch.root, found: hashText(root),
     }));

@@ -11,7 +11,7 @@ import { leafHash } from "../format/merkle.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
 import { type AnchorFacts, verifyAnchorObject, verifyObjectName, type VerifyOptions } from "./anchor.ts";
-import { AnchorWalk, type BatchOf, batchRoot, forkOf } from "./anchors.ts";
+import { AnchorWalk, batchRoot, forkOf } from "./anchors.ts";
 import { asVerifyError, type VerifyError } from "./errors.ts";
 
 export interface TargetObject {
@@ -59,7 +59,7 @@ export function verifyTarget(
     }
   }
   anchors.sort((a, b) => a.treeSize - b.treeSize);
-  const batchOf = (batch: AnchorDetails["batch"]): Uint8Array[] | null => choose(batches.get(keyOf(batch)) ?? [], batch, options);
+  const batchOf: HashesOf = (batch) => choose(batches.get(keyOf(batch)) ?? [], batch, options);
   const line = withoutForks(anchors, batchOf, findings);
   const walk = new AnchorWalk({ hash: options.hash });
   for (const facts of line) findings.push(...walk.step(facts, batchOf).map((error) => ({ object: facts.name, error })));
@@ -70,10 +70,12 @@ export function verifyTarget(
   };
 }
 
+type HashesOf = (batch: AnchorDetails["batch"]) => readonly Uint8Array[] | null;
+
 const keyOf = ({ first_index, count }: AnchorDetails["batch"]): string => `${first_index}-${first_index + count - 1}`;
 
 /** One anchor of each size. Of a fork (step 3) it is the first whose batch is there: which one is the log's nobody can tell. */
-function withoutForks(anchors: readonly AnchorFacts[], batchOf: BatchOf, findings: TargetFinding[]): AnchorFacts[] {
+function withoutForks(anchors: readonly AnchorFacts[], batchOf: HashesOf, findings: TargetFinding[]): AnchorFacts[] {
   const bySize = new Map<number, AnchorFacts[]>();
   for (const facts of anchors) {
     const same = bySize.get(facts.treeSize) ?? [];
@@ -89,7 +91,7 @@ function withoutForks(anchors: readonly AnchorFacts[], batchOf: BatchOf, finding
   });
 }
 
-function fits({ details: { batch } }: AnchorFacts, batchOf: BatchOf): boolean {
+function fits({ details: { batch } }: AnchorFacts, batchOf: HashesOf): boolean {
   try {
     const hashes = batch.count === 0 ? [] : batchOf(batch);
     return hashes !== null && hashText(batchRoot(hashes.map((hash) => leafHash(entryOf(hash))))) === batch.root;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inheritedSocket } from "../../src/intake/activation.ts";
 import { Host, json, until } from "../cli/host.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
+const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
 
 /** Makes the socket as receiptd.socket would and holds it; runs the daemon on it, again whenever it has ended with 0. */
 const HOLDER = `
