@@ -90,7 +90,6 @@ function replay([genesis, ...receipts]: readonly Receipt[], path: string, keyrin
   let now = Date.parse(genesis!.recorded_at);
   const options: WriterOptions = {
     sha256: nodeHash.sha256,
-    utf8: (text) => Buffer.from(text, "utf8"),
     now: () => now,
     newId: () => ids.shift()!, // of the receipts that the daemon itself wrote
     maxBatch: 65_536,

@@ -36,13 +36,15 @@ export interface PublisherClient {
   stop(timeoutMs?: number): Promise<void>;
 }
 
+/** MiB: it moves objects of megabytes, and has little to think about. */
+const LIMITS = { maxYoungGenerationSizeMb: 3 };
 const STOP_MS = 5000;
 /** ms more for the thread itself. */
 const THREAD_MS = 1000;
 
 export function startPublisher({ onFatal, ...options }: PublisherClientOptions): PublisherClient {
   const workerData: WorkerOptions = { ...options, timing: options.timing ?? TIMING };
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData, name: "publisher" });
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData, name: "publisher", resourceLimits: LIMITS });
   const listeners = new Set<(status: PublisherStatus) => void>();
   const ready = Promise.withResolvers<Comparison>();
   ready.promise.catch(() => undefined); // onFatal tells it, too

@@ -8,7 +8,7 @@
 import { equal, toHex, utf8 } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { formatCheckpoint, parseCheckpoint } from "../format/checkpoint.ts";
-import { entryOf, formatEntries } from "../format/entries.ts";
+import { entryOf, formatEntries, receiptLeaf } from "../format/entries.ts";
 import { FormatError } from "../format/errors.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import { CompactRange, leafHash, verifyInclusion } from "../format/merkle.ts";
@@ -49,7 +49,7 @@ export function batchObject(reader: Reader, anchor: AnchorRow): PublishedObject 
   if (count === 0) return null;
   const hashes = reader.receiptHashes(firstIndex, firstIndex + count);
   const range = new CompactRange({ sha256 });
-  for (let at = 0; at < hashes.length; at += 32) range.append(leafHash(entryOf(hashes.subarray(at, at + 32)), sha256));
+  for (let at = 0; at < hashes.length; at += 32) range.append(receiptLeaf(hashes.subarray(at, at + 32), sha256));
   if (hashText(range.root()) !== batch.root) throw corrupt(treeSize, "the receipts of its batch do not have its root");
   const bytes = formatEntries(hashes);
   const name = { kind: "batch", firstIndex, lastIndex: firstIndex + count - 1, sha256: toHex(sha256(bytes)) } as const;

@@ -202,6 +202,7 @@ function prepare(db: Database.Database) {
 }
 
 function configure(db: Database.Database): void {
+  db.pragma("cache_size = -1024"); // 1 MiB: objects of megabytes pass through once
   db.pragma("synchronous = FULL");
   db.pragma("trusted_schema = OFF");
   db.pragma("cell_size_check = ON");

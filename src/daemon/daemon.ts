@@ -13,6 +13,7 @@ import { KeyError } from "../keys/errors.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import { LedgerError } from "../ledger/errors.ts";
+import { Checkpointer } from "../ledger/checkpointer.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
@@ -63,6 +64,9 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       log.fatal({ err: error }, "cannot go on");
       onFatal(error);
     };
+    const checkpointer = new Checkpointer(places.ledger, fatal);
+    undo.push(() => checkpointer.stop());
+    writer.leaveCheckpointsTo(checkpointer);
     const publisher = startPublisher({
       ledgerPath: places.ledger,
       outboxPath: places.outbox,
@@ -155,6 +159,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
         await publisher.stop();
         await ratchet.close();
         reader.close();
+        await checkpointer.stop();
         writer.close();
         log.info({ size: writer.size }, "stopped");
       },

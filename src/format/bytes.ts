@@ -27,7 +27,7 @@ export function toHex(bytes: Uint8Array): string {
 }
 
 /** Of a character that is 0-9 or a-f. */
-function nibble(code: number): number {
+export function nibble(code: number): number {
   return code < 0x3a ? code - 0x30 : code - 0x57;
 }
 

@@ -20,6 +20,10 @@ import { parseByDefinition } from "./strict-parser.ts";
  * @throws TypeError for what is no JSON value at all (undefined, a function, a bigint): a mistake of the program.
  */
 export function canonicalize(value: Json): string {
+  if (typeof value === "object" && value !== null && isWrittenByStringify(value)) {
+    const text = JSON.stringify(value);
+    if (!text.includes("\\u")) return text; // it may be a lone surrogate's escape
+  }
   return write(value, value);
 }
 
@@ -110,6 +114,32 @@ function areNamesSorted(value: Json): boolean {
     previous = name;
   }
   return true;
+}
+
+/** Whether JSON.stringify writes this as JCS wants it, strings aside: names in order, numbers that it does not change, JSON all through. */
+function isWrittenByStringify(value: Json): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return isWritable(value);
+    case "object": {
+      if (value === null) return true;
+      if (isArray(value)) {
+        for (const item of value) if (!isWrittenByStringify(item)) return false;
+        return true;
+      }
+      let previous = "";
+      for (const name in value) {
+        if (previous > name || !Object.hasOwn(value, name) || !isWrittenByStringify(value[name]!)) return false;
+        previous = name;
+      }
+      return true;
+    }
+    default:
+      return false;
+  }
 }
 
 /** The error for the first value or name in `value` that cannot be written. */

@@ -2,7 +2,9 @@
  * Log entries and their bundles: https://c2sp.org/tlog-tiles, "Log entries". Each entry of a bundle follows its length as a
  * big-endian uint16. An entry of this log is 33 bytes: 0x01 ‖ receipt hash (SHA-256 of the receipt's stored bytes).
  */
+import { concat } from "./bytes.ts";
 import { FormatError } from "./errors.ts";
+import type { Sha256 } from "./hash.ts";
 import { HASH_BYTES } from "./merkle.ts";
 
 const RECEIPT_ENTRY = 0x01;
@@ -22,15 +24,27 @@ export function entryOf(receiptHash: Uint8Array): Uint8Array {
   return entry;
 }
 
+/** 0x00, which begins what a leaf hash is taken of, and the entry of one receipt at a time. */
+const leaf = new Uint8Array(1 + ENTRY_BYTES);
+leaf[1] = RECEIPT_ENTRY;
+
+/** `leafHash(entryOf(receiptHash))`, without an entry of its own. */
+export function receiptLeaf(receiptHash: Uint8Array, sha256: Sha256): Uint8Array {
+  if (receiptHash.length !== HASH_BYTES) throw new FormatError("bad_hash", "a receipt hash has 32 bytes");
+  leaf.set(receiptHash, 2);
+  return sha256(leaf);
+}
+
 /** The bundle of these receipts, from a list of hashes or from all hashes in one array. No receipts make no bytes. */
 export function formatEntries(receiptHashes: Uint8Array | readonly Uint8Array[]): Uint8Array {
-  const hashes = receiptHashes instanceof Uint8Array ? split(receiptHashes) : receiptHashes;
-  const out = new Uint8Array(hashes.length * FRAME_BYTES);
-  const view = new DataView(out.buffer);
-  hashes.forEach((hash, i) => {
-    view.setUint16(i * FRAME_BYTES, ENTRY_BYTES);
-    out.set(entryOf(hash), i * FRAME_BYTES + 2);
-  });
+  const hashes = receiptHashes instanceof Uint8Array ? receiptHashes : concat(...receiptHashes.map(entryOf).map((entry) => entry.subarray(1)));
+  if (hashes.length % HASH_BYTES !== 0) throw new FormatError("bad_hash", "not a whole number of 32-byte hashes");
+  const out = new Uint8Array((hashes.length / HASH_BYTES) * FRAME_BYTES);
+  for (let from = 0, at = 0; from < hashes.length; from += HASH_BYTES, at += FRAME_BYTES) {
+    out[at + 1] = ENTRY_BYTES; // of two bytes, the other is 0
+    out[at + 2] = RECEIPT_ENTRY;
+    for (let i = 0; i < HASH_BYTES; i++) out[at + 3 + i] = hashes[from + i]!;
+  }
   return out;
 }
 
@@ -70,13 +84,6 @@ export function receiptHashIn(entries: Uint8Array, i: number): Uint8Array {
 /** The bundle of entries [first, end) of one that `formatEntries` made: a view. */
 export function entriesBetween(entries: Uint8Array, first: number, end: number): Uint8Array {
   return entries.subarray(first * FRAME_BYTES, end * FRAME_BYTES);
-}
-
-function split(concatenated: Uint8Array): Uint8Array[] {
-  if (concatenated.length % HASH_BYTES !== 0) throw new FormatError("bad_hash", "not a whole number of 32-byte hashes");
-  return Array.from({ length: concatenated.length / HASH_BYTES }, (_, i) =>
-    concatenated.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
-  );
 }
 
 function bad(message: string, offset: number): FormatError {

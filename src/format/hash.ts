@@ -7,6 +7,7 @@
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 
+/** What is given is read at once, and may be overwritten afterwards. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 export type HmacSha256 = (key: Uint8Array, bytes: Uint8Array) => Uint8Array;
 

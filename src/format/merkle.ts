@@ -32,15 +32,17 @@ export function leafHash(entry: Uint8Array, sha256 = pureHash.sha256): Uint8Arra
   return sha256(bytes);
 }
 
+/** 0x01 and two hashes, of one node at a time: a Sha256 does not keep what it is given. */
+const pair = new Uint8Array(1 + 2 * HASH_BYTES);
+pair[0] = 1;
+
 /** SHA-256(0x01 ‖ left ‖ right). Throws `bad_hash` unless both are 32 bytes: other lengths would make the split ambiguous. */
 export function nodeHash(left: Uint8Array, right: Uint8Array, sha256 = pureHash.sha256): Uint8Array {
   requireHash(left);
   requireHash(right);
-  const bytes = new Uint8Array(1 + 2 * HASH_BYTES);
-  bytes[0] = 1;
-  bytes.set(left, 1);
-  bytes.set(right, 1 + HASH_BYTES);
-  return sha256(bytes);
+  pair.set(left, 1);
+  pair.set(right, 1 + HASH_BYTES);
+  return sha256(pair);
 }
 
 /** The root of the tree without leaves: SHA-256 of nothing. */

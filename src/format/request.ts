@@ -53,23 +53,23 @@ export function readRequest(value: Json, pointer: string, newId: () => string): 
     }
   }
   const chosenId = fields["receipt_id"] !== undefined;
-  const full: { readonly [name: string]: Json } = {
-    ...fields,
-    ...naming,
-    receipt_id: chosenId ? fields["receipt_id"]! : newId(),
-  };
-  const names = Object.keys(full).sort(byCodeUnits); // all ASCII: the patterns above allow nothing else
-  const members = names.map((name) => `"${name}":${canonicalize(full[name]!)}`);
+  const receiptId = chosenId ? fields["receipt_id"] as string : newId();
+  const names = sent.slice();
+  if (fields["type"] === undefined) names.push("type");
+  if (fields["organization"] === undefined) names.push("organization");
+  if (!chosenId) names.push("receipt_id");
+  names.sort(); // by code units; all ASCII: the patterns above allow nothing else
+  const members = names.map((name) => `"${name}":${canonicalize(fields[name] === undefined ? defaultOf(name, naming, receiptId) : fields[name])}`);
   const text = `{${members.join(",")}}`;
   if (RESERVED_ANYWHERE_TEXT.test(text)) refuseReservedAnywhere(fields, pointer);
   if (text.length > MAX_RECEIPT || (text.length * 3 > MAX_RECEIPT && utf8(text).length > MAX_RECEIPT)) {
     throw new FormatError("too_large", `a receipt is at most ${MAX_RECEIPT} bytes`, pointer);
   }
-  return { ...naming, receiptId: full["receipt_id"] as string, names, members, text, chosenId };
+  return { ...naming, receiptId, names, members, text, chosenId };
 }
 
-export function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function defaultOf(name: string, { type, organization }: { readonly type: string; readonly organization: string }, receiptId: string): string {
+  return name === "type" ? type : name === "organization" ? organization : receiptId;
 }
 
 function readNaming(fields: { readonly [name: string]: Json }, pointer: string): { readonly type: string; readonly organization: string } {

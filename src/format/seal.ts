@@ -8,7 +8,7 @@ import { formatNumber } from "./chain.ts";
 import { SCHEMA_VERSION } from "./fields.ts";
 import { canonicalize } from "./canonical.ts";
 import { LEDGER_ORGANIZATION } from "./names.ts";
-import { byCodeUnits, type Request } from "./request.ts";
+import type { Request } from "./request.ts";
 import type { Json } from "./strict-json.ts";
 
 /** What the daemon adds. All texts have forms that JSON does not escape. */
@@ -25,7 +25,7 @@ export interface Seal {
   readonly previousReceiptHash: string | null;
 }
 
-/** JCS of the receipt without `signature`, cut where that member belongs. */
+/** JCS of the receipt without `signature`, which is what the MAC covers, cut where that member belongs: `"signature":"…",` with its comma. */
 export interface Unsigned {
   readonly head: string;
   readonly tail: string;
@@ -57,20 +57,10 @@ export function sealRequest(request: Request, seal: Seal): Unsigned {
   return { head, tail: `${members.slice(at).join(",")}}` };
 }
 
-/** What the MAC covers: JCS(receipt without `signature`). */
-export function unsignedText({ head, tail }: Unsigned): string {
-  return head + tail;
-}
-
-/** The stored receipt: JCS(receipt). */
-export function signedText({ head, tail }: Unsigned, signature: string): string {
-  return `${head}"signature":"${signature}",${tail}`;
-}
-
 /** A system receipt (section 7) in the shape that `sealRequest` takes. */
 export function systemRequest(type: string, receiptId: string, details: Json): Request {
   const full: { readonly [name: string]: Json } = { type, organization: LEDGER_ORGANIZATION, receipt_id: receiptId, details };
-  const names = Object.keys(full).sort(byCodeUnits);
+  const names = Object.keys(full).sort();
   const members = names.map((name) => `"${name}":${canonicalize(full[name]!)}`);
   return { type, organization: LEDGER_ORGANIZATION, receiptId, names, members, text: `{${members.join(",")}}`, chosenId: false };
 }

@@ -31,8 +31,8 @@ export interface StrictBytesOptions extends StrictOptions {
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 /** Both ways recurse, so the caller's limit has one too: far below what a stack of the usual size takes. */
 const LARGEST_MAX_DEPTH = 512;
-/** UTF-16 code units. JSON.parse reads without a limit of depth: 1 MiB of "[" would take it 70 ms, for nothing. */
-const LARGEST_ROUND_TRIP = 16 * 1024;
+/** JSON.parse reads without a limit of depth: 1 MiB of "[" would take it 70 ms, for nothing. */
+const MOST_BRACKETS = 16 * 1024;
 
 /**
  * Parses one strict JSON text. Objects come back as plain objects, so read members of a stranger's choosing with
@@ -82,7 +82,7 @@ export function parseStrictBytes(bytes: Uint8Array, options: StrictBytesOptions 
  * Own members named toJSON are no functions; a program that puts such a function on a prototype breaks JSON for itself.
  */
 export function parseRoundTrip(text: string, maxDepth: number = DEFAULT_MAX_DEPTH): Json | undefined {
-  if (text.length > LARGEST_ROUND_TRIP) return undefined;
+  if (text.length > MOST_BRACKETS && hasMoreBrackets(text)) return undefined;
   // JSON.stringify writes none of these between tokens; others do, and would pay for both ways. `": ` may be in a string.
   if (text.includes("\\u") || text.includes('": ') || text.includes("\n")) return undefined;
   let value: Json;
@@ -92,6 +92,15 @@ export function parseRoundTrip(text: string, maxDepth: number = DEFAULT_MAX_DEPT
     return undefined;
   }
   return isWithinLimits(value, maxDepth) && JSON.stringify(value) === text ? value : undefined;
+}
+
+/** Those in strings count, too. */
+function hasMoreBrackets(text: string): boolean {
+  let left = MOST_BRACKETS;
+  for (const bracket of "[{") {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) if (left-- === 0) return true;
+  }
+  return false;
 }
 
 /** Whether numbers, names and depth of a parsed value keep the rules that equality with the text cannot show. */

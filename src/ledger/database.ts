@@ -25,7 +25,7 @@ export function createDatabase(path: string): Database.Database {
   if (existsSync(path)) throw new LedgerError("ledger_exists", `${path} is there already`);
   return guard(() => {
     const db = new Database(path);
-    db.pragma("page_size = 4096");
+    db.pragma("page_size = 8192"); // of 4096 bytes, receipts of 1,000 would leave a quarter empty
     db.pragma("journal_mode = WAL");
     db.pragma(`application_id = ${APPLICATION_ID}`);
     configure(db);
@@ -49,11 +49,22 @@ export function openReadOnly(path: string): Database.Database {
   return guard(() => {
     const db = openExisting(path, true);
     db.pragma("query_only = ON");
+    db.pragma("cache_size = -2048"); // 2 MiB: what is read is seldom read again
     const newest = migrations().at(-1)!.version;
     const version = db.pragma("user_version", { simple: true }) as number;
     if (version !== newest) {
       throw new LedgerError("newer_ledger", `${path} has schema ${version}, this receiptd reads ${newest}; start the daemon of the newer version once`);
     }
+    return db;
+  });
+}
+
+/** A second connection of the daemon's, which moves pages and writes no row. */
+export function openForCheckpoints(path: string): Database.Database {
+  return guard(() => {
+    const db = openExisting(path, false);
+    db.pragma("synchronous = FULL");
+    db.pragma("cache_size = -64"); // it reads none
     return db;
   });
 }
@@ -74,7 +85,7 @@ function configure(db: Database.Database): void {
   db.pragma("foreign_keys = OFF"); // the audit re-derives every reference; per-row look-ups would cost each append
   db.pragma("trusted_schema = OFF");
   db.pragma("cell_size_check = ON");
-  db.pragma("cache_size = -16384"); // 16 MiB; the kernel keeps the rest
+  db.pragma("cache_size = -8192"); // 8 MiB; the kernel keeps the rest
   db.pragma("journal_size_limit = 16777216");
 }
 

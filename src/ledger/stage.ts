@@ -4,12 +4,12 @@
  * Everything here can be thrown away. `Writer` commits the rows in one transaction and only then adopts the new state.
  */
 import { hashText } from "../format/chain.ts";
-import { entryOf } from "../format/entries.ts";
+import { receiptLeaf } from "../format/entries.ts";
 import type { Sha256 } from "../format/hash.ts";
-import { type CompactRange, leafHash } from "../format/merkle.ts";
+import type { CompactRange } from "../format/merkle.ts";
 import { DEFAULT_ORGANIZATION, DEFAULT_PREFIX, LEDGER_ORGANIZATION, LEDGER_PREFIX } from "../format/names.ts";
 import type { Request } from "../format/request.ts";
-import { sealRequest, signedText, unsignedText } from "../format/seal.ts";
+import { sealRequest, type Unsigned } from "../format/seal.ts";
 import { formatTime } from "../format/time.ts";
 import { uuidBytes } from "../format/uuid.ts";
 import { type Head, type LedgerState, STORED_LEVEL } from "./state.ts";
@@ -18,8 +18,8 @@ import { type Head, type LedgerState, STORED_LEVEL } from "./state.ts";
 export interface Signer {
   readonly keyId: string;
   readonly epoch: number;
-  /** `hmac-sha256:<hex>` over the text's UTF-8 under the organization's key of the open epoch. */
-  sign(organization: string, text: string): string;
+  /** The receipt's bytes, into what `take` gives: the unsigned text with its MAC, under the organization's key of the open epoch, put in. */
+  seal(organization: string, unsigned: Unsigned, take?: (length: number) => Buffer): Uint8Array;
   /** 32 bytes, docs/FORMAT.md section 12. */
   requestMac(text: string): Uint8Array;
 }
@@ -55,15 +55,16 @@ export class Stage {
   readonly #state: LedgerState;
   readonly #signer: Signer;
   readonly #sha256: Sha256;
+  readonly #take: (length: number) => Buffer;
   readonly #prefixes = new Set<string>();
   #time = { at: Number.NaN, text: "" };
-  readonly #utf8: (text: string) => Uint8Array;
 
-  constructor(state: LedgerState, signer: Signer, sha256: Sha256, utf8: (text: string) => Uint8Array) {
+  /** Blobs lie in what `take` gives. */
+  constructor(state: LedgerState, signer: Signer, sha256: Sha256, take: (length: number) => Buffer) {
     this.#state = state;
     this.#signer = signer;
     this.#sha256 = sha256;
-    this.#utf8 = utf8;
+    this.#take = take;
     this.log = state.log.clone((level, position, hash) => {
       if (level >= STORED_LEVEL) this.nodes.push({ level, position, hash });
     });
@@ -95,13 +96,13 @@ export class Stage {
       keyEpoch: this.#signer.epoch,
       previousReceiptHash: head === undefined ? null : hashText(head.hash),
     });
-    const blob = this.#utf8(signedText(sealed, this.#signer.sign(organization, unsignedText(sealed))));
+    const blob = this.#signer.seal(organization, sealed, this.#take);
     const receiptHash = this.#sha256(blob);
     const org = head?.org ?? this.organizationCount() + 1;
     const next: Head = { org, name: organization, prefix: usedPrefix, firstHash: head?.firstHash ?? receiptHash, orgSeq, hash: receiptHash };
     if (head === undefined) this.newOrganizations.push(next);
     this.heads.set(organization, next);
-    const leaf = leafHash(entryOf(receiptHash), this.#sha256);
+    const leaf = receiptLeaf(receiptHash, this.#sha256);
     this.log.append(leaf);
     this.batch.append(leaf);
     const stored: StoredReceipt = {

@@ -13,9 +13,11 @@ import { systemRequest } from "../format/seal.ts";
 import type { Json } from "../format/strict-json.ts";
 import { uuidBytes } from "../format/uuid.ts";
 import { Admission, type Outcome } from "./admit.ts";
+import { Arena } from "./arena.ts";
+import { type Checkpointer, INLINE_PAGES } from "./checkpointer.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
-import { insertStatements } from "./insert-statements.ts";
+import { insertStatements, ROWS } from "./insert-statements.ts";
 import { emptyLeftOver, syncLeftOver } from "./left-over.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
@@ -27,8 +29,6 @@ export type Durability = "wal" | "disk";
 
 export interface WriterOptions {
   readonly sha256: Sha256;
-  /** UTF-8 of a text; Node's Buffer is the fast one. */
-  readonly utf8: (text: string) => Uint8Array;
   /** ms since 1970, the host's claim. */
   readonly now: () => number;
   readonly newId: () => string;
@@ -51,6 +51,8 @@ export class Writer {
   readonly #options: WriterOptions;
   readonly #state: LedgerState;
   readonly #statements: ReturnType<typeof prepare>;
+  #checkpointer: Checkpointer | null = null;
+  readonly #arena = new Arena();
   #durability: Durability = "disk";
   #syncedSize: number;
 
@@ -163,6 +165,12 @@ export class Writer {
     return this.#syncedSize;
   }
 
+  /** Leaves it to another thread to keep the log short; stop that one before this is closed. */
+  leaveCheckpointsTo(checkpointer: Checkpointer): void {
+    this.#db.pragma(`wal_autocheckpoint = ${INLINE_PAGES}`);
+    this.#checkpointer = checkpointer;
+  }
+
   close(): void {
     this.#db.close();
     this.#lock.release();
@@ -175,7 +183,8 @@ export class Writer {
   }
 
   #stage(signer: Signer): Stage {
-    return new Stage(this.#state, signer, this.#options.sha256, this.#options.utf8);
+    this.#arena.reset();
+    return new Stage(this.#state, signer, this.#options.sha256, this.#arena.take);
   }
 
   /** The receipt with this id, whether or not it survives power loss yet. */
@@ -203,18 +212,35 @@ export class Writer {
       }
       s.begin.run();
       for (const head of stage.newOrganizations) s.organization.run(head.org, head.name, head.prefix, this.#firstIndex(stage, head.org));
-      for (const { org, idBytes, stored, blob } of stage.rows) {
-        s.receipt.run(stored.logIndex, org, stored.orgSeq, idBytes, stored.receiptHash, stored.recordedAt, stored.keyEpoch, stored.requestMac);
-        s.blob.run(stored.logIndex, blob);
-      }
+      this.#insert(stage.rows);
       for (const node of stage.nodes) s.tree.run(node.level, node.position, node.hash);
       if (anchor !== null) s.anchor.run(anchor.treeSize, this.#state.batchFirst, anchor.root);
       s.commit.run();
+      this.#checkpointer?.wrote(pagesOf(stage));
     } catch (error) {
       if (this.#db.inTransaction) s.rollback.run();
       throw ledgerError(error);
     }
     this.#adopt(stage, durability, anchor);
+  }
+
+  #insert(rows: Stage["rows"]): void {
+    const s = this.#statements;
+    const whole = rows.length - (rows.length % ROWS);
+    for (let at = 0; at < whole; at += ROWS) {
+      const receipts: unknown[] = [];
+      const blobs: unknown[] = [];
+      for (let i = at; i < at + ROWS; i++) {
+        receipts.push(...receiptValues(rows[i]!));
+        blobs.push(rows[i]!.stored.logIndex, rows[i]!.blob);
+      }
+      s.receipts.run(receipts);
+      s.blobs.run(blobs);
+    }
+    for (let i = whole; i < rows.length; i++) {
+      s.receipt.run(receiptValues(rows[i]!));
+      s.blob.run(rows[i]!.stored.logIndex, rows[i]!.blob);
+    }
   }
 
   #firstIndex(stage: Stage, org: number): number {
@@ -238,6 +264,17 @@ export class Writer {
     }
     if (durability === "disk") this.#syncedSize = state.log.size;
   }
+}
+
+/** About as many pages as a group changes: those of blobs, and the ends of the tables and of their indexes. */
+function pagesOf({ rows }: Stage): number {
+  let bytes = 0;
+  for (const { blob } of rows) bytes += blob.length;
+  return 6 + Math.ceil((bytes + 160 * rows.length) / 7000);
+}
+
+function receiptValues({ org, idBytes, stored }: Stage["rows"][number]): readonly unknown[] {
+  return [stored.logIndex, org, stored.orgSeq, idBytes, stored.receiptHash, stored.recordedAt, stored.keyEpoch, stored.requestMac];
 }
 
 function prepare(db: Database) {

@@ -97,7 +97,7 @@ describe("the comparison at start", () => {
     bench = new Bench({ batches: [2] });
     const target = bench.memory();
     await publish(copy([2, 5]), target);
-    for (const count of [6000, 6000]) {
+    for (const count of [2500, 2500]) {
       bench.ledger.append(count);
       bench.ledger.anchor();
     }
@@ -145,7 +145,7 @@ describe("the comparison at start", () => {
   test("a fork whose name is not that of its bytes does not count", async () => {
     bench = new Bench({ batches: [2] });
     const [target, other] = [bench.memory(), new MemoryTarget()];
-    await publish(copy([500]), other);
+    await publish(copy([300]), other);
     const [name, object] = [...other.objects].find(([name]) => name.includes("/anchors/"))!;
     target.objects.set(name.replace(/-[0-9a-f]{2}/, name.includes("-00") ? "-11" : "-00"), object);
     const { publisher } = bench.publisher([target]);
@@ -161,7 +161,7 @@ describe("the comparison at start", () => {
     const size = reader.anchors(0, 1)[0]!.treeSize;
     const note = await signCheckpoint(checkpointText(reader, size), bench.ledger.keyring);
     plant(target, 50_000, formatTlogProof({ index: 49_999, path: [], checkpoint: note }));
-    bench.ledger.append(20_000);
+    bench.ledger.append(5000);
     bench.ledger.anchor();
     expect(await bench.publisher([target]).publisher.start()).toMatchObject({ state: "forked" });
   });
@@ -271,9 +271,9 @@ describe("before each publication", () => {
   });
 
   test("catching up, it is found before the next round", async () => {
-    bench = new Bench({ batches: Array.from({ length: 150 }, () => 1) });
+    bench = new Bench({ batches: Array.from({ length: 100 }, () => 1) });
     const [target, other] = [bench.memory(), new MemoryTarget()];
-    await publish(copy([500]), other);
+    await publish(copy([300]), other);
     let planted = false;
     target.before = (call) => {
       if (call !== "put" || planted) return;

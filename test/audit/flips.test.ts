@@ -20,7 +20,12 @@ let pristine: Buffer;
 let contents: string;
 
 beforeAll(async () => {
-  ledger = new TestLedger({ batches: [12, 0, 260, 9], tail: 4 });
+  ledger = new TestLedger({ batches: [12, 0] });
+  ledger.append(232, (n) => ({ inputs: { n }, gates: [], reasons: [] }));
+  ledger.anchor();
+  ledger.append(9);
+  ledger.anchor();
+  ledger.append(4);
   target = await publishToDirectory(ledger, "outside");
   ledger.close();
   pristine = readFileSync(ledger.path);
@@ -28,8 +33,8 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.remove());
 
-/** Genesis, three batches with receipts and one without, each with its anchor, and four pending. */
-const SIZE = 1 + 12 + 1 + 1 + 260 + 1 + 9 + 1 + 4;
+/** Genesis, three batches with receipts and one without, each with its anchor, and four pending: a complete subtree of 256 is stored. */
+const SIZE = 1 + 12 + 1 + 1 + 232 + 1 + 9 + 1 + 4;
 
 const TABLES = {
   receipt: { key: "log_index", place: (row: Row) => row["log_index"] as number },
@@ -52,7 +57,8 @@ function dump(path: string): string {
       "SELECT name, org FROM organization ORDER BY name", "SELECT prefix, org FROM organization ORDER BY prefix", "SELECT first_index, org FROM organization ORDER BY first_index",
       "SELECT first_index, tree_size FROM anchor ORDER BY first_index", "SELECT name, sql FROM sqlite_schema ORDER BY name",
     ];
-    return JSON.stringify([...queries, ...indexes].map((sql) => db.prepare(sql).all()));
+    const text = (value: unknown): unknown => (Buffer.isBuffer(value) ? value.toString("latin1") : value);
+    return JSON.stringify([...queries, ...indexes].map((sql) => (db.prepare(sql).raw().all() as unknown[][]).map((row) => row.map(text))));
   } catch (error) {
     return `cannot be read: ${String(error)}`;
   } finally {
@@ -175,14 +181,15 @@ it("any byte of any object of a target", async () => {
   const objects = (readdirSync(ledger.targetPath("outside"), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(ledger.targetPath("outside").length + 1));
   const copy = ledger.targetPath("flipped");
+  cpSync(ledger.targetPath("outside"), copy, { recursive: true, preserveTimestamps: true });
   await fc.assert(fc.asyncProperty(fc.constantFrom(...objects), fc.nat(), fc.nat(7), fc.boolean(), async (name, at, bit, hasLedger) => {
-    cpSync(ledger.targetPath("outside"), copy, { recursive: true, preserveTimestamps: true });
     const bytes = readFileSync(join(copy, name));
     bytes[at % bytes.length]! ^= 1 << bit;
     rmSync(join(copy, name));
     writeFileSync(join(copy, name), bytes);
     const report = await auditOf(ledger, [new DirectoryTarget({ name: "outside", path: copy })], hasLedger ? {} : { ledgerPath: null });
-    rmSync(copy, { recursive: true });
+    rmSync(join(copy, name));
+    cpSync(join(ledger.targetPath("outside"), name), join(copy, name), { preserveTimestamps: true });
     expect(report.exitCode).toBe(1);
     expect(report.findings.map(({ object }) => object?.name)).toContain(name);
   }), { numRuns: 18 });

@@ -14,6 +14,14 @@ const ZERO = `sha256:${"0".repeat(64)}`;
 /** Receipts before the lie: with the second, a segment of the audit ends there. */
 const SIZES = [["inside a segment", 20], ["at a border", 2100]] as const;
 
+/** A ledger with one batch of receipts that say little: what they say is not what is audited here. */
+function withBatch(size: number): TestLedger {
+  const ledger = new TestLedger();
+  ledger.append(size, () => ({ inputs: {}, gates: [], reasons: [] }));
+  ledger.anchor();
+  return ledger;
+}
+
 async function findings(ledger: TestLedger): Promise<readonly Finding[]> {
   ledger.close();
   const report = await auditOf(ledger);
@@ -24,7 +32,7 @@ async function findings(ledger: TestLedger): Promise<readonly Finding[]> {
 
 /** The second anchor lies; a third follows. */
 async function withLyingAnchor(size: number, change: (details: Details) => Json): Promise<readonly Finding[]> {
-  const ledger = new TestLedger({ batches: [size] });
+  const ledger = withBatch(size);
   ledger.append(20);
   ledger.anchor("schedule", null, change);
   ledger.append(20);
@@ -61,7 +69,8 @@ it.each(SIZES)("commitment_mismatch, %s", async (_, size) => {
 
 /** Two receipts, the anchor between them if there is a border; the second is forged before it is anchored. */
 async function withForged(size: number, change: (text: string) => string): Promise<{ readonly forged: number; readonly found: readonly Finding[] }> {
-  const ledger = new TestLedger({ batches: [size], tail: 3 });
+  const ledger = withBatch(size);
+  ledger.append(3);
   ledger.close();
   const forged = size + 2;
   ledger.forge(forged, change);

@@ -12,7 +12,7 @@ import { entryOf } from "../../src/format/entries.ts";
 import { leafHash, rootOf } from "../../src/format/merkle.ts";
 import type { Receipt } from "../../src/format/receipt.ts";
 import { readRequest } from "../../src/format/request.ts";
-import { sealRequest, signedText } from "../../src/format/seal.ts";
+import { sealRequest } from "../../src/format/seal.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 
 const { sha256, hmac } = auditHash;
@@ -34,7 +34,7 @@ describe("request_mac", () => {
     const sealed = sealRequest(accepted, {
       ledger: "test.example/receipts", prefix: "RCP", orgSeq: 5, logIndex: 9, recordedAt: "2026-06-01T10:00:00.000Z", keyId: "key_v1", keyEpoch: 2, previousReceiptHash: `sha256:${"0".repeat(64)}`,
     });
-    const blob = signedText(sealed, `hmac-sha256:${"1".repeat(64)}`);
+    const blob = `${sealed.head}"signature":"hmac-sha256:${"1".repeat(64)}",${sealed.tail}`;
     const expected = hmac(KEY, utf8(text));
     for (const stored of [expected, new Uint8Array(32), null]) {
       expect(requestMac(utf8(blob), JSON.parse(blob) as Receipt, KEY, stored, auditHash)).toEqual(expected);

@@ -2,9 +2,7 @@
  * A real S3 server with Object Lock, and what can be done to a ledger's anchors there: by anybody who may write, by whoever holds
  * the ledger's key, and by the provider. Each ends in a verdict of the audit, with the ledger and without it.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import {
   CompleteMultipartUploadCommand, CreateMultipartUploadCommand, DeleteObjectCommand, PutObjectCommand, UploadPartCommand,
 } from "@aws-sdk/client-s3";
@@ -13,6 +11,7 @@ import { S3Target } from "../../src/anchor/s3/target.ts";
 import type { TargetVersion } from "../../src/anchor/target.ts";
 import type { S3Config } from "../../src/anchor/targets.ts";
 import type { AuditOptions, AuditReport } from "../../src/audit/audit.ts";
+import type { AuditRecord } from "../../src/audit/record.ts";
 import { toHex, utf8 } from "../../src/format/bytes.ts";
 import type { Observed } from "../../src/format/fields.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
@@ -258,20 +257,16 @@ describe.skipIf(!hasS3())("on a real server", () => {
 
   it("a past that was written anew with the key into a new bucket: the times tell, and the auditor's own record", async () => {
     const made = await live(10, 20);
-    const dir = mkdtempSync(join(tmpdir(), "receiptd-record-"));
-    const host = new Host(null);
-    open.push({ remove: () => rmSync(dir, { recursive: true }) }, host);
-    const file = join(dir, "audit.json");
-    await host.must([...made.args, "--record", file]);
+    const records: AuditRecord[] = [];
+    await auditOf(made.ledger, [made.target], { ledgerPath: null, now: Date.now() }, { onRecord: (record) => void records.push(record) });
+    expect(records).toHaveLength(1);
     const forged = new TestLedger({ batches: [9, 21, 5] }); // in June, it says
     open.push(forged);
     const config = await bucket();
     await publish(forged, new S3Target(config));
     const report = await auditOf(forged, [new S3Target(config)], { ledgerPath: null });
     expect([report.exitCode, notes(report)]).toEqual([0, ["published_late"]]);
-    const args = made.args.map((arg) => arg.replace(made.config.bucket, config.bucket));
-    const ran = await host.run([...args, "--since", file, "--json"]);
-    expect([ran.code, json(ran)["finding_counts"]]).toMatchObject([1, { version_missing: 1, fork: 1 }]);
+    expect(await auditOf(forged, [new S3Target(config)], { ledgerPath: null, now: Date.now(), since: records[0] })).toMatchObject({ exitCode: 1, findingCounts: { version_missing: 1, fork: 1 } });
   });
 
   it("the ledger is lost: a pinned key and the bucket are enough, and the next audit reads only what is new", async () => {

@@ -10,7 +10,7 @@ import { expect, it } from "vitest";
 import { TestLedger } from "../support/ledger.ts";
 import { auditOf } from "./support.ts";
 
-const PAGE = 4096;
+const PAGE = 8192;
 
 /** Does every key that a walk gives lead back to its row? The answer of whoever serves receipts. */
 function looksUp(path: string): boolean {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_ORIGIN } from "../../src/config.ts";
 import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
+import { appending, init, talk } from "./talk.ts";
 
 const ID = "0198c0de-0000-7000-8000-000000000001";
 
@@ -129,11 +130,14 @@ describe("with a ledger", () => {
   });
 
   test("append --wait anchored returns when it is; anchor closes, publishes and says where", async () => {
-    const size = async (): Promise<number> => Number(json(await host.must(["status", "--json"]))["size"]);
-    const before = await size();
-    const waiting = host.start(["append", "--wait", "anchored", "--json"]);
-    waiting.child.stdin!.end(receipt(3));
-    while ((await size()) === before);
+    const waiting = await talk(host, async (client) => {
+      const size = async (): Promise<unknown> => (await client.must("status"))["size"];
+      const before = await size();
+      const started = host.start(["append", "--wait", "anchored", "--json"]);
+      started.child.stdin!.end(receipt(3));
+      while ((await size()) === before) await new Promise((resolve) => setTimeout(resolve, 20));
+      return started;
+    });
     const { stdout } = await host.must(["anchor"]);
     expect(stdout).toMatch(/^\d+ receipts are anchored at local\.\n/);
     const { code, stdout: answer } = await waiting.ended;
@@ -195,11 +199,13 @@ describe("when things go wrong under a daemon", () => {
   test("a target that is gone: status says so, and a second signal does not wait for it", async () => {
     const host = new Host();
     try {
-      await host.must(["init"]);
+      init(host);
       const daemon = await host.serve();
-      await host.must(["anchor"]);
-      renameSync(host.path("receiptd-data/anchors"), host.path("receiptd-data/away"));
-      await host.must(["append"], { input: receipt(1) });
+      await talk(host, async (client) => {
+        await client.must("anchor");
+        renameSync(host.path("receiptd-data/anchors"), host.path("receiptd-data/away"));
+        await client.must("append", appending(1));
+      });
       const anchor = await host.run(["anchor", "--timeout", "1"]);
       expect([anchor.code, anchor.stderr]).toMatchObject([2, expect.stringMatching(/^The batch is closed at \d+ receipts; .*\nreceiptd: timeout: /)]);
       const status = await host.run(["status"]);
@@ -216,7 +222,7 @@ describe("when things go wrong under a daemon", () => {
   test.each(["throws", "rejects"])("an error that nobody expected (%s): exit code 70, and the last word is in the log", async (how) => {
     const host = new Host();
     try {
-      await host.must(["init"]);
+      init(host);
       const { code, stderr } = await host.start([how], {}, fileURLToPath(new URL("./failing-daemon.ts", import.meta.url))).ended;
       expect(code).toBe(70);
       expect(JSON.parse(stderr.trim().split("\n").at(-1)!)).toMatchObject({ level: 60, err: { message: "boom" } });

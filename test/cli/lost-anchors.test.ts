@@ -1,11 +1,27 @@
 /** A target that loses its newest anchors, and a host that loses its anchor.db, on the real command line. */
 import { cpSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
-import { Host, json, receipt, type Running } from "./host.ts";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Host, json, type Running } from "./host.ts";
+import { appending, init, talk } from "./talk.ts";
 
 let host: Host;
 afterEach(() => host.remove());
+
+/** A ledger with two anchors of receipts and one of the stop. */
+let made: Host;
+beforeAll(async () => {
+  made = new Host(CONFIG);
+  init(made);
+  const daemon = await made.serve();
+  await talk(made, async (client) => {
+    await client.must("append", appending(1));
+    await client.must("anchor");
+    await client.must("append", appending(2));
+  });
+  await stop(daemon);
+});
+afterAll(() => made.remove());
 
 const CONFIG = `origin: test.example/receipts
 organizations:
@@ -21,15 +37,10 @@ async function stop({ child, ended }: Running): Promise<void> {
   expect((await ended).code).toBe(0);
 }
 
-/** A ledger with two anchors of receipts and one of the stop. */
-async function stopped(): Promise<void> {
+/** A copy of it. */
+function stopped(): void {
   host = new Host(CONFIG);
-  await host.must(["init"]);
-  const daemon = await host.serve();
-  await host.must(["append", "--file", "-"], { input: receipt(1) });
-  await host.must(["anchor"]);
-  await host.must(["append", "--file", "-"], { input: receipt(2) });
-  await stop(daemon);
+  cpSync(made.path("receiptd-data"), host.path("receiptd-data"), { recursive: true, preserveTimestamps: true });
 }
 
 function removeOutbox(): void {
@@ -37,7 +48,7 @@ function removeOutbox(): void {
 }
 
 test("the newest anchors are destroyed: verify, doctor and restore say so", async () => {
-  await stopped();
+  stopped();
   const whole = await host.run(["doctor", "--skip-canary", "--json"]);
   const checks = (json(whole) as { checks: { check: string; status: string }[] }).checks;
   expect(checks).toEqual(expect.arrayContaining([expect.objectContaining({ check: "anchor.db", status: "ok" }), expect.objectContaining({ check: "target local: newest anchor", status: "ok" })]));
@@ -60,7 +71,7 @@ test("the newest anchors are destroyed: verify, doctor and restore say so", asyn
 }, 60_000);
 
 test("anchor.db is lost: an empty one takes its place, and the daemon goes on", async () => {
-  await stopped();
+  stopped();
   const there = await host.run(["init", "--outbox"]);
   expect([there.code, there.stderr]).toEqual([2, expect.stringContaining("outbox_exists")]);
   removeOutbox();
@@ -72,8 +83,10 @@ test("anchor.db is lost: an empty one takes its place, and the daemon goes on", 
   expect(made.stdout).toMatch(/anchor\.db is made, empty, for the ledger test\.example\/receipts/);
   cpSync(host.path("receiptd-data/anchors"), host.path("before"), { recursive: true });
   const daemon = await host.serve();
-  await host.must(["append", "--file", "-"], { input: receipt(3) });
-  await host.must(["anchor"]);
+  await talk(host, async (client) => {
+    await client.must("append", appending(3));
+    await client.must("anchor");
+  });
   await stop(daemon);
   const names = readdirSync(host.path("receiptd-data/anchors"), { recursive: true, encoding: "utf8" });
   expect(names).toEqual(expect.arrayContaining(readdirSync(host.path("before"), { recursive: true, encoding: "utf8" })));

@@ -119,11 +119,11 @@ export async function sendAgain(socket: string, book: Book, which: "open" | "all
   await client.close();
 }
 
-/** Waits, looking often, until something is so; gives up after a while that only a broken daemon takes. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, ms = 15_000): Promise<void> {
+/** Waits until something is so, looking every `pause` ms; gives up after a while that only a broken daemon takes. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string, ms = 15_000, pause = 10): Promise<void> {
   const end = Date.now() + ms;
   while (!await holds()) {
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The daemon killed: at random moments under load, after each step of anchoring, and between the two writes of the ratchet. What it
- * acknowledged is there, nothing is there twice, and everything adds up. RECEIPTD_LONG=1 kills more often, and after every step.
+ * The daemon killed: at random moments under load, after each kind of step of anchoring, and between the two writes of the ratchet.
+ * What it acknowledged is there, nothing is there twice, and everything adds up. RECEIPTD_LONG=1 kills more often, and after every step.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,9 +23,7 @@ import { interfering } from "./interfering.ts";
 import { closeSecrets, revive } from "./revive.ts";
 
 const LONG = process.env["RECEIPTD_LONG"] === "1";
-const ROUNDS = LONG ? 60 : 10;
-/** Of the system calls after which it is killed. */
-const POINTS = LONG ? Number.POSITIVE_INFINITY : 12;
+const ROUNDS = LONG ? 60 : 8;
 /** ms */
 const PATIENCE = LONG ? 1_200_000 : 120_000;
 
@@ -55,7 +53,7 @@ test("killed at random moments under load, nothing acknowledged is lost and noth
       new Load(ground.socket, book, { clients: 2, depth: 8, ack: "wal" }),
     ];
     const asking = new Client(ground.socket);
-    const due = book.acknowledged.size + 20 + random.below(600);
+    const due = book.acknowledged.size + 20 + random.below(200);
     await until(() => book.acknowledged.size >= due, "acknowledgements");
     if (random.chance(0.5)) void asking.call("anchor");
     expect(await daemon.signal("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });
@@ -76,11 +74,11 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
   test("after any step of anchoring, the daemon starts from what is there", async () => {
     const scratch = mkdtempSync(join(tmpdir(), "receiptd-killed-"));
     try {
-      const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 120 });
+      const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 90 });
       const steps = stepsOfAnchoring(trace);
-      const stride = Math.max(1, steps.length / POINTS);
-      for (let i = 0; i < steps.length; i += stride) {
-        const { at, what } = steps[Math.floor(i)]!;
+      const chosen = LONG ? steps : oneOfEachKind(steps);
+      expect(chosen.length).toBeGreaterThan(7);
+      for (const { at, what } of chosen) {
         const dir = join(scratch, "image");
         writeImage(cachedImage(trace, at), dir);
         closeSecrets(dir);
@@ -106,10 +104,15 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
   });
 });
 
+interface Step {
+  readonly at: number;
+  readonly what: string;
+}
+
 /** The moments after each change of ratchet, outbox and target, and after each commit of the ledger. */
-function stepsOfAnchoring(trace: Trace): readonly { readonly at: number; readonly what: string }[] {
+function stepsOfAnchoring(trace: Trace): readonly Step[] {
   const names = new Map<number, string>();
-  const steps: { readonly at: number; readonly what: string }[] = [];
+  const steps: Step[] = [];
   let serving = false;
   for (const event of trace.events) {
     if (event.kind === "link") {
@@ -123,4 +126,10 @@ function stepsOfAnchoring(trace: Trace): readonly { readonly at: number; readonl
     }
   }
   return steps;
+}
+
+/** In the middle of the run; not of what is done only once, at its beginning and its end. */
+function oneOfEachKind(steps: readonly Step[]): readonly Step[] {
+  const kinds = Object.groupBy(steps, ({ what }) => what.replace(/[0-9a-f-]{20,}/g, ""));
+  return Object.values(kinds).flatMap((alike = []) => (alike.length > 1 ? [alike[alike.length >> 1]!] : []));
 }

@@ -22,7 +22,7 @@ const LONG = process.env["RECEIPTD_LONG"] === "1";
 const CUTS = LONG ? 200 : 60;
 /** Of the cuts, those from which the daemon is started again. */
 const STARTS = CUTS / 12;
-const RECEIPTS = 240;
+const RECEIPTS = 120;
 const SEED = 1;
 /** ms */
 const PATIENCE = LONG ? 600_000 : 120_000;
@@ -89,7 +89,7 @@ describe.skipIf(problem !== undefined)("a power cut under the daemon", () => {
 
   test("`wal` promises less: receipts may be lost, but none that was promised for `disk` after the daemon was killed", async () => {
     const { trace } = await traceDaemon(scratch, { ack: "wal", receipts: RECEIPTS / 3, killed: true });
-    const outcomes = cuts(trace, 40, SEED).map((cut) => outcomeOf(trace, cut));
+    const outcomes = cuts(trace, 24, SEED).map((cut) => outcomeOf(trace, cut));
     expect(outcomes.some((outcome) => outcome.lost > 0)).toBe(true);
     expect(Math.max(...outcomes.map((outcome) => outcome.promised))).toBe(RECEIPTS / 3);
     for (const outcome of outcomes) expect(outcome).toMatchObject({ broken: 0, findings: [] });

@@ -10,16 +10,17 @@ import { equal } from "../../src/format/bytes.ts";
 import { openKeyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
-import { openRootKeyFile } from "../../src/keys/root-key.ts";
+import { openRootKeyFile, type RootKey } from "../../src/keys/root-key.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 
 /** The sentences that do not hold in a daemon's data_dir; `published` are the tree sizes at its one target. */
 export function brokenPromises(data: string, published: readonly number[]): readonly string[] {
-  const keyring = openKeyring(join(data, "keyring.json"), openRootKeyFile(join(data, "root.key")));
+  const root = openRootKeyFile(join(data, "root.key"));
+  const keyring = openKeyring(join(data, "keyring.json"), root);
   const reader = new Reader(join(data, "ledger.db"), nodeHash.sha256);
   const outbox = openOutbox(join(data, "anchor.db"), keyring);
   try {
-    const epochs = ratchetEpochs(data);
+    const epochs = epochsIn(join(data, "ratchet"), root, keyring.ledgerId);
     const signed = outbox.newest();
     const anchor = signed === null ? undefined : reader.anchors(signed.treeSize - 1, 1)[0];
     const signedEpoch = signed === null ? -1 : reader.byIndex(signed.treeSize - 1)?.keyEpoch ?? Number.POSITIVE_INFINITY;
@@ -45,8 +46,11 @@ const SLOT = 512;
 /** The epochs whose keys can be read in the ratchet file: each slot by itself. */
 export function ratchetEpochs(data: string): readonly number[] {
   const root = openRootKeyFile(join(data, "root.key"));
-  const { ledgerId } = openKeyring(join(data, "keyring.json"), root);
-  const bytes = readFileSync(join(data, "ratchet"));
+  return epochsIn(join(data, "ratchet"), root, openKeyring(join(data, "keyring.json"), root).ledgerId);
+}
+
+function epochsIn(file: string, root: RootKey, ledgerId: string): readonly number[] {
+  const bytes = readFileSync(file);
   const scratch = mkdtempSync(join(tmpdir(), "ratchet-"));
   try {
     return [0, SLOT].flatMap((other) => {

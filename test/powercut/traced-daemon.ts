@@ -32,7 +32,7 @@ const SCRIPT = 'test -e "$4" || "$1" "$2" init --config "$3" && { test -z "$5" |
 
 /** Creates a ledger, serves it, sends the receipts to it, and stops the daemon in order. The creation is in the trace, too. */
 export async function traceDaemon(scratch: string, { ack, receipts, injectNoSync = false, killed = false }: TracedLoad): Promise<TracedDaemon> {
-  const ground = new Ground({ anchor: { max_batch: 40 } }, mkdtempSync(join(scratch, "traced-")));
+  const ground = new Ground({ anchor: { max_batch: 30 } }, mkdtempSync(join(scratch, "traced-")));
   if (injectNoSync) ground.init();
   const { child, finish } = traceProcess({
     command: "sh",

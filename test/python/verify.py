@@ -2,7 +2,7 @@
 usage: verify.py --origin O --ledger-id ID --vkey V [--vkey V2] [--seed HEX --key-id K] [--grace SECONDS] ANCHORS_DIR [LEDGER_DB]
 Prints one verdict line, then each finding as `code at where`. Exit status: 0 ok, 1 something was found, 2 could not check."""
 import argparse, base64, datetime, decimal, functools, hashlib, hmac, itertools, json, pathlib, re, sqlite3, sys
-Decimal, reduce, unbase64 = decimal.Decimal, functools.reduce, base64.b64decode
+Decimal, accumulate, reduce, kept, unbase64 = decimal.Decimal, itertools.accumulate, functools.reduce, functools.lru_cache(4096), base64.b64decode
 class Refused(Exception): pass  # an input is not as the format says; the argument is the code
 def failures(*checks): return [code for condition, code in zip(checks[::2], checks[1::2]) if not condition]
 def require(*checks):  # a condition, the code of its failure, the next condition, and so on
@@ -49,18 +49,18 @@ def consistent(size1, root1, size2, root2, path):  # the path leaves out the roo
     return size1 < size2 and path != [] and climb(path[0], path[0], size1 - 1 >> shift, size2 - 1 >> shift, path[1:]) == (root1, root2)
 P, L, D, ZERO = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493, -121665 * pow(121666, -1, 2**255 - 19), (0, 1, 1, 0)
 def add(p, q):  # Ed25519 (RFC 8032), without the cofactor, in extended coordinates
-    a, b, c, d = (p[1] - p[0]) * (q[1] - q[0]), (p[1] + p[0]) * (q[1] + q[0]), 2 * p[3] * q[3] * D, 2 * p[2] * q[2]
+    a, b, c, d = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P, 2 * p[3] * q[3] % P * D % P, 2 * p[2] * q[2] % P
     return (b - a) * (d - c) % P, (d + c) * (b + a) % P, (d - c) * (d + c) % P, (b - a) * (b + a) % P
-def times(n, p, doubles=functools.cache(lambda p: [*itertools.accumulate([p] * 256, lambda q, _: add(q, q))])): return reduce(add, (q for i, q in enumerate(doubles(p)) if n >> i & 1), ZERO)
 def point(data):
     y, odd = int.from_bytes(data, "little") % 2**255, data[31] >> 7; square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     roots = (pow(2, (P - 1) // 4 * i, P) * pow(square, (P + 3) // 8, P) % P for i in range(4))
-    return next(((x, y, 1, x * y % P) for x in roots if y < P and x * x % P == square and x & 1 == odd), None)
-def ed25519(key, text, signature):
+    return next(((x, y, 1, x * y % P) for x in roots if y < P and x * x % P == square and x & 1 == odd), ZERO)
+multiples = kept(lambda key: [[*accumulate([p] * 15, add, initial=ZERO)] for p in [*accumulate([point(key)] * 253, lambda p, _: add(p, p))][::4]])
+times = kept(lambda n, key: reduce(add, (row[n >> 4 * i & 15] for i, row in enumerate(multiples(key)))))  # digit by digit
+def ed25519(key, text, signature):  # only a canonical R can be equal
     s, h = (int.from_bytes(data, "little") for data in (signature[32:], hashlib.sha512(signature[:32] + key + text).digest()))
-    r = point(signature[:32]) if len(signature) == 64 and s < L else None
-    a, b = times(s % L, point(b"\x58" + b"\x66" * 31)), add(r or ZERO, times(h % L, point(key)))
-    return r is not None and (a[0] * b[2] - b[0] * a[2]) % P == (a[1] * b[2] - b[1] * a[2]) % P == 0
+    (a, b, c, d), base = times(h % L, key), times(s % L, b"\x58" + b"\x66" * 31); x, y, z, _ = add(base, (-a, b, c, -d))
+    r = y * pow(z, -1, P) % P | (x * pow(z, -1, P) % P & 1) << 255; return len(signature) == 64 and s < L and r.to_bytes(32, "little") == signature[:32]
 BASE64, INTEGER = "(?=[^ \n])(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?", "0|[1-9][0-9]{0,15}"
 ENTRIES, HASH, CHAR, NAME = b"(?:\0\x21\x01(?s:.){32})*", "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", "[^\0-\x1f\ud800-\udfff]", "[^\\s+\0-\x1f\ud800-\udfff]+"
 SIGNATURE, VKEY = f"— ({NAME}) (?=[^=\n]{{7}})({BASE64})\n", f"({NAME})[+]([0-9a-f]{{8}})[+](A[Q-Za-f][A-Za-z0-9+/]{{42}})"  # > 4 bytes; type 1
@@ -71,7 +71,7 @@ def match(pattern, text, code):  # the groups of a pattern (9, 10) that is the w
     return require(found and all(int(n) < 2**53 for n in found.groupdict().values()), code) or found.groups("")
 def parse_vkey(vkey):  # a point of small order is no key
     name, key_id, key = (change(text) for change, text in zip((str, bytes.fromhex, unbase64), match(VKEY, vkey, "bad_vkey")))
-    return require(sha256(name.encode(), b"\n", key)[:4] == key_id and times(8, point(key[1:]) or ZERO)[0], "bad_vkey") or ((name, key_id), key[1:])
+    return require(sha256(name.encode(), b"\n", key)[:4] == key_id and times(8, key[1:])[0], "bad_vkey") or ((name, key_id), key[1:])
 def open_note(data, keys):  # the text, and (name, key ID) of the pinned keys that signed it, of which no signature may be wrong
     text, lines = match(NOTE, data, "bad_note")[:2]
     signed = [((name, unbase64(value)[:4]), unbase64(value)[4:]) for name, value in re.findall(SIGNATURE, lines)]

@@ -1,12 +1,13 @@
 /** `receiptd restore` on a new host, as a person runs it: with the keys it goes on writing, without them it reads and audits. */
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { afterEach, describe, expect, test } from "vitest";
-import { Host, json, type Ran, receipt } from "../cli/host.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Host, json, type Running } from "../cli/host.ts";
+import { appending, init, talk } from "../cli/talk.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
 
 const hosts: Host[] = [];
-afterEach(async () => {
+afterAll(async () => {
   while (hosts.length > 0) await hosts.pop()!.remove();
 });
 
@@ -32,9 +33,9 @@ anchor:
   return made;
 }
 
-async function stopped(running: Awaited<ReturnType<Host["serve"]>>): Promise<Ran> {
-  running.child.kill("SIGTERM");
-  return await running.ended;
+async function stop({ child, ended }: Running): Promise<void> {
+  child.kill("SIGTERM");
+  expect((await ended).code).toBe(0);
 }
 
 const ID = "0198c0de-0000-7000-8000-0000000000";
@@ -42,12 +43,14 @@ const ID = "0198c0de-0000-7000-8000-0000000000";
 /** A ledger with receipts in two batches, and the host gone. Returns the vkey. */
 async function lostHost(place: Place): Promise<{ readonly lost: Host; readonly vkey: string }> {
   const lost = host(place);
-  const { vkey } = json(await lost.must(["init", "--json"])) as { vkey: string };
+  const { vkey } = init(lost);
   const daemon = await lost.serve();
-  await lost.must(["append", "--file", "-"], { input: receipt(1, { receipt_id: `${ID}01` }) });
-  await lost.must(["anchor"]);
-  await lost.must(["append", "--file", "-"], { input: receipt(2, { receipt_id: `${ID}02`, organization: "cards" }) });
-  expect((await stopped(daemon)).code).toBe(0);
+  await talk(lost, async (client) => {
+    await client.must("append", appending(1, { receipt_id: `${ID}01` }));
+    await client.must("anchor");
+    await client.must("append", appending(2, { receipt_id: `${ID}02`, organization: "cards" }));
+  });
+  await stop(daemon);
   return { lost, vkey };
 }
 
@@ -71,11 +74,38 @@ const places: readonly (readonly [string, (identity: string) => Promise<Place>])
 
 describe.each(places)("from %s", (name, placeOf) => {
   const isSkipped = name.includes("bucket") && !hasS3();
+  let identity: string;
+  let place: Place;
+  let lost: Host;
+  let vkey: string;
+
+  beforeAll(async () => {
+    if (isSkipped) return;
+    identity = await generateX25519Identity();
+    place = await placeOf(identity);
+    ({ lost, vkey } = await lostHost(place));
+  });
+
+  test.skipIf(isSkipped)("without keys and configuration it can be read and audited", async () => {
+    const elsewhere = new Host("data_dir: ./copy\n");
+    hosts.push(elsewhere);
+    writeFileSync(elsewhere.path("archive.key"), identity);
+    const config = place.folder === null ? JSON.parse(place.targets)[0] as { bucket: string; endpoint: string } : null;
+    const from = config === null ? [place.folder!] : [`s3://${config.bucket}/receiptd`, "--endpoint", config.endpoint, "--path-style", "--region", "us-east-1"];
+    const restored = await elsewhere.run(["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]);
+    expect([restored.code, restored.stderr, restored.stdout.split("\n")[0]]).toEqual([0, "", expect.stringContaining("still has is back: 6 receipts under 3 anchors")]);
+    expect(restored.stdout).toContain("restore root key and keyring from their backup");
+    if (config !== null) return; // what is here now does not depend on where it came from
+    const [got, served, twice] = await Promise.all([
+      elsewhere.must(["get", `${ID}02`, "--json"]), elsewhere.run(["serve"]),
+      elsewhere.run(["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]),
+    ]);
+    expect(json(got)).toBeTruthy();
+    expect(served.code).toBe(2);
+    expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("ledger_exists")]);
+  }, 120_000);
 
   test.skipIf(isSkipped)("with root key and keyring the daemon goes on where the lost one ended", async () => {
-    const identity = await generateX25519Identity();
-    const place = await placeOf(identity);
-    const { lost } = await lostHost(place);
     const fresh = host(place);
     takeKeys(lost, fresh);
     writeFileSync(fresh.path("archive.key"), `# the archive's\n${identity}\n`);
@@ -89,14 +119,14 @@ describe.each(places)("from %s", (name, placeOf) => {
     const names = (await fresh.run(["anchors", "--json"])).stdout;
 
     const daemon = await fresh.serve();
-    const again = await fresh.must(["append", "--json", "--file", "-"], { input: receipt(2, { receipt_id: `${ID}02`, organization: "cards" }) });
-    expect(json(again)).toMatchObject({ duplicate: true });
-    expect((await fresh.run(["append", "--json", "--file", "-"], { input: receipt(9, { receipt_id: `${ID}01` }) })).stderr).toContain("conflict");
-    await fresh.must(["append", "--file", "-"], { input: receipt(3) });
-    const { targets } = json(await fresh.must(["status", "--json"])) as { targets: { state: string; interference: number }[] };
-    expect(targets).toMatchObject([{ interference: 0 }]);
-    await fresh.must(["anchor"]);
-    expect((await stopped(daemon)).code).toBe(0);
+    await talk(fresh, async (client) => {
+      expect(await client.must("append", appending(2, { receipt_id: `${ID}02`, organization: "cards" }))).toMatchObject({ duplicate: true });
+      expect(await client.call("append", appending(9, { receipt_id: `${ID}01` }))).toMatchObject({ error: { code: "conflict" } });
+      await client.must("append", appending(3));
+      expect((await client.must("status"))["targets"]).toMatchObject([{ interference: 0 }]);
+      await client.must("anchor");
+    });
+    await stop(daemon);
     const audited = await fresh.run(["audit", "--json", "--identity", "archive.key"]);
     expect([audited.code, audited.stderr]).toEqual([0, ""]);
     const report = json(audited) as { findings: { code: string }[]; counts: { targets: { archive: object }[] } };
@@ -105,24 +135,6 @@ describe.each(places)("from %s", (name, placeOf) => {
     expect(report.findings.map(({ code }) => code)).not.toContain("duplicate_object");
     expect(names).toContain('"there"');
     expect(readdirSync(fresh.path("receiptd-data/archive"))).toEqual([]);
-  }, 120_000);
-
-  test.skipIf(isSkipped)("without keys and configuration it can be read and audited", async () => {
-    const identity = await generateX25519Identity();
-    const place = await placeOf(identity);
-    const { vkey } = await lostHost(place);
-    const elsewhere = new Host("data_dir: ./copy\n");
-    hosts.push(elsewhere);
-    writeFileSync(elsewhere.path("archive.key"), identity);
-    const config = place.folder === null ? JSON.parse(place.targets)[0] as { bucket: string; endpoint: string } : null;
-    const from = config === null ? [place.folder!] : [`s3://${config.bucket}/receiptd`, "--endpoint", config.endpoint, "--path-style", "--region", "us-east-1"];
-    const restored = await elsewhere.run(["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]);
-    expect([restored.code, restored.stderr, restored.stdout.split("\n")[0]]).toEqual([0, "", expect.stringContaining("still has is back: 6 receipts under 3 anchors")]);
-    expect(restored.stdout).toContain("restore root key and keyring from their backup");
-    expect(json(await elsewhere.must(["get", `${ID}02`, "--json"]))).toBeTruthy();
-    expect((await elsewhere.run(["serve"])).code).toBe(2);
-    const twice = await elsewhere.run(["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]);
-    expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("ledger_exists")]);
   }, 120_000);
 });
 

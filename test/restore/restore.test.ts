@@ -263,7 +263,8 @@ describe("what somebody put there", () => {
     const lost = await published({ batches: [40] });
     const [name] = names(lost, "receipts");
     const { bytes } = lost.target.objects.get(name!)!;
-    for (let at = 0; at < bytes.length; at += 61) {
+    const some = Array.from({ length: Math.ceil(bytes.length / 131) }, (_, i) => 131 * i);
+    for (const at of [...some, bytes.length - 8, bytes.length - 4]) { // gzip's checksum and length are at the end
       const flipped = bytes.slice();
       flipped[at]! ^= 1 << (at % 8);
       put(lost.target, name!, flipped);
@@ -323,18 +324,18 @@ describe("what somebody put there", () => {
 
 describe("much", () => {
   // the largest batch there is takes half a minute: with RECEIPTD_LONG=1
-  const many = process.env["RECEIPTD_LONG"] === "1" ? 65_535 : 12_000;
+  const many = process.env["RECEIPTD_LONG"] === "1" ? 65_535 : 6000;
   test(`a batch of ${many} receipts, and receipts of 1 MiB, in bounded memory`, async () => {
     const lost = await published({}, [], (ledger) => {
       ledger.append(many);
       ledger.anchor();
-      ledger.append(40, (n) => ({ inputs: { n, text: "x".repeat(1_000_000) } }));
+      ledger.append(24, (n) => ({ inputs: { n, text: "x".repeat(1_000_000) } }));
       ledger.anchor();
     });
     const before = process.memoryUsage().rss;
     let peak = before;
     await restoreWatching(lost, () => { peak = Math.max(peak, process.memoryUsage().rss); });
-    expect(peak - before).toBeLessThan(220 * 2 ** 20);
+    expect(peak - before).toBeLessThan(many > 10_000 ? 220 * 2 ** 20 : 160 * 2 ** 20);
     const reader: Reader = lost.on.reader(join(lost.dir, "ledger.db"));
     const size = lost.on.anchored();
     expect(reader.size()).toBe(size);

@@ -36,7 +36,6 @@ export function fixture(overrides: Partial<WriterOptions> = {}): Fixture {
   let ids = 0;
   const options: WriterOptions = {
     sha256: nodeHash.sha256,
-    utf8: (text) => Buffer.from(text, "utf8"),
     now: () => clock.now,
     newId: () => uuidV7(clock.now, Buffer.from(`${(ids++).toString(16).padStart(19, "0")}0`, "hex")),
     maxBatch: 65_536,

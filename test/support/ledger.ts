@@ -18,6 +18,7 @@ import type { Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { createLedger } from "../../src/ledger/create.ts";
 import { Writer, type WriterOptions } from "../../src/ledger/writer.ts";
+import { signatureBy } from "./signature.ts";
 
 export const ORIGIN = "test.example/receipts";
 export const LEDGER_ID = "0123456789abcdef0123456789abcdef";
@@ -142,7 +143,7 @@ export class TestLedger {
       const blob = db.prepare("SELECT bytes FROM blob WHERE log_index = ?").pluck().get(logIndex) as Buffer;
       const changed = change(blob.toString());
       const { organization } = JSON.parse(changed) as { organization: string };
-      const signature = this.#keys.sign(organization, changed.replace(/"signature":"[^"]*",/, ""));
+      const signature = signatureBy(this.#keys, organization, changed.replace(/"signature":"[^"]*",/, ""));
       const forged = Buffer.from(changed.replace(/"signature":"[^"]*"/, `"signature":"${signature}"`));
       const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all() as { name: string; sql: string }[];
       for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
@@ -193,7 +194,6 @@ export class TestLedger {
   #options(): WriterOptions {
     return {
       sha256: nodeHash.sha256,
-      utf8: (text) => Buffer.from(text, "utf8"),
       now: () => this.now,
       newId: () => this.#newId(),
       maxBatch: 65_536,

@@ -1,0 +1,27 @@
+/**
+ * Memory for the receipts of one group, used again for the next: a buffer for each receipt would be most of what the garbage collector
+ * has to do. What was taken is only good until `reset`.
+ */
+
+const CHUNK = 512 * 1024;
+
+export class Arena {
+  #chunk: Buffer = Buffer.alloc(0);
+  #used = 0;
+
+  /** `length` bytes of any content. */
+  readonly take = (length: number): Buffer => {
+    if (length > CHUNK / 4) return Buffer.allocUnsafeSlow(length);
+    if (this.#used + length > this.#chunk.length) {
+      this.#chunk = Buffer.allocUnsafeSlow(CHUNK); // whoever has bytes of the one before keeps it
+      this.#used = 0;
+    }
+    this.#used += length;
+    return this.#chunk.subarray(this.#used - length, this.#used);
+  };
+
+  /** Everything that was taken may be written over. */
+  reset(): void {
+    this.#used = 0;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Moving what is committed from the write-ahead log into the database's file, in a thread of its own: done by the writer it is a third of
+ * all the time that writing takes, and the receipts that come meanwhile wait for it.
+ *
+ * Nothing that was acknowledged depends on it. Where the thread does not keep up the writer's connection moves pages itself
+ * (`INLINE_PAGES`), which bounds the log's file.
+ */
+import { Worker } from "node:worker_threads";
+import { LedgerError } from "./errors.ts";
+
+/** Pages in the log at which the writer does it itself. */
+export const INLINE_PAGES = 4000;
+/** Pages after which the thread is told. */
+const PAGES = 500;
+const LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 };
+
+export interface ToCheckpoints { readonly kind: "checkpoint" | "end" }
+export type FromCheckpoints = { readonly kind: "done" } | { readonly kind: "failed"; readonly message: string };
+
+export class Checkpointer {
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  #pages = 0;
+  #isBusy = true;
+
+  /** `onFatal`: pages may be lost that the kernel took for written; the process must end, and the log is what counts at the next start. */
+  constructor(path: string, onFatal: (error: Error) => void) {
+    this.#worker = new Worker(new URL("./checkpoint-worker.ts", import.meta.url), { workerData: path, name: "checkpoints", resourceLimits: LIMITS });
+    this.#worker.on("message", (message: FromCheckpoints) => {
+      this.#isBusy = false;
+      if (message.kind === "failed") onFatal(new LedgerError("ledger_io", `the ledger's file could not be brought up to date: ${message.message}`));
+      else this.#tell();
+    });
+    this.#worker.on("error", (error) => onFatal(error instanceof Error ? error : new Error(String(error))));
+    this.#ended = new Promise((resolve) => this.#worker.on("exit", () => resolve()));
+  }
+
+  /** The writer committed about so many pages. */
+  wrote(pages: number): void {
+    this.#pages += pages;
+    if (!this.#isBusy) this.#tell();
+  }
+
+  /** Before the writer closes: the last connection to close empties the log. */
+  async stop(): Promise<void> {
+    this.#worker.postMessage({ kind: "end" } satisfies ToCheckpoints, []);
+    await this.#ended;
+  }
+
+  #tell(): void {
+    if (this.#pages < PAGES) return;
+    this.#pages = 0;
+    this.#isBusy = true;
+    this.#worker.postMessage({ kind: "checkpoint" } satisfies ToCheckpoints, []);
+  }
+}
