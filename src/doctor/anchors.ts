@@ -16,6 +16,7 @@ import { Reader } from "../ledger/reader.ts";
 import { verifyAnchorObject } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type Check, messageOf, ok, problem, unchecked } from "./check.ts";
+import { count } from "../format/count.ts";
 
 /** By target; null where the outbox cannot be read. */
 export type ConfirmedAt = ReadonlyMap<string, Confirmed | null> | null;
@@ -31,7 +32,7 @@ export function checkOutbox(config: Config, ledger: (LedgerName & { readonly siz
     const signed = outbox.newest()?.treeSize ?? 0;
     const confirmed = new Map(config.anchor.targets.map((target) => [target.name, outbox?.confirmed(target.name) ?? null]));
     const size = signed <= ledger.size ? ledger.size : sizeNow(config); // a daemon has gone on since it was counted
-    const check = signed <= size ? ok(name, `${path} opens and is this ledger's; anchors up to ${signed.toLocaleString("en-US")} receipts are signed`)
+    const check = signed <= size ? ok(name, `${path} opens and is this ledger's; anchors up to ${count(signed, "receipt")} are signed`)
       : problem(name, `it has signed an anchor of ${signed} receipts, the ledger has ${size}: was the ledger restored from a backup?`, "docs/OPERATIONS.md, “When something is wrong”: ledger_behind");
     return { checks: [check], confirmed };
   } catch (error) {
@@ -55,7 +56,7 @@ export async function checkNewestAnchor(target: AnchorTarget, confirmed: Confirm
   if (confirmed === null || keyring === null) return [];
   const { treeSize, versionId } = confirmed;
   const check = `target ${target.name}: newest anchor`;
-  const anchor = `the anchor of ${treeSize.toLocaleString("en-US")} receipts`;
+  const anchor = `the anchor of ${count(treeSize, "receipt")}`;
   const vkeys = keyring.checkpointKeys.map(({ vkey }) => parseVkey(vkey));
   let first: string | null = null;
   try {

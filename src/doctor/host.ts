@@ -4,6 +4,7 @@ import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, rmSync, statfsS
 import { basename, join } from "node:path";
 import { syncPath } from "../ledger/sync-path.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
+import { count } from "../format/count.ts";
 
 const MIB = 2 ** 20;
 /** Bytes free below which nobody should go on; below which it is time to look. */
@@ -46,7 +47,7 @@ export function checkDisk(path: string): readonly Check[] {
     return [unchecked("disk", messageOf(error), "see that data_dir is mounted and may be read")];
   }
   const free = disk.bavail * disk.bsize;
-  const text = `${Math.floor(free / MIB).toLocaleString("en-US")} MiB free under ${path}`;
+  const text = `${count(Math.floor(free / MIB))} MiB free under ${path}`;
   const network = NETWORK.get(disk.type);
   return [
     free < TOO_LITTLE ? problem("disk", text, "make room: receipts are refused when it is full")

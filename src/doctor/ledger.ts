@@ -9,6 +9,7 @@ import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import { Reader } from "../ledger/reader.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
+import { count } from "../format/count.ts";
 
 /** What the daemon says of itself, as far as it matters here (docs/PROTOCOL.md, `status`). */
 export interface DaemonState {
@@ -63,7 +64,7 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
   if (config.origin !== origin && config.origin !== DEFAULT_ORIGIN) {
     return { facts, checks: [problem("ledger", `the ledger's origin is ${origin}, the configuration says ${config.origin}`, `set origin: ${origin}, or data_dir to the other ledger's folder`)] };
   }
-  return { facts, checks: [ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${size.toLocaleString("en-US")} receipts; what is in them is for: receiptd audit`)] };
+  return { facts, checks: [ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${count(size, "receipt")}; what is in them is for: receiptd audit`)] };
 }
 
 function factsOf(path: string): LedgerFacts {

@@ -107,11 +107,13 @@ function refuse(socket: Socket, most: number): void {
 async function bind(server: Server, { path, mode, group }: SocketOptions): Promise<void> {
   // bound with no rights for anyone else; opened to the group only when owner and mode are what they should be
   const umask = process.umask(0o177);
+  let bound: Promise<void>;
   try {
-    await listening(server, { path }, path);
+    bound = listening(server, { path }, path); // the file is there when this returns: other threads must not make theirs under this umask
   } finally {
     process.umask(umask);
   }
+  await bound;
   try {
     if (group !== null) chownSync(path, -1, group);
     chmodSync(path, mode);

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { join } from "node:path";
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption";
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { Archive } from "../../src/anchor/archive.ts";
 import { ArchiveError, checkRecipients, MAX_PART_BYTES, packReceipts, unpackReceipts } from "../../src/anchor/archive-object.ts";
 import { anchorRowAt, batchObject, type PublishedObject } from "../../src/anchor/objects.ts";
@@ -13,7 +13,11 @@ import { parseObjectName } from "../../src/format/names.ts";
 import { Bench, contents, LEDGER } from "./support.ts";
 
 /** A process that dies: from the n-th call on nothing is done any more. */
-const death = vi.hoisted(() => ({ after: Number.POSITIVE_INFINITY, calls: 0 }));
+const death = vi.hoisted(() => {
+  vi.resetModules(); // files share processes: the spool may have been loaded for another one
+  return { after: Number.POSITIVE_INFINITY, calls: 0 };
+});
+afterAll(() => void vi.resetModules());
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof promises>();
   const dying = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
