@@ -102,7 +102,7 @@ describe("doctor on a server that accepts COMPLIANCE", () => {
   };
   const least = { daemon: ["DeleteObject"] };
 
-  test("and deletes anyway: not WORM, 1", async () => {
+  test.concurrent("and deletes anyway: not WORM, 1", async () => {
     const [text, asJson] = await Promise.all([run(["deletes"], least, ["--canary-profile", "breaker"]), run(["deletes"], least, ["--canary-profile", "breaker", "--json"])]);
     expect(text).toMatchObject({ code: 1, stdout: expect.stringMatching(/204 +breaker: remove the locked version {2}\(DeleteObject of the version\)\n {2}404 NoSuchVersion +daemon: read the locked version[\s\S]*\nPROBLEM +target s3: canary: not WORM: /) });
     const { verdict, canaries } = diagnosed(asJson);
@@ -110,7 +110,7 @@ describe("doctor on a server that accepts COMPLIANCE", () => {
     expect(canaries[0]!.answers.every((one) => one.request_id !== null && Number.isFinite(Date.parse(one.at)))).toBe(true);
   });
 
-  test("whose refusals may be those of permissions: 2, not an error", async () => {
+  test.concurrent("whose refusals may be those of permissions: 2, not an error", async () => {
     const ran = await run([], least, ["--json"]);
     expect([ran.code, statusOf(ran, "target s3: canary"), diagnosed(ran).canaries[0]!.verdict]).toEqual([2, "unchecked", "not_shown"]);
     expect(diagnosed(ran).checks.find((one) => one.check === "target s3: canary")!.message).toMatch(/^refused by permissions, not shown to be refused by the lock/);
@@ -166,7 +166,7 @@ describe.skipIf((s3Server()?.folder ?? null) === null)("on the real server, a bu
     await expect(daemon.send(new PutBucketPolicyCommand({ Bucket, Policy: "{}" }))).rejects.toMatchObject(denied);
   });
 
-  test("doctor: WORM by an identity with the rights of the policy “canary”, least privilege for the daemon, everything looked at", async () => {
+  test.concurrent("doctor: WORM by an identity with the rights of the policy “canary”, least privilege for the daemon, everything looked at", async () => {
     const ran = await host.run(["doctor", "--canary-profile", "breaker", "--canary-lock", "3", "--json"], options);
     const { checks, canaries } = diagnosed(ran);
     expect(canaries).toMatchObject([{ verdict: "worm", excess_rights: [] }]);
@@ -176,13 +176,13 @@ describe.skipIf((s3Server()?.folder ?? null) === null)("on the real server, a bu
     expect(checks.filter((one) => one.status === "problem")).toEqual([]);
   });
 
-  test("doctor with an identity that lacks a right does not call its refusal a lock's: 2", async () => {
+  test.concurrent("doctor with an identity that lacks a right does not call its refusal a lock's: 2", async () => {
     // on radosgw the bucket's owner may remove what others have put there, and not change its lock
     const ran = await host.run(["doctor", "--canary-profile", s3Server()!.accessKeyId, "--canary-lock", "3", "--json"], options);
     expect([ran.code, diagnosed(ran).canaries]).toMatchObject([2, [{ verdict: "not_shown", why: expect.stringMatching(/ s3:PutObjectRetention$/) }]]);
   });
 
-  test("doctor with the daemon's identity alone could not check the lock: 2", async () => {
+  test.concurrent("doctor with the daemon's identity alone could not check the lock: 2", async () => {
     const ran = await host.run(["doctor", "--canary-lock", "3", "--json"], options);
     expect([ran.code, statusOf(ran, "target s3: canary"), statusOf(ran, "target s3: least privilege")]).toEqual([2, "unchecked", "ok"]);
   });
