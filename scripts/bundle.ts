@@ -6,7 +6,7 @@
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Plugin, rolldown } from "rolldown";
+import type { Plugin } from "rolldown";
 
 const root = dirname(import.meta.dirname);
 const dist = join(root, "dist");
@@ -41,6 +41,7 @@ function licensesOf(modules: readonly string[]): string {
 /** Makes dist/ anew, without declarations. Whoever runs the old one meanwhile finds it for as long as can be. */
 export async function bundle(): Promise<void> {
   const fresh = join(root, `dist.${process.pid}`);
+  const { rolldown } = await import("rolldown"); // most often there is nothing to do
   const build = await rolldown({ input: ENTRIES, cwd: root, platform: "node", external: [/^better-sqlite3$/], plugins: [placesInDist], logLevel: "warn" });
   const { output } = await build.write({ dir: fresh, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" });
   await build.close();
@@ -63,3 +64,5 @@ export async function bundleIfOld(): Promise<void> {
   const sources = Math.max(newestOf(join(root, "src")), ...["package-lock.json", "scripts/bundle.ts"].map((file) => statSync(join(root, file)).mtimeMs));
   if (!existsSync(made) || statSync(made).mtimeMs <= sources) await bundle();
 }
+
+if (import.meta.main) await bundleIfOld();

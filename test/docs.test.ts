@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, "..");
-const MAIN = join(ROOT, "src/cli/main.ts");
+const MAIN = join(ROOT, "dist/cli/main.js");
 const documents = ["README.md", "NEWS.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
 const text = (name: string): string => readFileSync(join(ROOT, name), "utf8");
 

@@ -49,9 +49,9 @@ function greeting(config: Config, { origin, vkey, ledgerId }: Daemon): string {
   ].join("\n");
 }
 
-/** How this program was started: in a source checkout npm finds the right Node. */
+/** How this program was started: in a source checkout npm finds the right Node, and makes what it starts. */
 function commandName(): string {
-  return process.argv[1]?.endsWith(".ts") === true ? "npm run -s receiptd --" : "receiptd";
+  return process.argv[1]?.endsWith(".ts") === true || process.env["npm_lifecycle_event"] === "receiptd" ? "npm run -s receiptd --" : "receiptd";
 }
 
 function quoted(path: string): string {

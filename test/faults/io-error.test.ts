@@ -43,6 +43,7 @@ describe.skipIf(problem !== undefined)("a failing disk", () => {
     { file: "ledger.db-wal", calls: "fsync,fdatasync", how: "error=EIO:when=20+", code: "ledger_io" },
     { file: "ledger.db-wal", calls: "pwrite64", how: "error=EIO:when=200+", code: "ledger_io" },
     { file: "ledger.db-wal", calls: "pwrite64", how: "error=EDQUOT:when=200+", code: "ledger_io" }, // docs/OPERATIONS.md
+    { file: "ledger.db", calls: "fsync,fdatasync", how: "error=EIO:when=1+", code: "ledger_io" }, // by the thread that empties the log
     { file: "ratchet", calls: "fsync,fdatasync", how: "error=EIO:when=8+", code: "EIO" },
     { file: "anchor.db-wal", calls: "fsync,fdatasync", how: "error=EIO:when=6+", code: "outbox_failed" },
   ])("$calls of $file: the daemon ends, and nothing it acknowledged is lost", async ({ file, calls, how, code }) => {
