@@ -7,11 +7,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/bundled.ts", "test/support/s3-global.ts"],
-    // Files share processes, one after the other: to start one and to load the modules takes longer than most of them do.
-    isolate: false,
     sequence: { sequencer: LongestFirst },
     environment: "node",
-    // Processes, not threads: native modules, signals and the working directory are a process's.
+    // A process for each file: native modules, signals and the working directory are a process's.
     pool: "forks",
     // two more than the processors of the smallest machine that it has to be fast on: many tests wait for a process
     maxWorkers: 4,
