@@ -216,12 +216,12 @@ export class Writer {
       for (const node of stage.nodes) s.tree.run(node.level, node.position, node.hash);
       if (anchor !== null) s.anchor.run(anchor.treeSize, this.#state.batchFirst, anchor.root);
       s.commit.run();
-      this.#checkpointer?.wrote(pagesOf(stage));
     } catch (error) {
       if (this.#db.inTransaction) s.rollback.run();
       throw ledgerError(error);
     }
     this.#adopt(stage, durability, anchor);
+    this.#checkpointer?.wrote(pagesOf(stage)); // what is committed is committed, whatever becomes of this
   }
 
   #insert(rows: Stage["rows"]): void {

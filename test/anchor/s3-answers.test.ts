@@ -5,7 +5,7 @@ import {
   GetObjectCommand, GetObjectLockConfigurationCommand, GetObjectRetentionCommand, ListObjectVersionsCommand, PutObjectCommand, S3Client, S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { mockClient } from "aws-sdk-client-mock";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { S3Target } from "../../src/anchor/s3/target.ts";
 import { lockProblem, type TargetError, type TargetVersion } from "../../src/anchor/target.ts";
 import type { S3Config } from "../../src/anchor/targets.ts";
@@ -21,6 +21,7 @@ const SECRET = "FQoGZXIvYXdzEJr".repeat(12);
 
 const s3 = mockClient(S3Client);
 beforeEach(() => { s3.reset(); });
+afterAll(() => s3.restore());
 afterEach(() => { expect(s3.commandCalls(PutObjectCommand).length).toBeLessThanOrEqual(4); }); // the lane tries again, not the target
 
 const target = (config: Partial<S3Config> = {}): S3Target => new S3Target({ ...CONFIG, ...config });
