@@ -9,10 +9,12 @@ export default defineConfig({
     globalSetup: ["test/support/bundled.ts", "test/support/s3-global.ts"],
     sequence: { sequencer: LongestFirst },
     environment: "node",
-    // A process for each file: native modules, signals and the working directory are a process's.
+    // Processes, not threads: native modules, signals and the working directory are a process's. A process runs many
+    // files, which halves what starting and loading costs: a file that mocks or sets something undoes it in afterAll.
     pool: "forks",
-    // two more than the processors of the smallest machine that it has to be fast on: many tests wait for a process
-    maxWorkers: 4,
+    isolate: false,
+    // three more than the processors of the smallest machine that it has to be fast on: many tests wait for a process
+    maxWorkers: 5,
     // what Node has compiled is kept between the many processes that tests start
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },
     testTimeout: 30_000,
