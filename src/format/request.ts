@@ -6,7 +6,6 @@
  */
 import type { z } from "zod";
 import { canonicalize } from "./canonical.ts";
-import { utf8 } from "./bytes.ts";
 import { FormatError } from "./errors.ts";
 import {
   ASSEMBLED_TYPES, callerFields, EXTENSION_FIELD, EXTENSION_TYPE, MAX_RECEIPT, MAX_TOP_LEVEL, namingFields, requiredOf,
@@ -14,18 +13,18 @@ import {
 } from "./fields.ts";
 import { DEFAULT_ORGANIZATION } from "./names.ts";
 import { quickFields } from "./quick-fields.ts";
+import { joinMembers } from "./seal.ts";
 import { type Json, pointerToken } from "./strict-json.ts";
 
-/** A receipt that was accepted, its top-level members already in JCS form and order. */
+/** A receipt that was accepted, in JCS form. */
 export interface Request {
   readonly type: string;
   readonly organization: string;
   readonly receiptId: string;
-  /** Top-level names in JCS order, with the JCS text of each member (`"name":value`) at the same place. */
-  readonly names: readonly string[];
-  readonly members: readonly string[];
   /** JCS of the request with `type`, `organization` and `receipt_id` filled in: what request_mac covers. */
-  readonly text: string;
+  readonly json: Uint8Array;
+  /** Where in `json` the members belong that the daemon adds, in the order of CUTS in seal.ts. */
+  readonly cuts: readonly number[];
   /** Did the caller choose the id, so that it can be that of an earlier receipt? */
   readonly chosenId: boolean;
 }
@@ -60,12 +59,10 @@ export function readRequest(value: Json, pointer: string, newId: () => string): 
   if (!chosenId) names.push("receipt_id");
   names.sort(); // by code units; all ASCII: the patterns above allow nothing else
   const members = names.map((name) => `"${name}":${canonicalize(fields[name] === undefined ? defaultOf(name, naming, receiptId) : fields[name])}`);
-  const text = `{${members.join(",")}}`;
-  if (RESERVED_ANYWHERE_TEXT.test(text)) refuseReservedAnywhere(fields, pointer);
-  if (text.length > MAX_RECEIPT || (text.length * 3 > MAX_RECEIPT && utf8(text).length > MAX_RECEIPT)) {
-    throw new FormatError("too_large", `a receipt is at most ${MAX_RECEIPT} bytes`, pointer);
-  }
-  return { ...naming, receiptId, names, members, text, chosenId };
+  if (members.some((member) => RESERVED_ANYWHERE_TEXT.test(member))) refuseReservedAnywhere(fields, pointer);
+  const { json, cuts } = joinMembers(names, members);
+  if (json.length > MAX_RECEIPT) throw new FormatError("too_large", `a receipt is at most ${MAX_RECEIPT} bytes`, pointer);
+  return { ...naming, receiptId, json, cuts, chosenId };
 }
 
 function defaultOf(name: string, { type, organization }: { readonly type: string; readonly organization: string }, receiptId: string): string {

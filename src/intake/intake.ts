@@ -7,6 +7,7 @@ import { FormatError } from "../format/errors.ts";
 import { readRequest, type Request } from "../format/request.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { Acknowledged } from "../ledger/admit.ts";
+import { Arena } from "../ledger/arena.ts";
 import type { Durability } from "../ledger/writer.ts";
 import { ackText, acksText } from "./answers.ts";
 import type { Connection, Slot } from "./connection.ts";
@@ -15,6 +16,7 @@ import { answerCall } from "./methods.ts";
 import { needed, only, readAck, readReceipts } from "./params.ts";
 import type { IntakePort } from "./port.ts";
 import { type Call, errorLine, parseCall, resultLine, type RpcId, RpcError } from "./protocol.ts";
+import { QuickAppends } from "./quick-append.ts";
 import { Syncs } from "./syncs.ts";
 
 export interface IntakeOptions {
@@ -55,6 +57,9 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly latency: Latency = newLatency();
   readonly #syncs: Syncs;
+  /** What a round has read, until it is committed. */
+  readonly #arena = new Arena();
+  readonly #quick: QuickAppends;
   #ready = new Set<Connection>();
   /** Calls that must see the appends before them: the first of the connection's next round. */
   readonly #postponed = new Map<Connection, { readonly slot: Slot; readonly call: Call }>();
@@ -64,6 +69,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#syncs = new Syncs(options.port);
+    this.#quick = new QuickAppends(options.newId, this.#arena, options.maxAppendMany);
   }
 
   /** Something went wrong that no client caused. */
@@ -88,6 +94,7 @@ export class Intake {
   #round(): void {
     const round: Round = { group: [], inGroup: new Set(), touched: new Set(), lines: 0, bytes: 0 };
     const startedAt = this.#firstReadyAt;
+    this.#arena.reset();
     let turn = [...this.#ready];
     while (turn.length > 0 && !isFull(round)) {
       const next: Connection[] = [];
@@ -137,13 +144,17 @@ export class Intake {
     const slot = connection.slot();
     let id: RpcId = null;
     try {
+      const quick = this.#quick.read(line);
+      if (quick !== null) {
+        id = quick.id;
+        this.#join(round, { connection, slot, ...quick, durability: quick.ack ?? this.#options.ack });
+        connection.countError(false);
+        return;
+      }
       const call = parseCall(line);
       id = call.id;
       if (call.method === "append" || call.method === "append_many") {
-        const append = this.#readAppend(connection, slot, call);
-        round.group.push(append);
-        round.inGroup.add(connection);
-        round.lines += append.requests.length - 1;
+        this.#join(round, this.#readAppend(connection, slot, call));
       } else if (round.inGroup.has(connection)) {
         this.#postponed.set(connection, { slot, call });
       } else {
@@ -158,16 +169,22 @@ export class Intake {
   }
 
   #readAppend(connection: Connection, slot: Slot, call: Call): Append {
-    const { port, ack, maxAppendMany, newId } = this.#options;
+    const { ack, maxAppendMany, newId } = this.#options;
     const many = call.method === "append_many";
     only(call.params, many ? "receipts" : "receipt", "ack");
     const durability = readAck(call.params, ack);
     const requests = many
       ? readReceipts(call.params, maxAppendMany).map((receipt, at) => readRequest(receipt, `/params/receipts/${at}`, newId))
       : [readRequest(needed(call.params, "receipt"), "/params/receipt", newId)];
-    const refusal = port.refusal();
-    if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
     return { connection, slot, id: call.id, many, requests, durability };
+  }
+
+  #join(round: Round, append: Append): void {
+    const refusal = this.#options.port.refusal();
+    if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
+    round.group.push(append);
+    round.inGroup.add(append.connection);
+    round.lines += append.requests.length - 1;
   }
 
   #commit(group: readonly Append[], startedAt: number): void {

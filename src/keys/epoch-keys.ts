@@ -1,7 +1,8 @@
 /** The keys of the open epoch, and the step to the next (docs/FORMAT.md section 6). */
 import { hashText } from "../format/chain.ts";
 import { epochCommitment, epochSecret, firstRatchetKey, nextRatchetKey, organizationKey, requestKey } from "../format/mac.ts";
-import type { Unsigned } from "../format/seal.ts";
+import type { Request } from "../format/request.ts";
+import type { Seal } from "../format/seal.ts";
 import type { HmacKey, Keyring } from "./keyring.ts";
 import { MacKey } from "./mac-key.ts";
 import { nodeHash } from "./node-hash.ts";
@@ -35,18 +36,19 @@ export class EpochKeys {
   get state(): RatchetState { return { keyId: this.#keyId, epoch: this.#epoch, key: Uint8Array.from(this.#ratchet) }; }
 
   /** The stored bytes of a receipt, signed under the organization's key. */
-  seal(organization: string, unsigned: Unsigned, take = Buffer.allocUnsafe): Uint8Array {
+  seal(request: Request, seal: Seal, take = Buffer.allocUnsafe): Uint8Array {
+    const { organization } = request;
     let key = this.#organizations.get(organization);
     if (key === undefined) {
       key = new MacKey(organizationKey(this.#secret, organization, nodeHash));
       this.#organizations.set(organization, key);
     }
-    return key.sealed(unsigned, take);
+    return key.sealed(request, seal, take);
   }
 
   /** Section 12. */
-  requestMac(text: string): Uint8Array {
-    return this.#requestKey.mac(text);
+  requestMac(json: Uint8Array): Uint8Array {
+    return this.#requestKey.mac(json);
   }
 
   /** `sha256:<hex>` of C_e of the open epoch. */

@@ -53,7 +53,7 @@ export class Admission {
       const earlier = judged.known[at] ?? this.#staged.get(receipt.receiptId);
       if (earlier !== undefined) return { stored: earlier, duplicate: true };
       if (time.step !== null && stage.rows.length === 0) stage.add(systemRequest("clock_step", newId(), time.step), time.at, undefined, null);
-      const stored = stage.add(receipt, time.at, prefixOf(receipt.organization), judged.macs[at] ?? signer.requestMac(receipt.text));
+      const stored = stage.add(receipt, time.at, prefixOf(receipt.organization), judged.macs[at] ?? signer.requestMac(receipt.json));
       this.#staged.set(receipt.receiptId, stored);
       return { stored, duplicate: false };
     });
@@ -66,15 +66,15 @@ export class Admission {
     const { stage, signer, find, maxOrganizations } = this.#options;
     const macs: (Uint8Array | undefined)[] = [];
     const known: (StoredReceipt | undefined)[] = [];
-    const texts = new Map<string, string>();
+    const twins = new Map<string, Uint8Array>();
     const fresh = new Set<string>();
-    for (const [at, { receiptId, chosenId, text, organization }] of request.entries()) {
+    for (const [at, { receiptId, chosenId, json, organization }] of request.entries()) {
       const earlier = chosenId ? this.#staged.get(receiptId) ?? find(receiptId) : undefined;
-      const mac = earlier === undefined ? undefined : signer.requestMac(text);
-      const twin = texts.get(receiptId);
+      const mac = earlier === undefined ? undefined : signer.requestMac(json);
+      const twin = twins.get(receiptId);
       const same = earlier === undefined || (earlier.requestMac !== null && equal(earlier.requestMac, mac!));
-      if (!same || (twin !== undefined && twin !== text)) return { ok: false, code: "conflict", at, receiptId };
-      texts.set(receiptId, text);
+      if (!same || (twin !== undefined && !equal(twin, json))) return { ok: false, code: "conflict", at, receiptId };
+      twins.set(receiptId, json);
       if (earlier === undefined && !stage.knows(organization)) fresh.add(organization);
       if (fresh.size > 0 && stage.organizationCount() + fresh.size > maxOrganizations) {
         return { ok: false, code: "too_many_organizations", at, receiptId };

@@ -9,7 +9,7 @@ import type { Sha256 } from "../format/hash.ts";
 import type { CompactRange } from "../format/merkle.ts";
 import { DEFAULT_ORGANIZATION, DEFAULT_PREFIX, LEDGER_ORGANIZATION, LEDGER_PREFIX } from "../format/names.ts";
 import type { Request } from "../format/request.ts";
-import { sealRequest, type Unsigned } from "../format/seal.ts";
+import type { Seal } from "../format/seal.ts";
 import { formatTime } from "../format/time.ts";
 import { uuidBytes } from "../format/uuid.ts";
 import { type Head, type LedgerState, STORED_LEVEL } from "./state.ts";
@@ -18,10 +18,10 @@ import { type Head, type LedgerState, STORED_LEVEL } from "./state.ts";
 export interface Signer {
   readonly keyId: string;
   readonly epoch: number;
-  /** The receipt's bytes, into what `take` gives: the unsigned text with its MAC, under the organization's key of the open epoch, put in. */
-  seal(organization: string, unsigned: Unsigned, take?: (length: number) => Buffer): Uint8Array;
+  /** The receipt's bytes, in what `take` gives: with its MAC, under the organization's key of the open epoch, put in. */
+  seal(request: Request, seal: Seal, take?: (length: number) => Buffer): Uint8Array;
   /** 32 bytes, docs/FORMAT.md section 12. */
-  requestMac(text: string): Uint8Array;
+  requestMac(json: Uint8Array): Uint8Array;
 }
 
 /** A row of the index, and the bytes. */
@@ -86,7 +86,7 @@ export class Stage {
     const logIndex = this.log.size;
     const orgSeq = (head?.orgSeq ?? 0) + 1;
     const usedPrefix = head?.prefix ?? this.#newPrefix(organization, prefix);
-    const sealed = sealRequest(request, {
+    const blob = this.#signer.seal(request, {
       ledger: this.#state.origin,
       prefix: usedPrefix,
       orgSeq,
@@ -95,8 +95,7 @@ export class Stage {
       keyId: this.#signer.keyId,
       keyEpoch: this.#signer.epoch,
       previousReceiptHash: head === undefined ? null : hashText(head.hash),
-    });
-    const blob = this.#signer.seal(organization, sealed, this.#take);
+    }, this.#take);
     const receiptHash = this.#sha256(blob);
     const org = head?.org ?? this.organizationCount() + 1;
     const next: Head = { org, name: organization, prefix: usedPrefix, firstHash: head?.firstHash ?? receiptHash, orgSeq, hash: receiptHash };

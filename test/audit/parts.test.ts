@@ -6,13 +6,13 @@ import { ProgressMeter } from "../../src/audit/progress.ts";
 import { Findings } from "../../src/audit/report.ts";
 import { requestMac } from "../../src/audit/request-mac.ts";
 import { decide, Suspect } from "../../src/audit/suspects.ts";
-import { utf8 } from "../../src/format/bytes.ts";
+import { fromUtf8, utf8 } from "../../src/format/bytes.ts";
 import { canonicalize } from "../../src/format/canonical.ts";
 import { entryOf } from "../../src/format/entries.ts";
 import { leafHash, rootOf } from "../../src/format/merkle.ts";
 import type { Receipt } from "../../src/format/receipt.ts";
 import { readRequest } from "../../src/format/request.ts";
-import { sealRequest } from "../../src/format/seal.ts";
+import { sealTexts, unsignedLength, writeUnsigned } from "../../src/format/seal.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 
 const { sha256, hmac } = auditHash;
@@ -20,7 +20,7 @@ const KEY = new Uint8Array(32).fill(7);
 
 describe("request_mac", () => {
   const request = (fields: { readonly [name: string]: Json }): string =>
-    readRequest({ system_id: "s", decision: 1, inputs: {}, ...fields }, "", () => "00000000-0000-7000-8000-000000000000").text;
+    fromUtf8(readRequest({ system_id: "s", decision: 1, inputs: {}, ...fields }, "", () => "00000000-0000-7000-8000-000000000000").json);
 
   it.each([
     ["a plain receipt", {}],
@@ -31,10 +31,12 @@ describe("request_mac", () => {
   ] as const)("%s", (_, fields) => {
     const text = request(fields);
     const accepted = readRequest(JSON.parse(text) as Json, "", () => "");
-    const sealed = sealRequest(accepted, {
+    const texts = sealTexts({
       ledger: "test.example/receipts", prefix: "RCP", orgSeq: 5, logIndex: 9, recordedAt: "2026-06-01T10:00:00.000Z", keyId: "key_v1", keyEpoch: 2, previousReceiptHash: `sha256:${"0".repeat(64)}`,
     });
-    const blob = `${sealed.head}"signature":"hmac-sha256:${"1".repeat(64)}",${sealed.tail}`;
+    const unsigned = new Uint8Array(unsignedLength(accepted, texts));
+    const { signatureAt } = writeUnsigned(accepted, texts, unsigned, 0);
+    const blob = `${fromUtf8(unsigned.subarray(0, signatureAt))}"signature":"hmac-sha256:${"1".repeat(64)}",${fromUtf8(unsigned.subarray(signatureAt))}`;
     const expected = hmac(KEY, utf8(text));
     for (const stored of [expected, new Uint8Array(32), null]) {
       expect(requestMac(utf8(blob), JSON.parse(blob) as Receipt, KEY, stored, auditHash)).toEqual(expected);

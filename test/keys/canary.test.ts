@@ -12,7 +12,7 @@ import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { createRootKeyFile, openRootKeyFile } from "../../src/keys/root-key.ts";
 import { createSecretFile } from "../../src/keys/secret-file.ts";
 import { flipped, LEDGER, NOW, ownFolder, secretFile } from "./support.ts";
-import { signatureBy } from "../support/signature.ts";
+import { signedBy } from "../support/signature.ts";
 
 const at = ownFolder();
 const ROOT = utf8("canary-ROOT-key-0123456789-ABCDE");
@@ -86,7 +86,7 @@ test("no error and no object that is logged shows a key", async () => {
   await fails(() => ratchet.load());
   truncateSync(at("ratchet"), 100);
   for (const object of [root, keys, ratchet]) show(object);
-  signatureBy(keys, "default", "{}");
+  signedBy(keys, "default", "s");
   show(keys);
   show(keys.seal);
 
