@@ -13,11 +13,6 @@ function isLower(c: number): boolean {
   return c >= 0x61 && c <= 0x7a;
 }
 
-/** Of `x_` names: A-Z a-z 0-9 _ . - */
-export function isNameByte(c: number): boolean {
-  return isLower(c | 0x20) || isDigit(c) || c === 0x5f || c === 0x2e || c === 0x2d;
-}
-
 export function isSame(text: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
   if (end - start !== other.length) return false;
   for (let i = 0; i < other.length; i++) if (text[start + i] !== other[i]) return false;
@@ -51,12 +46,15 @@ export function isUuid(text: Uint8Array, p: number): boolean {
 const TIME = ascii("0000-00-00T00:00:00");
 const two = (text: Uint8Array, p: number): number => 10 * (text[p]! - 0x30) + text[p + 1]! - 0x30;
 
-/** Behind a caller's time (time.ts) of a day that every month has. */
+/** Of each month in any year. */
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/** Behind a caller's time (time.ts), unless it is of a leap day. */
 export function timeEnd(text: Uint8Array, p: number): number {
   for (let i = 0; i < TIME.length; i++) if (TIME[i] === 0x30 ? !isDigit(text[p + i]) : text[p + i] !== TIME[i]) return UNCERTAIN;
   const month = two(text, p + 5);
   const day = two(text, p + 8);
-  if (month < 1 || month > 12 || day < 1 || day > 28 || two(text, p + 11) > 23 || two(text, p + 14) > 59 || two(text, p + 17) > 59) return UNCERTAIN;
+  if (month < 1 || month > 12 || day < 1 || day > DAYS[month - 1]! || two(text, p + 11) > 23 || two(text, p + 14) > 59 || two(text, p + 17) > 59) return UNCERTAIN;
   p += TIME.length;
   if (text[p] === 0x2e) {
     const point = p++;

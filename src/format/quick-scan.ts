@@ -45,6 +45,8 @@ export class QuickScan {
   out: Uint8Array = new Uint8Array(16 * 1024);
   /** Was a byte seen that is not ASCII? The text's UTF-8 is not checked here. */
   beyondAscii = false;
+  /** Does what is written differ from the text: white space, names out of order? */
+  isChanged = false;
   #text: Uint8Array = new Uint8Array(0);
   #end = 0;
   /** Where what is not written yet begins in the text, and where it will stand. */
@@ -62,6 +64,7 @@ export class QuickScan {
     this.#at = 0;
     this.#top = 0;
     this.beyondAscii = false;
+    this.isChanged = false;
     if (this.out.length < text.length - start) this.out = new Uint8Array(2 * (text.length - start));
   }
 
@@ -86,6 +89,7 @@ export class QuickScan {
     if (q !== p) {
       this.flush(p);
       this.#run = q;
+      this.isChanged = true;
     }
     return q;
   }
@@ -203,6 +207,7 @@ export class QuickScan {
     const count = (this.#top - base) / MEMBER;
     if (count > MOST_UNSORTED) return false;
     this.flush(p);
+    this.isChanged = true;
     const members = this.#members;
     const text = this.#text;
     const order: number[] = [];
