@@ -90,7 +90,7 @@ export class DirectoryTarget implements AnchorTarget {
       await this.#requireRoot();
       for await (const { name, stats } of walk(this.#root, "", prefix, after)) {
         const kind = stats.isFile() ? "object" : "other";
-        yield { name, versionId: VERSION, kind, lastModified: Math.floor(stats.mtimeMs), size: stats.size, etag: null, isMultipart: false };
+        yield { name, versionId: VERSION, kind, lastModified: Math.floor(stats.mtimeMs), size: stats.size, etag: String(stats.ctimeMs), isMultipart: false };
       }
     } catch (error) {
       throw this.#failure(error, "cannot list the folder");

@@ -21,7 +21,7 @@ export interface TargetVersion extends VersionName {
   readonly lastModified: number;
   /** Bytes. */
   readonly size: number;
-  /** Changes with the bytes (S3: the ETag); null where the target has no such thing. */
+  /** Changes with the bytes (S3: the ETag; a file: the time of its last change, which nobody sets but the clock); null where the target has no such thing. */
   readonly etag: string | null;
   /** Sent in parts: `lastModified` is when that began, which bounds nothing. */
   readonly isMultipart: boolean;

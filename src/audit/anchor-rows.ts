@@ -23,7 +23,7 @@ interface OpenRoot {
   readonly treeSize: number;
   /** From the receipts. */
   readonly rebuilt: Uint8Array;
-  /** From the table; null where it has no row. */
+  /** From the table; null where it has no row, or was not asked. */
   readonly stored: Uint8Array | null;
 }
 
@@ -38,11 +38,12 @@ export class AnchorRows {
   #open: OpenRoot | null = null;
   #isDiverged = false;
 
-  /** `after`: the tree size where the audit begins. */
-  constructor(inspector: Inspector, findings: Findings, after: number) {
+  /** `after`: the tree size where the audit begins, and `root` the one that was anchored there, where that is known. */
+  constructor(inspector: Inspector, findings: Findings, after: number, root: Uint8Array | null) {
     this.#inspector = inspector;
     this.#findings = findings;
     this.#read = after === 0 ? Number.MIN_SAFE_INTEGER : after;
+    if (root !== null) this.#open = { treeSize: after, rebuilt: root, stored: null };
   }
 
   /** The receipts' root is not the one that the ledger says: nothing rebuilt from here on can be compared. */

@@ -1,6 +1,6 @@
 /**
- * The audit: everything is derived again from the receipts' bytes and the targets' objects (docs/FORMAT.md section 13), on a ledger
- * that may be growing meanwhile. What could not be checked is said, never passed over.
+ * The audit: everything, or what is new since an earlier one, is derived again from the receipts' bytes and the targets' objects
+ * (docs/FORMAT.md section 13), on a ledger that may be growing meanwhile. What could not be checked is said, never passed over.
  */
 import { availableParallelism } from "node:os";
 import { type AnchorTarget, TargetError } from "../anchor/target.ts";
@@ -8,11 +8,11 @@ import { FormatError } from "../format/errors.ts";
 import { requestKey } from "../format/mac.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey, type Vkey } from "../format/note.ts";
-import { formatTime } from "../format/time.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Inspector } from "../ledger/inspect.ts";
 import { Reader } from "../ledger/reader.ts";
+import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
@@ -21,11 +21,13 @@ import { unlessCorrupt } from "./places.ts";
 import { type HmacSeed, planSegments, Ratchet } from "./plan.ts";
 import { runSegments } from "./pool.ts";
 import { type Progress, ProgressMeter } from "./progress.ts";
-import { type AuditRange, type Part, partOf } from "./range.ts";
-import { type AuditRecord, recordProblem, type TargetRecord } from "./record.ts";
+import { type AuditRange, isRanged, type Part, partOf } from "./range.ts";
+import type { AuditRecord } from "./record.ts";
 import { type AuditReport, Findings } from "./report.ts";
+import { knownBy, type Known, type KnownTarget, ledgerInFull, NOTHING_KNOWN, recordOf } from "./since.ts";
+import { partSince } from "./since-start.ts";
 import { checkRecordedLedger, checkSiblings } from "./siblings.ts";
-import { checkExtent, checkIdentity, checkOrganizations, countIndexes, plausibleSize } from "./tables.ts";
+import { checkExtent, checkIdentity, checkOrganizations, countIndexes, plausibleSize, plausibleSizeFrom } from "./tables.ts";
 import { auditTarget, type TargetSeen } from "./target-audit.ts";
 import { NotChecked, type PartSeen, reportOf } from "./verdict.ts";
 
@@ -56,8 +58,10 @@ export interface AuditOptions {
   /** age identities, for archived receipts that are encrypted. */
   readonly identities?: readonly string[] | undefined;
   readonly range?: AuditRange | undefined;
-  /** The record of an earlier audit: what it has read under a lock, and is listed as it was, is not read again. Not with a range. */
+  /** The record of an earlier audit: receipts that it has read, and objects that are listed as they were, are not read again. Not with a range. */
   readonly since?: AuditRecord | undefined;
+  /** With `since`: read all receipts, and all objects that are under no lock, again all the same. */
+  readonly allReceipts?: boolean | undefined;
   /** Versions at each target that are read again nevertheless, chosen by chance; default 32. */
   readonly sample?: number | undefined;
   /** This program and its version, for the record. */
@@ -79,7 +83,6 @@ export interface AuditHooks {
 }
 
 const GRACE = 60_000;
-const SAMPLE = 32;
 /** Receipts below which starting threads takes longer than the audit. */
 const SMALL = 20_000;
 const MAX_WORKERS = 16;
@@ -114,15 +117,16 @@ class Audit {
     try {
       const { since, ledger, vkeys } = this.#options;
       if (since !== undefined) checkRecordedLedger(since, ledger, vkeys, this.#findings);
-      const part = opened === null ? null : await this.#auditLedger(opened.reader, opened.inspector);
       const view = opened === null ? null : new LedgerView(opened.reader, opened.inspector, auditHash);
-      const targets = await this.#auditTargets(part, view);
+      const known = since === undefined ? NOTHING_KNOWN : await this.#known(since, view);
+      const part = opened === null ? null : await this.#auditLedger(opened.reader, opened.inspector, known.anchor);
+      const targets = await this.#auditTargets(part, view, known);
       for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
       this.#notChecked.ofTargets(this.#options, targets.map(({ counts }) => counts));
       const report = reportOf({
         options: this.#options, findings: this.#findings, notChecked: this.#notChecked, part, targets: targets.map(({ counts }) => counts), elapsedMs: performance.now() - this.#startedAt,
       });
-      if (report.verdict === "ok" && !isRanged(this.#options.range ?? {})) this.#onRecord(this.#recordOf(targets));
+      if (report.verdict === "ok" && !isRanged(this.#options.range ?? {})) this.#onRecord(recordOf(this.#options, targets.map(({ record }) => record), part?.part.first ?? null));
       return report;
     } finally {
       opened?.inspector.close();
@@ -149,13 +153,22 @@ class Audit {
     }
   }
 
-  async #auditLedger(reader: Reader, inspector: Inspector): Promise<PartSeen | null> {
+  #known(since: AuditRecord, view: LedgerView | null): Promise<Known> {
+    return knownBy(since, this.#options, {
+      vkeys: this.#vkeys, findings: this.#findings, notChecked: this.#notChecked, view,
+      onTarget: (name) => this.#meter.begin("targets", null, name), onObject: () => this.#object(),
+    });
+  }
+
+  /** `after`: the anchor up to which an earlier audit has read it. */
+  async #auditLedger(reader: Reader, inspector: Inspector, after: AnchorFacts | null): Promise<PartSeen | null> {
     const findings = this.#findings;
     const { ledger, range = {} } = this.#options;
     checkIdentity(inspector, ledger, findings);
-    if (!isRanged(range)) this.#structure(inspector);
-    const counted = this.#count(inspector, range);
-    const part = this.#part(reader, inspector, counted.size, range);
+    const since = after === null ? null : this.#partSince(inspector, after);
+    if (since === null && !isRanged(range)) this.#structure(inspector);
+    const counted = since === null ? this.#count(inspector, range) : { size: since.end, entries: new Map() };
+    const part = since ?? this.#part(reader, inspector, counted.size, range);
     if (part === null) return null;
     const trusted = new Set(this.#options.targets.filter(({ trustedTime }) => trustedTime).map(({ name }) => name));
     const joined = new Joiner(inspector, findings, auditHash.sha256, trusted, part.start);
@@ -165,7 +178,7 @@ class Audit {
       checkExtent(inspector, joined.totals.rows, counted.entries, findings);
       checkOrganizations(inspector, joined, joined.ends, findings);
     }
-    const seen = { part, joined, isRanged: isRanged(range) };
+    const seen = { part, joined, isRanged: isRanged(range), since: since === null ? null : this.#options.since! };
     this.#notChecked.ofLedger(this.#options, seen);
     return seen;
   }
@@ -179,14 +192,18 @@ class Audit {
   /** Receipts to audit, and what each index has. */
   #count(inspector: Inspector, range: AuditRange): { readonly size: number; readonly entries: ReturnType<typeof countIndexes> } {
     const findings = this.#findings;
-    const extent = unlessCorrupt(() => inspector.extent(), (message) => {
-      findings.add({ severity: "violation", code: "ledger_corrupt", message: `a table cannot be read to its end: ${message}` });
-    });
-    const size = (extent?.receipt?.[1] ?? this.#lastAnchor(inspector) - 1) + 1;
+    const size = this.#size(inspector);
     if (isRanged(range)) return { size, entries: new Map() };
     this.#meter.begin("indexes", null);
     const entries = countIndexes(inspector, size, findings);
     return { size: plausibleSize(inspector, size, entries.values(), findings), entries };
+  }
+
+  #size(inspector: Inspector): number {
+    const extent = unlessCorrupt(() => inspector.extent(), (message) => {
+      this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `a table cannot be read to its end: ${message}` });
+    });
+    return (extent?.receipt?.[1] ?? this.#lastAnchor(inspector) - 1) + 1;
   }
 
   /** Where the end of the receipts cannot be read. */
@@ -196,6 +213,17 @@ class Audit {
       const newest = unlessCorrupt(() => inspector.anchors(last, 1024).at(-1)?.treeSize, () => undefined);
       if (newest === undefined || !(newest > last)) return last;
       last = newest;
+    }
+  }
+
+  /** What is behind the anchor; null where the ledger up to there is not what was anchored: it is read in full then. */
+  #partSince(inspector: Inspector, after: AnchorFacts): Part | null {
+    try {
+      return partSince(inspector, after, plausibleSizeFrom(inspector, after.treeSize, this.#size(inspector), this.#findings), auditHash);
+    } catch (error) {
+      if (!(error instanceof LedgerError || error instanceof VerifyError || error instanceof FormatError)) throw error;
+      ledgerInFull(error.message, this.#findings);
+      return null;
     }
   }
 
@@ -226,17 +254,17 @@ class Audit {
     for await (const result of segments) joined.add(result);
   }
 
-  async #auditTargets(seen: PartSeen | null, view: LedgerView | null): Promise<TargetSeen[]> {
+  async #auditTargets(seen: PartSeen | null, view: LedgerView | null, known: Known): Promise<TargetSeen[]> {
     if (this.#vkeys.length === 0) {
       this.#notChecked.fail("the targets: no verifier key was given to check the anchors' signatures with (--vkey, --trust)");
       return [];
     }
     const found: TargetSeen[] = [];
-    for (const target of this.#options.targets) {
+    for (const target of this.#options.targets.filter(({ name }) => !known.failed.has(name))) {
       this.#signal?.throwIfAborted();
       this.#meter.begin("targets", null, target.name);
       try {
-        found.push(await this.#auditTarget(target, seen, view));
+        found.push(await this.#auditTarget(target, seen, view, known.targets.get(target.name) ?? null));
         await checkSiblings(target, this.#options.ledger, this.#vkeys, this.#findings, this.#notChecked, () => this.#signal?.throwIfAborted());
       } catch (error) {
         if (!(error instanceof TargetError)) throw error;
@@ -246,43 +274,21 @@ class Audit {
     return found;
   }
 
-  async #auditTarget(target: AnchorTarget, seen: PartSeen | null, view: LedgerView | null): Promise<TargetSeen> {
+  async #auditTarget(target: AnchorTarget, seen: PartSeen | null, view: LedgerView | null, known: KnownTarget | null): Promise<TargetSeen> {
     const joined = seen?.joined ?? null;
     return auditTarget(target, {
       ledger: this.#options.ledger, vkeys: this.#vkeys, hash: auditHash, verify: verifyByNode, findings: this.#findings,
       identities: this.#options.identities ?? [], hasLedger: joined !== null,
-      afterSize: seen?.part.first ?? 0, now: this.#options.now, grace: this.#options.grace ?? GRACE, since: this.#since(target.name),
-      onObject: () => {
-        this.#signal?.throwIfAborted();
-        this.#meter.add(1);
-      },
+      afterSize: seen?.since === null ? seen.part.first : 0, now: this.#options.now, grace: this.#options.grace ?? GRACE,
+      since: known === null ? null : { record: known.record, madeAt: this.#options.since!.made_at }, recalled: known?.recalled ?? null, onObject: () => this.#object(),
       joined: joined === null || view === null ? null : {
         trail: joined.trail, times: joined.times, view, size: joined.size, isPart: isRanged(this.#options.range ?? {}), clockSteps: joined.totals.clockSteps, observed: joined.times.observed.get(target.name),
       },
     });
   }
 
-  /** What the record of an earlier audit has of this target. */
-  #since(target: string): { readonly record: TargetRecord; readonly madeAt: string; readonly sample: number } | null {
-    const { since, ledger, vkeys, sample } = this.#options;
-    if (since === undefined) return null;
-    const problem = recordProblem(since, ledger, vkeys);
-    const record = problem === null ? since.targets.find((one) => one.target === target) : undefined;
-    if (record !== undefined) return { record, madeAt: since.made_at, sample: sample ?? SAMPLE };
-    this.#findings.add({ severity: "note", code: "read_in_full", message: `${target} is read in full: the record of the earlier audit says nothing about it${problem === null ? "" : `, because ${problem}`}` });
-    return null;
+  #object(): void {
+    this.#signal?.throwIfAborted();
+    this.#meter.add(1);
   }
-
-  /** What a later audit need not read again. */
-  #recordOf(targets: readonly TargetSeen[]): AuditRecord {
-    const { ledger, vkeys, now, program } = this.#options;
-    return {
-      receiptd_audit: 1, made_at: formatTime(now), made_by: program ?? "receiptd", origin: ledger.origin, ledger_id: ledger.ledgerId, vkeys: [...vkeys],
-      targets: targets.flatMap(({ record }) => (record === null ? [] : [record])),
-    };
-  }
-}
-
-function isRanged(range: AuditRange): boolean {
-  return range.from !== undefined || range.to !== undefined || range.organization !== undefined;
 }

@@ -4,6 +4,7 @@
  */
 import { equal } from "../format/bytes.ts";
 import { hashText, parseHash } from "../format/chain.ts";
+import type { AnchorDetails } from "../format/fields.ts";
 import type { Sha256 } from "../format/hash.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import type { Inspector } from "../ledger/inspect.ts";
@@ -27,9 +28,11 @@ export interface JoinStart {
   readonly heads: readonly (MovedHead & { readonly firstIndex: number; readonly firstHash: Uint8Array })[];
   readonly frontier: readonly Uint8Array[];
   readonly openLeaves: readonly Uint8Array[];
+  /** The anchor right before, where it is known from outside of the ledger; what the first new one says of it is compared. */
+  readonly anchor: { readonly root: Uint8Array; readonly details: AnchorDetails } | null;
 }
 
-export const WHOLE: JoinStart = { size: 0, ends: new Map(), log: null, heads: [], frontier: [], openLeaves: [] };
+export const WHOLE: JoinStart = { size: 0, ends: new Map(), log: null, heads: [], frontier: [], openLeaves: [], anchor: null };
 
 export interface Totals {
   rows: number;
@@ -78,8 +81,9 @@ export class Joiner {
       blocks: Math.floor(start.size / 256), frontier: start.frontier,
     });
     for (const leaf of start.openLeaves) this.#tree.append(leaf);
-    this.#rows = new AnchorRows(inspector, findings, start.size);
+    this.#rows = new AnchorRows(inspector, findings, start.size, start.anchor?.root ?? null);
     this.times = new Times(findings, trusted);
+    if (start.anchor !== null) this.times.begin(start.anchor.details);
   }
 
   /** Receipts joined so far, and those before the first segment. */

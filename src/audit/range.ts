@@ -25,6 +25,13 @@ export interface AuditRange {
   readonly organization?: string | undefined;
 }
 
+export function isRanged(range: AuditRange): boolean {
+  return range.from !== undefined || range.to !== undefined || range.organization !== undefined;
+}
+
+/** An organization as it is before the first receipt of a part. */
+export type KnownHead = JoinStart["heads"][number] & { readonly prefix: string };
+
 export interface Part {
   readonly first: number;
   /** Not included. */
@@ -69,12 +76,13 @@ function startAt(reader: Reader, inspector: Inspector, first: number, end: numbe
       heads,
       frontier: frontier(inspector, blocks),
       openLeaves: inspector.rows(blocks * BLOCK, first, BLOCK).map((row) => leafHash(entryOf(row.receiptHash), hash.sha256)),
+      anchor: null,
     },
   };
 }
 
 /** The organization's newest receipt before `first`: its sequence rises with log_index, so it is found by halving. */
-function headBefore(inspector: Inspector, { org, name, prefix, firstIndex }: OrganizationRow, first: number): JoinStart["heads"][number] & { readonly prefix: string } {
+export function headBefore(inspector: Inspector, { org, name, prefix, firstIndex }: OrganizationRow, first: number): KnownHead {
   const place = (orgSeq: number): { readonly logIndex: number; readonly receiptHash: Uint8Array } | null => inspector.rowOf(org, orgSeq);
   let low = 1;
   let high = 2;
@@ -95,7 +103,7 @@ function headBefore(inspector: Inspector, { org, name, prefix, firstIndex }: Org
 }
 
 /** Roots of the largest complete subtrees over the first blocks. */
-function frontier(inspector: Inspector, blocks: number): Uint8Array[] {
+export function frontier(inspector: Inspector, blocks: number): Uint8Array[] {
   const nodes: Uint8Array[] = [];
   let at = 0;
   for (let level = 44; level >= 0; level--) {

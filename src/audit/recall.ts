@@ -1,7 +1,8 @@
 /**
  * The part of a target that an earlier audit has read. Versions under a lock do not change, so where the listing is the same to the
- * last version its bytes are not read again, except the newest anchor, which holds all before it, and a random sample. Wherever
- * anything is different, everything is read.
+ * last version its bytes are not read again, except the newest anchor, which holds all before it, and a random sample. Files in a
+ * folder can change, and the listing shows it only as long as whoever changes them cannot turn the clock: what is left unread there
+ * is said to be so. Wherever anything is different, everything is read.
  */
 import { randomInt } from "node:crypto";
 import { type AnchorTarget, lockProblem, type TargetVersion } from "../anchor/target.ts";
@@ -38,6 +39,8 @@ export interface RecallOptions extends EvidenceOptions {
   readonly since: string;
   /** Versions to read again, chosen by chance. */
   readonly sample: number;
+  /** Are only locked versions left unread? */
+  readonly isLockNeeded: boolean;
   /** ms */
   readonly now: number;
   /** The ledger as it is now; null: it is gone. */
@@ -61,7 +64,9 @@ export class Recall {
   /** Null where everything is to be read, for a reason that is reported. Throws TargetError. */
   async run(): Promise<Recalled | null> {
     const { record, since, ledger } = this.#options;
-    if (this.#target.retain === null) return this.#inFull("its objects are under no lock, so what it lists proves nothing about their bytes");
+    const isLocked = this.#target.retain !== null;
+    if (isLocked !== (record.locked_until !== null)) return this.#inFull(`its objects ${isLocked ? "were under no lock" : "are under no lock now, and were"} at the audit of ${since}`);
+    if (!isLocked && this.#options.isLockNeeded) return this.#inFull("its objects are under no lock, so what it lists proves nothing about their bytes");
     const { tree_size: size } = record.newest;
     const prefix = objectPrefix(ledger);
     const anchors = await this.#list(`${prefix}anchors/`, endOfFirst(prefix, "anchors/", size));
@@ -71,7 +76,7 @@ export class Recall {
     if (newest === null || !this.#continues(newest) || !await this.#readSample()) return this.#inFull(`it is not what it was at the audit of ${since}`);
     if (this.#isUnlocked) return this.#inFull("a version is not locked as it should be");
     return {
-      before: { size, anchors, batches, lockedUntil: Date.parse(record.locked_until), versions: this.#versions },
+      before: { size, anchors, batches, lockedUntil: record.locked_until === null ? null : Date.parse(record.locked_until), versions: this.#versions },
       newest,
       anchors: record.anchors.objects, batches: record.batches.objects,
       versions: anchors.versions + batches.versions, readAgain: 1 + this.#sample.length,
@@ -93,14 +98,14 @@ export class Recall {
       listed = listedWith(listed, version);
       if (version.kind !== "object") continue;
       if (version.name === record.newest.name && version.versionId === record.newest.version_id) this.#newest = version;
-      this.#draw(version);
+      else this.#draw(version);
       const treeSize = anchorSize(version.name, objectPrefix(ledger));
       if (treeSize !== null && !version.isMultipart) this.#versions.add(treeSize, version.versionId, version.lastModified);
     }
     return listed;
   }
 
-  /** Every version is in the sample with the same probability, which nobody can foresee. */
+  /** Every version but the newest anchor, which is read anyway, is in the sample with the same probability, which nobody can foresee. */
   #draw(version: TargetVersion): void {
     const { sample } = this.#options;
     this.#seen++;
@@ -119,7 +124,7 @@ export class Recall {
     const is = anchors.versions + batches.versions;
     if (this.#newest === null) {
       this.#report("version_missing", `the anchor of ${count(size, "receipt")} that was here at the audit of ${since} is not there any more`, name, `version ${id}`, "not listed");
-    } else if (is < was && now < Date.parse(record.locked_until)) {
+    } else if (is < was && record.locked_until !== null && now < Date.parse(record.locked_until)) {
       this.#options.findings.add({
         severity: "violation", code: "version_missing", expected: count(was, "version"), found: count(is),
         message: `of the ${count(was, "locked version")} that were at ${this.#target.name} at the audit of ${since}, ${count(was - is)} are not there any more`,

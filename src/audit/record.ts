@@ -30,8 +30,8 @@ const targetRecord = z.strictObject({
   anchors: listed,
   /** Batches that begin before the end of that one's tree. */
   batches: listed,
-  /** When the first lock on any of these ends. */
-  locked_until: time,
+  /** When the first lock on any of these ends; null at a target without locks. */
+  locked_until: time.nullable(),
 });
 
 const auditRecord = z.strictObject({
@@ -41,6 +41,14 @@ const auditRecord = z.strictObject({
   origin: z.string(),
   ledger_id: z.string(),
   vkeys: z.array(z.string()).min(1),
+  /** Of the ledger; null where it was gone, and the targets were read alone. */
+  receipts: z.strictObject({
+    /** When an audit last read all of them; those after it went on from it, one from the other. */
+    read_at: time,
+    /** Were all their MACs checked, and those of their requests? */
+    macs: z.boolean(),
+    request_macs: z.boolean(),
+  }).nullable(),
   targets: z.array(targetRecord),
 });
 

@@ -145,6 +145,8 @@ export interface Remembered {
   readonly versions: number;
   /** Of the versions, those that were read and checked again: the newest anchor, and some chosen by chance. */
   readonly readAgain: number;
+  /** Under locks: elsewhere the listing shows a change only to whoever can trust the target's clock. */
+  readonly isLocked: boolean;
 }
 
 export interface AuditReport {
@@ -159,6 +161,8 @@ export interface AuditReport {
     readonly firstIndex: number;
     /** Not included. */
     readonly endIndex: number;
+    /** The earlier audit that read the receipts before `firstIndex`, RFC 3339; null: they were not left out for that. */
+    readonly since: string | null;
     readonly organization: string | null;
   };
   readonly counts: {

@@ -8,6 +8,8 @@ import type { Findings } from "./report.ts";
 
 /** Index entries counted in one statement. */
 const SCAN = 16_384;
+/** Rows counted in one statement. */
+const ROWS = 4096;
 
 /** The schema and the row that says which ledger this is. */
 export function checkIdentity(inspector: Inspector, ledger: LedgerName, findings: Findings): void {
@@ -59,17 +61,30 @@ const MAX_GAP = 65_536;
 
 /**
  * How many receipts there are to audit. Rows far behind all others are a finding, and not a reason to look at billions of empty
- * places.
+ * places. `entries`: of receipts from `first` on.
  */
-export function plausibleSize(inspector: Inspector, size: number, entries: Iterable<number | null>, findings: Findings): number {
+export function plausibleSize(inspector: Inspector, size: number, entries: Iterable<number | null>, findings: Findings, first = 0): number {
   const most = Math.max(...[...entries].map((count) => count ?? size));
-  const bound = MAX_SPARSE * most + MAX_GAP;
+  const bound = first + MAX_SPARSE * most + MAX_GAP;
   if (size <= bound) return size;
   findings.add({
     severity: "violation", code: "log_index_gap", message: "there are receipts far behind the end of the log: they were not audited", logIndex: size - 1,
-    expected: `about ${most} receipts`, found: `one at ${size - 1}`,
+    expected: `about ${first + most} receipts`, found: `one at ${size - 1}`,
   });
   return (unlessCorrupt(() => inspector.lastRowBelow(bound), () => undefined) ?? -1) + 1;
+}
+
+/** As `plausibleSize`, of a part that begins at `first`: its rows are counted, as far as they are needed. */
+export function plausibleSizeFrom(inspector: Inspector, first: number, size: number, findings: Findings): number {
+  let rows = 0;
+  for (let at = first; MAX_SPARSE * rows + MAX_GAP < size - first; ) {
+    const page = unlessCorrupt(() => inspector.rows(at, size, ROWS), corruptIn(findings)("the table receipt")) ?? [];
+    rows += page.length;
+    const last = page.at(-1)?.logIndex;
+    if (last === undefined || !(last >= at)) break;
+    at = last + 1;
+  }
+  return plausibleSize(inspector, size, [rows], findings, first);
 }
 
 /** After the segments: nothing before the first receipt, no bytes after the last one, and every index has as many entries as rows. */

@@ -18,15 +18,17 @@ import { Evidence, type EvidenceOptions, type SeenBatch } from "./evidence.ts";
 import { Delays, freshnessOf } from "./freshness.ts";
 import { Lineage } from "./lineage.ts";
 import { type Listed, NOTHING_LISTED } from "./listed.ts";
-import { Recall, type Recalled } from "./recall.ts";
+import type { Recalled } from "./recall.ts";
 import type { TargetRecord } from "./record.ts";
 import type { TargetCounts } from "./report.ts";
 
 export interface TargetAuditOptions extends EvidenceOptions {
   /** The ledger that was audited before, or null: the target is checked alone. */
   readonly joined: Joined | null;
-  /** What an earlier audit has read here. */
-  readonly since: { readonly record: TargetRecord; readonly madeAt: string; readonly sample: number } | null;
+  /** What an earlier audit has said of this target. */
+  readonly since: { readonly record: TargetRecord; readonly madeAt: string } | null;
+  /** Of that, what need not be read again; null: everything is read. */
+  readonly recalled: Recalled | null;
   /** ms */
   readonly now: number;
   /** ms that an anchor may be late. */
@@ -35,7 +37,7 @@ export interface TargetAuditOptions extends EvidenceOptions {
 
 export interface TargetSeen {
   readonly counts: TargetCounts;
-  /** For an audit later on; null where the target's objects are under no lock, or none counts. */
+  /** For an audit later on; null where none counts, or what should be locked is not. */
   readonly record: TargetRecord | null;
   /** What could not be compared. */
   readonly notChecked: readonly string[];
@@ -43,11 +45,7 @@ export interface TargetSeen {
 
 /** Throws TargetError `target_unavailable`, `target_denied`. */
 export async function auditTarget(target: AnchorTarget, options: TargetAuditOptions): Promise<TargetSeen> {
-  const { since, joined, now } = options;
-  const recalled = since === null ? null : await new Recall(target, {
-    ...options, record: since.record, since: since.madeAt, sample: since.sample, now, view: joined?.view ?? null,
-  }).run();
-  return new TargetAudit(target, options, recalled).run();
+  return new TargetAudit(target, options).run();
 }
 
 /** Two pasts in one listing are neither linked nor in order: what follows from that. */
@@ -71,7 +69,8 @@ class TargetAudit {
   #listedAnchors: Listed;
   #listedBatches: Listed;
 
-  constructor(target: AnchorTarget, options: TargetAuditOptions, recalled: Recalled | null) {
+  constructor(target: AnchorTarget, options: TargetAuditOptions) {
+    const { recalled } = options;
     this.#target = target;
     this.#options = options;
     this.#recalled = recalled;
@@ -250,7 +249,7 @@ class TargetAudit {
       batches: this.#batches + (recalled?.batches ?? 0),
       archive: { ...archive.counts, before: archivedBefore },
       remembered: recalled === null ? null : {
-        since: this.#options.since!.madeAt, anchors: recalled.anchors, batches: recalled.batches, versions: recalled.versions, readAgain: recalled.readAgain,
+        since: this.#options.since!.madeAt, anchors: recalled.anchors, batches: recalled.batches, versions: recalled.versions, readAgain: recalled.readAgain, isLocked: this.#target.retain !== null,
       },
       lockedUntil: locks.until === null ? null : formatTime(locks.until),
       newestSize: newest?.facts.treeSize ?? 0, newestTime: newest === null ? null : formatTime(newest.lastModified),
@@ -261,14 +260,15 @@ class TargetAudit {
   #record(): TargetRecord | null {
     const newest = this.#newest;
     const { until } = this.#evidence.locks;
-    if (newest === null || this.#target.retain === null || until === null || this.#options.afterSize > 0 || this.#evidence.unlocked > 0) return null; // what is not locked may go, and nothing is wrong
+    if (newest === null || this.#options.afterSize > 0) return null;
+    if (this.#target.retain !== null && (until === null || this.#evidence.unlocked > 0)) return null; // what is not locked may go, and nothing is wrong
     const { facts, lastModified, versionId } = newest;
     return {
       target: this.#target.name,
       newest: { name: facts.name, version_id: versionId, last_modified: formatTime(lastModified), tree_size: facts.treeSize, root: hashText(facts.root) },
       anchors: { objects: this.#anchors + (this.#recalled?.anchors ?? 0), ...this.#listedAnchors },
       batches: { objects: this.#batches + (this.#recalled?.batches ?? 0), ...this.#listedBatches },
-      locked_until: formatTime(until),
+      locked_until: until === null ? null : formatTime(until),
     };
   }
 }

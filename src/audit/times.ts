@@ -33,12 +33,17 @@ export class Times {
     return this.#observed;
   }
 
+  /** What the anchor receipt before the first batch had seen. */
+  begin(details: AnchorDetails): void {
+    this.#keep(details, boundsOf(details));
+  }
+
   /** The next batch that was closed. `clockSteps`: steps back that the ledger has recorded so far. */
   step(batch: BatchSeen, clockSteps: number): void {
     this.open(batch.earliest, clockSteps);
     if (batch.anchor === null) return;
     const { details, recordedAt } = batch.anchor;
-    const bounds = details.observed.map(({ target, last_modified }) => ({ target, time: Date.parse(last_modified) }));
+    const bounds = boundsOf(details);
     this.#compare({ time: recordedAt, logIndex: batch.treeSize - 1 }, bounds, clockSteps);
     this.#keep(details, bounds);
   }
@@ -87,6 +92,10 @@ export class Times {
     this.#bounds = [...newest.values()];
     for (const seen of observed) if (seen.tree_size > (this.#observed.get(seen.target)?.tree_size ?? 0)) this.#observed.set(seen.target, seen);
   }
+}
+
+function boundsOf({ observed }: AnchorDetails): Bound[] {
+  return observed.map(({ target, last_modified }) => ({ target, time: Date.parse(last_modified) }));
 }
 
 function text(ms: number): string {

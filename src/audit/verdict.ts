@@ -4,6 +4,7 @@ import { formatTime } from "../format/time.ts";
 import type { AuditOptions } from "./audit.ts";
 import type { Joiner } from "./join.ts";
 import type { Part } from "./range.ts";
+import type { AuditRecord } from "./record.ts";
 import type { AuditReport, Finding, Findings, OpenFinding, TargetCounts } from "./report.ts";
 
 /** The part of the ledger that was audited. */
@@ -11,6 +12,8 @@ export interface PartSeen {
   readonly part: Part;
   readonly joined: Joiner;
   readonly isRanged: boolean;
+  /** The record of the audit that read what is before the part; null: it is not left out for that. */
+  readonly since: AuditRecord | null;
 }
 
 /** What a verdict does not cover: by its nature, or (`failed`) because something that was asked for could not be done. */
@@ -26,7 +29,7 @@ export class NotChecked {
     this.failed.push(what);
   }
 
-  ofLedger({ keys, range }: AuditOptions, { part, joined, isRanged }: PartSeen): void {
+  ofLedger({ keys, range }: AuditOptions, { part, joined, isRanged, since }: PartSeen): void {
     const { macsNotChecked, notChecked } = joined.totals;
     const pending = joined.size - joined.anchoredSize;
     const tail = `the ${count(pending, "receipt")} after the newest anchor`;
@@ -43,6 +46,7 @@ export class NotChecked {
       if (name === "schema_version") this.fail(`the fields of ${count(n, "receipt")}: this program does not know their schema_version`);
       else this.add(`${name} of ${count(n, "receipt")}: this program does not know their type`);
     }
+    if (since !== null) this.add(`the first ${count(part.first, "receipt")} again, and the ledger's tables and indexes as a whole: ${foundBy(since)}; with --all-receipts they are read again`);
     if (!isRanged) return;
     this.add(`receipts outside of ${part.first} to ${part.end - 1}: before them, the index's hashes are taken as they are`);
     this.add("the tables of the ledger as a whole");
@@ -71,9 +75,10 @@ export class NotChecked {
   }
 
   #ofTarget({ target, remembered, archive }: TargetCounts): void {
-    if (remembered !== null) {
-      const { since, versions, readAgain } = remembered;
-      this.add(`the bytes of ${count(versions - readAgain, "older version")} at ${target}: they are listed exactly as at the audit of ${since}, which read them; ${count(readAgain)} of ${count(versions)} were read again`);
+    if (remembered !== null && remembered.versions > remembered.readAgain) {
+      const { since, versions, readAgain, isLocked } = remembered;
+      if (!isLocked) this.add(`the bytes of ${count(versions - readAgain, "older object")} at ${target} that the audit of ${since} has read: a folder has no locks, so they may have been changed since by whoever can hide that from the listing; ${count(readAgain)} of ${count(versions)} were read again`);
+      else this.add(`the bytes of ${count(versions - readAgain, "older version")} at ${target}: they are listed exactly as at the audit of ${since}, which read them; ${count(readAgain)} of ${count(versions)} were read again`);
     }
     if (archive.before > 0) this.add(`${count(archive.before, "older object")} with archived receipts at ${target}: a restore reads and checks them`);
     if (archive.encrypted > 0) this.add(`${count(archive.encrypted, "object")} with archived receipts at ${target}: encrypted, and no identity was given that opens ${archive.encrypted === 1 ? "it" : "them"}${archive.unread === 0 ? "" : `; ${count(archive.unread, "receipt")} ${archive.unread === 1 ? "is" : "are"} archived nowhere else there, if at all`}`);
@@ -101,7 +106,7 @@ export function reportOf(seen: {
     pending: joined === null ? 0 : joined.size - joined.anchoredSize,
     targets,
   };
-  const scope = { ledger: joined !== null, firstIndex: part?.part.first ?? 0, endIndex: part?.part.end ?? 0, organization: options.range?.organization ?? null };
+  const scope = { ledger: joined !== null, firstIndex: part?.part.first ?? 0, endIndex: part?.part.end ?? 0, since: part?.since?.made_at ?? null, organization: options.range?.organization ?? null };
   return {
     verdict,
     exitCode: verdict === "ok" ? 0 : verdict === "findings" ? 1 : 2,
@@ -140,8 +145,22 @@ function sentenceOf(
   const at = counts.targets.filter(({ anchors }) => anchors > 0);
   const where = at.length === 0 ? "" : `, as anchored at ${at.map(placeText).join(", ")}`;
   if (!scope.ledger) return `${anchorsText(counts)}${where}${archiveText(at)}${endText(at)}.`;
+  if (scope.since !== null) return `${newText(counts, scope.firstIndex, scope.since)}${where}${openText(counts, false)}.`;
   const whole = counts.receipts === 1 ? "The 1 receipt is as it was recorded" : `All ${count(counts.receipts)} receipts are as they were recorded`;
   return `${whole}${where}${openText(counts, scope.organization !== null)}.`;
+}
+
+/** Nothing is claimed of those before, but what the earlier audit found and the anchor holds. */
+function newText({ receipts }: AuditReport["counts"], before: number, since: string): string {
+  const old = `the first ${count(before, "receipt")}, which the audit of ${since} found as ${before === 1 ? "it was" : "they were"} recorded`;
+  if (receipts === 0) return `There is no receipt after ${old}`;
+  return receipts === 1 ? `The 1 receipt after ${old}, is as it was recorded and continues them` : `The ${count(receipts)} receipts after ${old}, are as they were recorded and continue them`;
+}
+
+/** Which audits have read the first receipts. */
+function foundBy({ made_at: at, receipts }: AuditRecord): string {
+  const all = receipts!.read_at;
+  return `the audit of ${at} found them as they were recorded${all === at ? "" : `, itself one of what was new: the last that read all receipts was that of ${all}`}`;
 }
 
 /** A sentence with one mark at its end, whatever a message ends with. */

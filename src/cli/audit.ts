@@ -29,6 +29,7 @@ interface AuditOptions extends LedgerOptions, PinOptions {
   readonly identity?: string;
   readonly since?: string;
   readonly record?: string;
+  readonly allReceipts?: boolean;
   readonly sample?: string;
   readonly workers?: string;
   readonly progress?: boolean;
@@ -54,7 +55,8 @@ export function addAudit(program: Command, run: Run): void {
     .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
     .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts that are encrypted")
     .option("--record <file>", "if nothing is found, keep here what was read, for --since")
-    .option("--since <file>", "do not read again what was read under a lock by the audit that --record kept there, and is listed as it was")
+    .option("--since <file>", "read what is new since the audit that --record kept there, and what is not as it was then")
+    .option("--all-receipts", "with --since: read all receipts again, and all objects but those under a lock")
     .option("--sample <n>", "with --since: versions at each target to read again all the same, chosen by chance (default: 32)")
     .option("--workers <n>", "threads (default: one for each processor)")
     .option("--progress", "show progress even where standard error is no terminal")
@@ -72,6 +74,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   if ((options.since ?? options.record) !== undefined && (options.from ?? options.to ?? options.organization) !== undefined) {
     throw new CliError("bad_usage", "--since and --record are for an audit of everything, not of a time or an organization");
   }
+  if (options.allReceipts === true && options.since === undefined) throw new CliError("bad_usage", "--all-receipts says what --since reads again, and is of no use without it");
   const since = options.since === undefined ? null : readRecord(options.since);
   const own = ownKeys(cli, options);
   const pins = pinsOf(options, own.keyring);
@@ -93,7 +96,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       keys: secrets === null ? null : { hmac: secrets.hmacKeys, requestSecret: secrets.requestSecret },
       ...(own.why === null ? {} : { keysProblem: own.why }),
       range: rangeOf(options),
-      ...(since === null ? {} : { since }),
+      ...(since === null ? {} : { since, allReceipts: options.allReceipts === true }),
       ...(options.sample === undefined ? {} : { sample: wholeNumber("--sample", options.sample) }),
       program: `receiptd ${versionText()}`,
       now: Date.now(),

@@ -1,7 +1,8 @@
 /** The forms of names.ts and time.ts on bytes. Those that end somewhere say where, or `UNCERTAIN`; bytes beyond a text's end are none. */
-import { UNCERTAIN } from "./quick-scan.ts";
 
 const QUOTE = 0x22;
+/** A position: whatever it is, it is not for the short way. */
+export const UNCERTAIN = -1;
 
 export const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 

@@ -1,7 +1,6 @@
 /** The names that a receipt can have at its top level, found from bytes. */
 import { callerFields, linkingFields, namingFields, recordFields } from "./fields.ts";
-import { ascii, isDigit, isSame } from "./quick-forms.ts";
-import { UNCERTAIN } from "./quick-scan.ts";
+import { ascii, isDigit, isSame, UNCERTAIN } from "./quick-forms.ts";
 
 /** In JCS order; extensions, which begin with x_, come behind all of them. A place in here is a name's rank. */
 export const NAMES: readonly string[] = [...new Set(["schema_version", ...Object.keys({ ...callerFields, ...namingFields, ...linkingFields, ...recordFields })])].sort();

@@ -139,8 +139,9 @@ export class QuickReceipts {
 
 /** Of two names of one text, both with their closing quotes, which is before any character of a name. */
 function isBefore(text: Uint8Array, a: number, b: number): boolean {
-  while (text[a] === text[b] && text[a] !== QUOTE) a++, b++;
-  return text[a]! < text[b]!;
+  let i = 0;
+  while (text[a + i] === text[b + i] && text[a + i] !== QUOTE) i++;
+  return text[a + i]! < text[b + i]!;
 }
 
 /** Is the number the one that a prefix, the year and org_seq make (section 4.3)? */

@@ -5,9 +5,9 @@
 import { copyBytes } from "./bytes.ts";
 import { callerFields, MAX_RECEIPT, namingFields } from "./fields.ts";
 import { DEFAULT_ORGANIZATION } from "./names.ts";
-import { ascii } from "./quick-forms.ts";
+import { ascii, UNCERTAIN } from "./quick-forms.ts";
 import { NAMES, rankAt, rankOf } from "./quick-names.ts";
-import { QuickScan, UNCERTAIN } from "./quick-scan.ts";
+import type { QuickScan } from "./quick-scan.ts";
 import { DEPTH, QuickValues } from "./quick-values.ts";
 import type { Request } from "./request.ts";
 import { CUTS } from "./seal.ts";

@@ -3,13 +3,16 @@
  * most is otherwise turning its text into objects and back.
  *
  * It only ever accepts, and only texts of which it is certain; everything else, wrong or merely unusual, is for `parseStrict` and
- * `canonicalize`, which are the definition and know the reason. A property test compares the two. Left to them are: escapes but those
- * that JCS itself uses, names that are not ASCII or that look reserved, numbers with an exponent or more than 15 digits, objects of
- * more than 256 members out of order, and whatever is nested deeper than 32.
+ * `canonicalize`, which are the definition and know the reason. A property test compares the two. Left to them are: names that
+ * are not plain ASCII or that look reserved, numbers that are shorter than ECMAScript writes them, objects of more than 256 members out
+ * of order, and whatever is nested deeper than 32.
  *
  * Positions are those in the text; a negative one means "not certain".
  */
 import { copyBytes } from "./bytes.ts";
+import { otherNumber, plainNumberEnd } from "./quick-numbers.ts";
+import { BEYOND_ASCII, CONTROL, END, escapeLength, ESCAPES, IN_STRING, LONG, PLAIN, plainUntil, writeEscape } from "./quick-strings.ts";
+import { UNCERTAIN } from "./quick-forms.ts";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -24,20 +27,10 @@ const UNDERSCORE = 0x5f;
 const BRACE = 0x7b;
 const BRACE_END = 0x7d;
 
-export const UNCERTAIN = -1;
 const MOST_UNSORTED = 256;
-/** Significant digits that any double keeps (IEEE 754: DBL_DIG). */
-const MOST_DIGITS = 15;
-/** Zeros behind "0." from which on ECMAScript writes an exponent. */
-const MOST_ZEROS = 5;
 /** Numbers that are kept of a member: where it is in the output, where its name is in the text, the name's length. */
 const MEMBER = 3;
 
-/** What a byte is within a string. */
-const PLAIN = 0, END = 1, ESCAPE = 2, CONTROL = 3, BEYOND_ASCII = 4;
-const IN_STRING = Uint8Array.from({ length: 256 }, (_, c) => (c === QUOTE ? END : c === 0x5c ? ESCAPE : c < 0x20 ? CONTROL : c < 0x80 ? PLAIN : BEYOND_ASCII));
-/** Behind a backslash: those that JCS leaves as they are, `"` `\` `b` `f` `n` `r` `t`. */
-const ESCAPES = Uint8Array.from({ length: 256 }, (_, c) => ('"\\bfnrt'.includes(String.fromCharCode(c)) ? 1 : 0));
 const LITERALS = ["true", "false", "null"].map((text) => Uint8Array.from(text, (c) => c.charCodeAt(0)));
 
 export class QuickScan {
@@ -88,8 +81,7 @@ export class QuickScan {
     while (q < this.#end && (text[q] === 0x20 || text[q] === 0x0a || text[q] === 0x0d || text[q] === 0x09)) q++;
     if (q !== p) {
       this.flush(p);
-      this.#run = q;
-      this.isChanged = true;
+      this.#continueAt(q);
     }
     return q;
   }
@@ -108,14 +100,34 @@ export class QuickScan {
   string(p: number): number {
     const text = this.#text;
     const end = this.#end;
-    while (p < end) {
+    for (let long = p + LONG; p < end;) {
+      if (p > long) {
+        p = plainUntil(text, p);
+        long = p + LONG;
+        if (p >= end) return UNCERTAIN;
+      }
       const kind = IN_STRING[text[p++]!]!;
       if (kind === PLAIN) continue;
       if (kind === END) return p;
       if (kind === BEYOND_ASCII) this.beyondAscii = true;
-      else if (kind === CONTROL || p >= end || ESCAPES[text[p++]!] === 0) return UNCERTAIN;
+      else if (kind === CONTROL || p >= end) return UNCERTAIN;
+      else if (ESCAPES[text[p]!] === 1) p++;
+      else {
+        this.flush(p - 1);
+        const written = writeEscape(text, p - 1, this.out, this.#at);
+        if (written === 0) return UNCERTAIN;
+        this.#at += written;
+        p += escapeLength(text, p, written) - 1;
+        this.#continueAt(p);
+      }
     }
     return UNCERTAIN;
+  }
+
+  /** What was before `p` is written, in another form than the text's. */
+  #continueAt(p: number): void {
+    this.#run = p;
+    this.isChanged = true;
   }
 
   /** The end of the name whose first character is at `p`: where its closing quote is. */
@@ -239,25 +251,17 @@ export class QuickScan {
     return true;
   }
 
-  /** Behind a number that ECMAScript writes as it stands (section 6.1.6.1.20, Number::toString). */
+  /** Behind the number at `p`, which is written as ECMAScript does. */
   #number(p: number): number {
-    const text = this.#text;
-    if (text[p] === MINUS) p++;
-    const start = p;
-    while (isDigit(text[p])) p++;
-    const whole = p - start;
-    if (whole === 0 || (text[start] === ZERO && whole > 1)) return UNCERTAIN;
-    const isZero = text[start] === ZERO;
-    if (text[p] !== POINT) {
-      return whole > MOST_DIGITS || (isZero && text[start - 1] === MINUS) || isExponent(text[p]) ? UNCERTAIN : p;
-    }
-    const point = ++p;
-    if (isZero) while (text[p] === ZERO) p++;
-    if (p - point > MOST_ZEROS) return UNCERTAIN;
-    const digits = p;
-    while (isDigit(text[p])) p++;
-    const significant = isZero ? p - digits : whole + (p - point);
-    return p === point || significant > MOST_DIGITS || text[p - 1] === ZERO || isExponent(text[p]) ? UNCERTAIN : p;
+    const plain = plainNumberEnd(this.#text, p);
+    if (plain > 0) return plain;
+    const other = otherNumber(this.#text, p);
+    if (other?.written === null) return other.end;
+    if (other === undefined || other.written.length > other.end - p) return UNCERTAIN; // what is written has room for no more than the text
+    this.flush(p);
+    for (let i = 0; i < other.written.length; i++) this.out[this.#at++] = other.written.charCodeAt(i);
+    this.#continueAt(other.end);
+    return other.end;
   }
 
   #literal(p: number): number {
@@ -269,14 +273,6 @@ export class QuickScan {
     }
     return UNCERTAIN;
   }
-}
-
-function isDigit(c: number | undefined): boolean {
-  return c !== undefined && c >= ZERO && c <= NINE;
-}
-
-function isExponent(c: number | undefined): boolean {
-  return c !== undefined && (c | 0x20) === 0x65;
 }
 
 /** Of ASCII, by code units. */

@@ -1,7 +1,7 @@
 /** The values of a receipt's fields (fields.ts), read and judged in one pass. Positions are as in quick-scan.ts. */
-import { ascii, isAnyOf, isDigit, isSame, isUuid, organizationEnd, timeEnd } from "./quick-forms.ts";
+import { ascii, isAnyOf, isDigit, isSame, isUuid, organizationEnd, timeEnd, UNCERTAIN } from "./quick-forms.ts";
 import { NAMES } from "./quick-names.ts";
-import { QuickScan, UNCERTAIN } from "./quick-scan.ts";
+import { QuickScan } from "./quick-scan.ts";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;

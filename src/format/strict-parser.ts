@@ -265,7 +265,7 @@ function isLowSurrogate(unit: number): boolean {
  * exponent; ECMAScript writes no number with more than 17 significant digits, so no literal with more can pass. Takes time
  * linear in the literal, whatever its exponent says.
  */
-function numberFlaw(literal: string, value: number): FormatErrorCode | undefined {
+export function numberFlaw(literal: string, value: number): FormatErrorCode | undefined {
   const magnitude = Math.abs(value);
   if (magnitude > Number.MAX_SAFE_INTEGER) return "number_out_of_range";
   const spelling = String(value);

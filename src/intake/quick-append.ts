@@ -4,7 +4,8 @@
  */
 import { fromUtf8 } from "../format/bytes.ts";
 import { QuickRequests } from "../format/quick-request.ts";
-import { QuickScan, UNCERTAIN } from "../format/quick-scan.ts";
+import { UNCERTAIN } from "../format/quick-forms.ts";
+import { QuickScan } from "../format/quick-scan.ts";
 import type { Request } from "../format/request.ts";
 import type { Arena } from "../ledger/arena.ts";
 import type { Durability } from "../ledger/writer.ts";

@@ -144,6 +144,29 @@ describe("audit", () => {
     expect([noKey.code, audited(noKey).verdict]).toEqual([2, "not_checked"]);
   });
 
+  test("since an earlier one: what is new, in the ledger and the folder; and of what that is no audit", async () => {
+    const { args, ledger } = copy("again");
+    const first = await host.run(["audit", ...args, "--record", "audit.json"]);
+    const [text, as, all, alone, ranged] = await Promise.all([
+      host.run(["audit", ...args, "--since", "audit.json", "--sample", "0"]), host.run(["audit", ...args, "--since", "audit.json", "--json"]), host.run(["audit", ...args, "--since", "audit.json", "--all-receipts"]),
+      host.run(["audit", ...args, "--all-receipts"]), host.run(["audit", ...args, "--since", "audit.json", "--from", "2020-01-01"]),
+    ]);
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are /) });
+    const at = /"made_at": "([^"]+)"/.exec(readFileSync(host.path("audit.json"), "utf8"))![1]!;
+    expect([text.code, text.stdout.split("\n")[0]]).toEqual([0, `The 1 receipt after the first 7 receipts, which the audit of ${at} found as they were recorded, is as it was recorded and continues them, as anchored at anchors; it is not anchored yet.`]);
+    expect(text.stdout).toContain("  - the first 7 receipts again, and the ledger's tables and indexes as a whole: ");
+    expect(text.stdout).toContain(" has read: a folder has no locks, so they may have been changed since ");
+    expect([as.code, audited(as), oddNames(as)]).toMatchObject([0, { verdict: "ok", scope: { first_index: 7, end_index: 8, since: at }, counts: { receipts: 1, targets: [{ remembered: { since: at, is_locked: false } }] } }, []]);
+    expect(all).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are /) });
+    expect([alone.code, alone.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: --all-receipts /)]);
+    expect([ranged.code, ranged.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: --since and --record /)]);
+    change(ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":3', '"n":9') AS BLOB) WHERE log_index = ${ANCHORED}`);
+    const [since, again] = await Promise.all([host.run(["audit", ...args, "--since", "audit.json"]), host.run(["audit", ...args, "--since", "audit.json", "--all-receipts", "--json"])]);
+    expect([since.code, again.code, audited(again).findings.find(({ log_index: place }) => place !== undefined)?.log_index]).toEqual([0, 1, ANCHORED]);
+    change(ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":5', '"n":9') AS BLOB) WHERE log_index = 7`);
+    expect(await host.run(["audit", ...args, "--since", "audit.json"])).toMatchObject({ code: 1, stdout: expect.stringMatching(/^Something is wrong: .*\(receipt 7\)/) });
+  });
+
   test("names the receipt that was changed, and the anchor that is missing", async () => {
     const edited = copy("audit-edited");
     change(edited.ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":3', '"n":9') AS BLOB) WHERE log_index = ${ANCHORED}`);

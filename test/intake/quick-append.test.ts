@@ -37,7 +37,7 @@ function longWay(line: Buffer): Comparable {
 
 /** Whether the short way took it; then the long one agrees. */
 function agree(line: string | Buffer): boolean {
-  const bytes = Buffer.from(line as string);
+  const bytes = typeof line === "string" ? Buffer.from(line) : line;
   const short = shortWay(bytes);
   if (short !== null) expect(short).toEqual(longWay(bytes));
   return short !== null;
@@ -54,6 +54,8 @@ describe("takes", () => {
     ["the call's members in any order, an id that is text", `{"params":{"ack":"wal","receipt":${JSON.stringify(least)}},"method":"append","id":"7f","jsonrpc":"2.0"}\r`],
     ["several", `{"jsonrpc":"2.0","id":2,"method":"append_many","params":{"receipts":[${JSON.stringify(least)}, ${JSON.stringify({ ...least, region: "eu" })}]}}`],
     ["what is not ASCII, and escapes of JCS", call(JSON.stringify({ ...least, summary: 'ü "€" \\ \n😀', user_id: "Ünal" }))],
+    ["Python's escapes", call('{"system_id":"\\u00dc\\u20ac\\ud83d\\ude00\\/\\u001f\\u000a\\u0022\\u005C\\u0041","decision":"\\u00FC","inputs":{"b":["\\u00e9","x"],"a":"\\/"}}')],
+    ["numbers in any spelling", call('{"system_id":"s","decision":[1.0,1e2,-1.25e-2,0.0000001,100e-2,1E+2,0.30000000000000004,9007199254740991,0.10,0e5,12345678901234.50],"inputs":{}}')],
     ["every field", call(JSON.stringify({
       ...least, chain_id: "c", gates: [], metadata: { a: { b: [] } }, model_epoch: 3, model_version: "v", policy_version: "p", reasons: ["r", 1], region: "eu", summary: "s",
       timestamp: "2026-06-01T10:00:05Z", type: "decision", user_id: "u", x_a: null,
@@ -66,9 +68,9 @@ describe("takes", () => {
 
 test.each([
   ["a name twice", call('{"system_id":"s","decision":1,"inputs":{"a":1,"b":2,"a":3}}')], ["a field twice", call('{"system_id":"s","decision":1,"inputs":{},"system_id":"t"}')],
-  ["a number that is not exact", call('{"system_id":"s","decision":9007199254740993,"inputs":{}}')], ["1.0", call('{"system_id":"s","decision":1.0,"inputs":{}}')],
-  ["a leading zero", call('{"system_id":"s","decision":01,"inputs":{}}')], ["-0", call('{"system_id":"s","decision":-0,"inputs":{}}')], ["1e2", call('{"system_id":"s","decision":1e2,"inputs":{}}')],
-  ["0.0000001", call('{"system_id":"s","decision":0.0000001,"inputs":{}}')], ["a lone surrogate", call('{"system_id":"\\ud800","decision":1,"inputs":{}}')],
+  ["a number that is not exact", call('{"system_id":"s","decision":9007199254740993,"inputs":{}}')], ["1e15", call('{"system_id":"s","decision":1e15,"inputs":{}}')],
+  ["a leading zero", call('{"system_id":"s","decision":01,"inputs":{}}')], ["-0", call('{"system_id":"s","decision":-0,"inputs":{}}')], ["0.1000000000000000055", call('{"system_id":"s","decision":0.1000000000000000055,"inputs":{}}')],
+  ["U+0000", call('{"system_id":"\\u0000","decision":1,"inputs":{}}')], ["half a pair", call('{"system_id":"s","decision":"\\ud83d\\u0061","inputs":{}}')], ["half an escape", call('{"system_id":"s","decision":"\\u12","inputs":{}}')], ["a lone surrogate", call('{"system_id":"\\ud800","decision":1,"inputs":{}}')],
   ["bytes that are not UTF-8", Buffer.from(call('{"system_id":"s\xff","decision":1,"inputs":{}}'), "latin1")], ["a surrogate as UTF-8", Buffer.from(call('{"system_id":"s\xed\xa0\x80","decision":1,"inputs":{}}'), "latin1")],
   ["a control character", call('{"system_id":"s\t","decision":1,"inputs":{}}')], ["a reserved field", call('{"system_id":"s","decision":1,"inputs":{},"org_seq":1}')],
   ["a reserved name further in", call('{"system_id":"s","decision":1,"inputs":{"_sd":1}}')], ["an unknown field", call('{"system_id":"s","decision":1,"inputs":{},"other":1}')],
@@ -84,11 +86,13 @@ test.each([
 
 /** Texts of one value, with white space, any order and any spelling. */
 const space = fc.constantFrom("", "", "", " ", "\t ", "\r");
+const escape = fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 8, 0x1f, 0x22, 0x2f, 0x5c, 0x7f, 0x80, 0x7ff, 0x800, 0xd83d, 0xde00, 0xffff)).map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`);
 const name = fc.oneof(fc.constantFrom("a", "b", "aa", "10", "9", "name", "status", "__proto__", "_sd", "...", "ü", "é\\n", "\\u0061", ""), fc.string({ unit: "grapheme", maxLength: 4 }).map((text) => JSON.stringify(text).slice(1, -1)));
 const scalar = fc.oneof(
   fc.constantFrom("true", "false", "null", "nul", "0", "-0", "-1", "1.5", "0.1", "1e3", "1E400", "9007199254740991", "9007199254740992", "0.30000000000000004", "123456789012345.6", "0.00001", "0.000001", "0.0000001", "-0.5", "00", "1.", ".5", "-"),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)), fc.maxSafeInteger().map(String), fc.integer({ min: -1000, max: 1000 }).map((n) => String(n / 100)),
-  fc.string({ unit: "binary", maxLength: 6 }).map((text) => JSON.stringify(text)), name.map((text) => `"${text}"`), fc.constantFrom('"PASS"', '"decision"', '"x_own"', `"${ID}"`, '"2026-06-01T10:00:05.1Z"', '"\t"', '"\\/"', '"a'),
+  fc.tuple(fc.integer({ min: -99_999, max: 99_999 }), fc.integer({ min: -25, max: 20 }), fc.constantFrom("e", "E")).map(([n, exponent, e]) => `${n}${e}${exponent}`), fc.tuple(fc.nat(), fc.nat()).map(([a, b]) => `${a}.${b}`),
+  fc.string({ unit: "binary", maxLength: 6 }).map((text) => JSON.stringify(text)), fc.array(fc.oneof(escape, fc.constantFrom("\\ud83d\\ude00", "\\/", "x")), { maxLength: 3 }).map((parts) => `"${parts.join("")}"`), name.map((text) => `"${text}"`), fc.constantFrom('"PASS"', '"decision"', '"x_own"', `"${ID}"`, '"2026-06-01T10:00:05.1Z"', '"\t"', '"\\/"', '"a'),
 );
 const { value } = fc.letrec<{ value: string; object: string; array: string }>((tie) => ({
   value: fc.oneof({ maxDepth: 4, depthSize: "small" }, scalar, tie("object"), tie("array")),
@@ -122,6 +126,18 @@ describe("agrees with the long way", () => {
       const place = at % line.length;
       agree(Buffer.concat([line.subarray(0, place), Buffer.of(byte), line.subarray(inserts ? place : place + 1)]));
     }), { numRuns: 4000 });
+  });
+
+  test("on long strings with a byte of any kind at any place", () => {
+    const start = Buffer.from(call('{"system_id":"s","decision":1,"inputs":{"text":"').slice(0, -2));
+    let taken = 0;
+    fc.assert(fc.property(fc.nat({ max: 7 }), fc.integer({ min: 60, max: 200 }), fc.nat(), fc.constantFrom([0x1f], [0x20], [0x21], [0x22], [0x23], [0x00], [0x5c], [0x5c, 0x6e], [0x5b], [0x7f], [0xc3, 0xbc], [0x80], [0xff]), (skew, length, at, bytes) => {
+      const text = Buffer.alloc(length, "x");
+      const place = at % length;
+      const line = Buffer.concat([Buffer.alloc(skew, " "), start, text.subarray(0, place), Buffer.from(bytes), text.subarray(place), Buffer.from('"}}}}')]);
+      if (agree(line.subarray(skew))) taken++;
+    }), { numRuns: 3000 });
+    expect(taken).toBeGreaterThan(1000);
   });
 
   test("on the request vectors", () => {
