@@ -55,6 +55,5 @@ test("the units say where the documentation says that things are", () => {
   const [start] = setting("systemd/receiptd.service", "ExecStart");
   const { bin } = JSON.parse(readFileSync("package.json", "utf8")) as { readonly bin: { readonly receiptd: string } };
   expect(start).toContain(`/receiptd/${bin.receiptd} serve --config /etc/receiptd/receiptd.yaml`);
-  expect(start).toContain(/--max-semi-space-size=\d+/.exec(readFileSync("src/cli/main.ts", "utf8"))![0]);
   expect(readFileSync("systemd/receiptd.sysusers.conf", "utf8")).toMatch(/^u receiptd .* \/var\/lib\/receiptd$/m);
 });

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
+#!/usr/bin/env node
 /** The command `receiptd`. */
 
 // before anything else is loaded: on an older Node the SQLite library ends the process without a word

@@ -11,8 +11,16 @@ function guaranteed(stored: StoredReceipt, syncedSize: number): Durability {
   return stored.logIndex < syncedSize ? "disk" : "wal";
 }
 
+let lastTime = { at: Number.NaN, text: "" };
+
+/** The receipts of a group have one time: the last one is remembered. */
+function timeText(at: number): string {
+  if (at !== lastTime.at) lastTime = { at, text: formatTime(at) };
+  return lastTime.text;
+}
+
 function receiptMembers(stored: StoredReceipt): string {
-  const recordedAt = formatTime(stored.recordedAt);
+  const recordedAt = timeText(stored.recordedAt);
   return `"receipt_id":"${stored.receiptId}","receipt_number":"${formatNumber(stored.prefix, recordedAt, stored.orgSeq)}"` +
     `,"organization":"${stored.organization}","org_seq":${stored.orgSeq},"log_index":${stored.logIndex},"recorded_at":"${recordedAt}"` +
     `,"receipt_hash":"${HASH_PREFIX}${toHex(stored.receiptHash)}","key_epoch":${stored.keyEpoch}`;

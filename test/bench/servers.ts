@@ -1,7 +1,7 @@
 /** Servers under measurement, each a process of its own in a folder of its own. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -49,11 +49,6 @@ export function startBaseline(folder: string, name: "echo" | "straightforward"):
   return serverOf(child, folder, socket);
 }
 
-/** The flags that the command's first line gives to Node. */
-function flags(): readonly string[] {
-  return /^#!.* node((?: --\S+)*)$/m.exec(readFileSync(RECEIPTD, "utf8"))?.[1]?.trim().split(" ").filter((flag) => flag !== "") ?? [];
-}
-
 /** Anchors are made by `anchor` and full batches only, so that no run has one that another has not. */
 const CONFIG = 'origin: bench.example/receipts\nlog: {level: error}\nanchor:\n  schedule: "0 0 1 1 *"\n  heartbeat: 1d\n';
 
@@ -64,18 +59,18 @@ export async function initReceiptd(folder: string): Promise<void> {
   if (!existsSync(ledgerIn(folder))) await run(process.execPath, [RECEIPTD, "init"], { cwd: folder });
 }
 
-/** On a new ledger where there is none. `nodeFlags` are more than the command has. */
+/** On a new ledger where there is none. */
 export async function startReceiptd(folder: string, nodeFlags: readonly string[] = []): Promise<Server> {
   await initReceiptd(folder);
   const socket = join(folder, "receiptd-data/receiptd.sock");
   rmSync(socket, { force: true }); // of one that was killed
-  const child = start(process.execPath, [...flags(), ...nodeFlags, RECEIPTD, "serve"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  const child = start(process.execPath, [...nodeFlags, RECEIPTD, "serve"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
   return serverOf(child, folder, socket);
 }
 
 /** A command on the ledger of a folder. */
 export function receiptd(folder: string, ...args: readonly string[]): ReturnType<typeof run> {
-  return run(process.execPath, [...flags(), RECEIPTD, ...args], { cwd: folder });
+  return run(process.execPath, [RECEIPTD, ...args], { cwd: folder });
 }
 
 export function ledgerIn(folder: string): string {
