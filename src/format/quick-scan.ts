@@ -58,7 +58,7 @@ export class QuickScan {
     this.#top = 0;
     this.beyondAscii = false;
     this.isChanged = false;
-    if (this.out.length < text.length - start) this.out = new Uint8Array(2 * (text.length - start));
+    if (this.out.length < text.length - start) this.out = new Uint8Array(text.length - start);
   }
 
   /** Where the text's byte at `p` will stand in `out`. */
@@ -238,7 +238,7 @@ export class QuickScan {
     }
     const first = members[base]!;
     const length = this.#at - first;
-    if (this.#swap.length < length) this.#swap = new Uint8Array(2 * length);
+    if (this.#swap.length < length) this.#swap = new Uint8Array(length);
     copyBytes(this.out, first, this.#at, this.#swap, 0);
     let at = first;
     for (const i of order) {
