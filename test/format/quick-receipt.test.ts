@@ -68,8 +68,8 @@ describe("agrees with the long way", () => {
     fc.assert(fc.property(fc.nat(), fc.oneof(fc.nat({ max: 255 }), fc.constantFrom(0x20, 0x30, 0x22)), fc.boolean(), (at, byte, inserts) => {
       const place = at % good.length;
       if (agree(Buffer.concat([good.subarray(0, place), Buffer.of(byte), good.subarray(inserts ? place : place + 1)]))) taken++;
-    }), { numRuns: 5000 });
-    expect(taken).toBeGreaterThan(300);
+    }), { numRuns: 3000 });
+    expect(taken).toBeGreaterThan(200);
   });
 
   test("on any order of members", () => {

@@ -116,8 +116,8 @@ const receipt = fc.tuple(
 describe("agrees with the long way", () => {
   test("on receipts of every shape", () => {
     let taken = 0;
-    fc.assert(fc.property(receipt, (text) => { if (agree(call(text))) taken++; }), { numRuns: 4000 });
-    expect(taken).toBeGreaterThan(400);
+    fc.assert(fc.property(receipt, (text) => { if (agree(call(text))) taken++; }), { numRuns: 2500 });
+    expect(taken).toBeGreaterThan(250);
   });
 
   test("on any line that differs in one byte from a good one", () => {
@@ -125,7 +125,7 @@ describe("agrees with the long way", () => {
     fc.assert(fc.property(fc.constantFrom(...lines), fc.nat(), fc.nat({ max: 255 }), fc.boolean(), (line, at, byte, inserts) => {
       const place = at % line.length;
       agree(Buffer.concat([line.subarray(0, place), Buffer.of(byte), line.subarray(inserts ? place : place + 1)]));
-    }), { numRuns: 4000 });
+    }), { numRuns: 2500 });
   });
 
   test("on long strings with a byte of any kind at any place", () => {
@@ -136,8 +136,8 @@ describe("agrees with the long way", () => {
       const place = at % length;
       const line = Buffer.concat([Buffer.alloc(skew, " "), start, text.subarray(0, place), Buffer.from(bytes), text.subarray(place), Buffer.from('"}}}}')]);
       if (agree(line.subarray(skew))) taken++;
-    }), { numRuns: 3000 });
-    expect(taken).toBeGreaterThan(1000);
+    }), { numRuns: 2000 });
+    expect(taken).toBeGreaterThan(600);
   });
 
   test("on the request vectors", () => {
