@@ -17,6 +17,16 @@ export function fromUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** Whether the bytes are UTF-8, as `fromUtf8` takes it. */
+export function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    decoder.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 /** Lower-case hex. */

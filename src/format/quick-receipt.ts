@@ -2,7 +2,7 @@
  * A stored decision straight from its bytes: what `readReceipt` (and `numberMatches`) make sure of, by the short way of quick-scan.ts.
  * Like that one it only ever accepts; whatever is not certain, system receipts among it, is for `readReceipt`, which knows the reason.
  */
-import { copyBytes, fromUtf8 } from "./bytes.ts";
+import { copyBytes, isUtf8 } from "./bytes.ts";
 import { MAX_BLOB, SCHEMA_VERSION } from "./fields.ts";
 import { isOrigin, KEY_ID } from "./names.ts";
 import { NAMES, rankAt, rankOf } from "./quick-names.ts";
@@ -154,13 +154,4 @@ function isNumber({ receipt_number, recorded_at, org_seq }: { readonly receipt_n
     if (!((c >= 0x41 && c <= 0x5a) || (i > 0 && c >= 0x30 && c <= 0x39))) return false;
   }
   return true;
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    fromUtf8(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }

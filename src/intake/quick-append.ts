@@ -2,7 +2,7 @@
  * Appends straight from their bytes (format/quick-request.ts): a line that is certainly a good `append` or `append_many` is read here,
  * every other one, and every refusal, is for `parseCall` and `readRequest`. A property test compares the two.
  */
-import { fromUtf8 } from "../format/bytes.ts";
+import { isUtf8 } from "../format/bytes.ts";
 import { QuickRequests } from "../format/quick-request.ts";
 import { UNCERTAIN } from "../format/quick-forms.ts";
 import { QuickScan } from "../format/quick-scan.ts";
@@ -152,14 +152,5 @@ export class QuickAppends {
     const line = this.#line;
     while (line[p] === 0x20 || line[p] === 0x09 || line[p] === 0x0d || line[p] === 0x0a) p++;
     return p;
-  }
-}
-
-function isUtf8(line: Buffer): boolean {
-  try {
-    fromUtf8(line);
-    return true;
-  } catch {
-    return false;
   }
 }
