@@ -46,6 +46,7 @@ osd_data=$dir/osd
 osd_objectstore=memstore
 [client.rgw]
 ms_mon_client_mode=crc
+rgw_max_listing_results=100
 rgw_frontends=beast endpoint=127.0.0.1:$port tcp_nodelay=1
 END
 

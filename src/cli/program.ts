@@ -35,8 +35,6 @@ async function commandsFor(args: readonly string[]): Promise<readonly Add[]> {
 
 /** Runs one command; returns its exit code. */
 export async function run(args: readonly string[], env: Env): Promise<ExitCode> {
-  // `receiptd list | head`: whoever read has read enough
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 2));
   let code: ExitCode = 0;
   const program = new Command("receiptd")
     .description("A signed, hash-chained, externally anchored receipt ledger for systems that make decisions.")

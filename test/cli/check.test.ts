@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testKeyring } from "../support/ledger.ts";
+import { here } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -69,7 +70,7 @@ function oddNames(ran: Ran): readonly string[] {
 describe("verify", () => {
   test("beside the daemon: anchored and pending, with what was checked", async () => {
     const [anchored, pinned, pending] = await Promise.all([
-      host.run(["verify", String(ANCHORED)]), host.run(["verify", String(ANCHORED), "--vkey", vkey, "--json"]), host.run(["verify", "7", "--json"]),
+      here(host, ["verify", String(ANCHORED)]), here(host, ["verify", String(ANCHORED), "--vkey", vkey, "--json"]), here(host, ["verify", "7", "--json"]),
     ]);
     expect(anchored.code).toBe(0);
     expect(anchored.stdout).toMatch(/^LN-\d{4}-00003 is anchored: unchanged since .*, when 7 receipts were anchored\.\n/);
@@ -87,10 +88,10 @@ describe("verify", () => {
     writeFileSync(host.path("trust"), `# pinned\n\n${vkey}\n`);
     const other = testKeyring().checkpointKeys[0]!.vkey; // of the same name
     const [good, bad, wrongKey, noKey] = await Promise.all([
-      host.run(["verify", "receipt.json", "--anchors", anchors, "--trust", "trust", "--json"]),
-      host.run(["verify", "changed.json", "--anchors", anchors, "--vkey", vkey, "--json"]),
-      host.run(["verify", "receipt.json", "--anchors", anchors, "--vkey", other, "--json"]),
-      host.run(["verify", "receipt.json", "--anchors", anchors, "--json"]),
+      here(host, ["verify", "receipt.json", "--anchors", anchors, "--trust", "trust", "--json"]),
+      here(host, ["verify", "changed.json", "--anchors", anchors, "--vkey", vkey, "--json"]),
+      here(host, ["verify", "receipt.json", "--anchors", anchors, "--vkey", other, "--json"]),
+      here(host, ["verify", "receipt.json", "--anchors", anchors, "--json"]),
     ]);
     expect([good.code, examined(good).verdict]).toEqual([0, "anchored"]);
     expect(examined(good).not_checked.join("; ")).toMatch(/the MAC: .*; .*ledger at hand/);
@@ -102,11 +103,11 @@ describe("verify", () => {
   test("a changed receipt is invalid, with and without keys", async () => {
     const { ledger, args } = copy("edited");
     change(ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":3', '"n":9') AS BLOB) WHERE log_index = ${ANCHORED}`);
-    const withoutKeys = await host.run(["verify", String(ANCHORED), ...args, "--json"]);
+    const withoutKeys = await here(host, ["verify", String(ANCHORED), ...args, "--json"]);
     expect([withoutKeys.code, examined(withoutKeys).verdict]).toEqual([1, "invalid"]);
-    const withKeys = await host.run(["verify", String(ANCHORED), "--ledger", ledger, "--config", "receiptd.yaml", "--json"]);
+    const withKeys = await here(host, ["verify", String(ANCHORED), "--ledger", ledger, "--config", "receiptd.yaml", "--json"]);
     expect([withKeys.code, examined(withKeys).problem?.code]).toEqual([1, "mac_mismatch"]);
-    const next = await host.run(["verify", String(ANCHORED + 1), ...args, "--json"]);
+    const next = await here(host, ["verify", String(ANCHORED + 1), ...args, "--json"]);
     expect([next.code, examined(next).problem?.code]).toEqual([1, "link_mismatch"]);
   });
 
@@ -114,9 +115,9 @@ describe("verify", () => {
     const { ledger, anchors } = copy("no-anchors");
     rmSync(host.path(anchors), { recursive: true });
     mkdirSync(host.path(anchors));
-    const pending = await host.run(["verify", String(ANCHORED), "--ledger", ledger, "--anchors", anchors, "--vkey", vkey, "--json"]);
+    const pending = await here(host, ["verify", String(ANCHORED), "--ledger", ledger, "--anchors", anchors, "--vkey", vkey, "--json"]);
     expect([pending.code, examined(pending).verdict]).toEqual([2, "not_checked"]);
-    const gone = await host.run(["verify", String(ANCHORED), "--ledger", ledger, "--anchors", "nowhere", "--vkey", vkey]);
+    const gone = await here(host, ["verify", String(ANCHORED), "--ledger", ledger, "--anchors", "nowhere", "--vkey", vkey]);
     expect([gone.code, gone.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: no_targets: /)]);
   });
 });
@@ -124,8 +125,8 @@ describe("verify", () => {
 describe("audit", () => {
   test("beside the daemon: text, JSON, ranges, progress", async () => {
     const [text, range, empty] = await Promise.all([
-      host.run(["audit", "--vkey", vkey, "--progress"]),
-      host.run(["audit", "--organization", "loans", "--from", "2020-01-01", "--json"]), host.run(["audit", "--from", "2026-02-30"]),
+      here(host, ["audit", "--vkey", vkey, "--progress"]),
+      here(host, ["audit", "--organization", "loans", "--from", "2020-01-01", "--json"]), here(host, ["audit", "--from", "2026-02-30"]),
     ]);
     expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are as they were recorded, as anchored at local; 1 of them is not anchored yet\.\n/) });
     expect(text.stderr).toMatch(/receipts {2}/);
@@ -136,8 +137,8 @@ describe("audit", () => {
   test("by a third party with copies and a key; without the ledger; without a key", async () => {
     const { args, anchors, ledger } = copy("third");
     const [whole, gone, noKey] = await Promise.all([
-      host.run(["audit", ...args, "--json"]), host.run(["audit", "--ledger-gone", "--anchors", anchors, "--vkey", vkey, "--json"]),
-      host.run(["audit", "--ledger", ledger, "--anchors", anchors, "--json"]),
+      here(host, ["audit", ...args, "--json"]), here(host, ["audit", "--ledger-gone", "--anchors", anchors, "--vkey", vkey, "--json"]),
+      here(host, ["audit", "--ledger", ledger, "--anchors", anchors, "--json"]),
     ]);
     expect([whole.code, audited(whole).verdict]).toEqual([0, "ok"]);
     expect([gone.code, audited(gone).verdict]).toEqual([0, "ok"]);
@@ -146,10 +147,10 @@ describe("audit", () => {
 
   test("since an earlier one: what is new, in the ledger and the folder; and of what that is no audit", async () => {
     const { args, ledger } = copy("again");
-    const first = await host.run(["audit", ...args, "--record", "audit.json"]);
+    const first = await here(host, ["audit", ...args, "--record", "audit.json"]);
     const [text, as, all, alone, ranged] = await Promise.all([
-      host.run(["audit", ...args, "--since", "audit.json", "--sample", "0"]), host.run(["audit", ...args, "--since", "audit.json", "--json"]), host.run(["audit", ...args, "--since", "audit.json", "--all-receipts"]),
-      host.run(["audit", ...args, "--all-receipts"]), host.run(["audit", ...args, "--since", "audit.json", "--from", "2020-01-01"]),
+      here(host, ["audit", ...args, "--since", "audit.json", "--sample", "0"]), here(host, ["audit", ...args, "--since", "audit.json", "--json"]), here(host, ["audit", ...args, "--since", "audit.json", "--all-receipts"]),
+      here(host, ["audit", ...args, "--all-receipts"]), here(host, ["audit", ...args, "--since", "audit.json", "--from", "2020-01-01"]),
     ]);
     expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are /) });
     const at = /"made_at": "([^"]+)"/.exec(readFileSync(host.path("audit.json"), "utf8"))![1]!;
@@ -161,10 +162,10 @@ describe("audit", () => {
     expect([alone.code, alone.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: --all-receipts /)]);
     expect([ranged.code, ranged.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: --since and --record /)]);
     change(ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":3', '"n":9') AS BLOB) WHERE log_index = ${ANCHORED}`);
-    const [since, again] = await Promise.all([host.run(["audit", ...args, "--since", "audit.json"]), host.run(["audit", ...args, "--since", "audit.json", "--all-receipts", "--json"])]);
+    const [since, again] = await Promise.all([here(host, ["audit", ...args, "--since", "audit.json"]), here(host, ["audit", ...args, "--since", "audit.json", "--all-receipts", "--json"])]);
     expect([since.code, again.code, audited(again).findings.find(({ log_index: place }) => place !== undefined)?.log_index]).toEqual([0, 1, ANCHORED]);
     change(ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":5', '"n":9') AS BLOB) WHERE log_index = 7`);
-    expect(await host.run(["audit", ...args, "--since", "audit.json"])).toMatchObject({ code: 1, stdout: expect.stringMatching(/^Something is wrong: .*\(receipt 7\)/) });
+    expect(await here(host, ["audit", ...args, "--since", "audit.json"])).toMatchObject({ code: 1, stdout: expect.stringMatching(/^Something is wrong: .*\(receipt 7\)/) });
   });
 
   test("names the receipt that was changed, and the anchor that is missing", async () => {
@@ -172,8 +173,8 @@ describe("audit", () => {
     change(edited.ledger, `UPDATE blob SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":3', '"n":9') AS BLOB) WHERE log_index = ${ANCHORED}`);
     const cut = copy("audit-cut");
     removeFirst(host.path(cut.anchors), ".tlog-proof");
-    const [changed, missing] = await Promise.all([host.run(["audit", ...edited.args, "--json"]), host.run(["audit", ...cut.args, "--json"])]);
-    const [verified, listed] = await Promise.all([host.run(["verify", "2", ...edited.args, "--json"]), host.run(["anchors", ...cut.args.slice(0, 4), "--json"])]);
+    const [changed, missing] = await Promise.all([here(host, ["audit", ...edited.args, "--json"]), here(host, ["audit", ...cut.args, "--json"])]);
+    const [verified, listed] = await Promise.all([here(host, ["verify", "2", ...edited.args, "--json"]), here(host, ["anchors", ...cut.args.slice(0, 4), "--json"])]);
     expect([changed, missing, verified, listed].flatMap(oddNames)).toEqual([]);
     expect([changed.code, audited(changed).findings[0]?.log_index]).toEqual([1, ANCHORED]);
     expect([missing.code, audited(missing).findings.map(({ code }) => code)]).toEqual([1, expect.arrayContaining(["anchor_missing"])]);
@@ -189,7 +190,7 @@ test("paths that are not what they should be: what they are, and what was meant"
     ["audit", "--ledger", ledger, "--anchors", "text"], ["verify", "1", "--ledger", ledger, "--anchors", join(anchors, "v1")], ["audit", "--ledger", ledger, "--anchors", "paths"],
     ["anchors", "--ledger", ledger, "--anchors", "."], ["audit", ...args.slice(0, 2), "--anchors", "empty", "--vkey", vkey],
     ["audit", "--ledger", ledger, "--anchors", anchors], ["verify", "1", "--ledger", ledger, "--anchors", anchors],
-  ].map((all) => host.run(all)));
+  ].map((all) => here(host, all)));
   expect([nowhere!.code, nowhere!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: ledger_missing: there is nothing at nowhere; --ledger names /)]);
   expect([folder!.code, folder!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: ledger_missing: there is no ledger\.db in empty; --ledger names /)]);
   expect([file!.code, file!.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: no_targets: text is not a folder; --anchors names /)]);
@@ -203,14 +204,14 @@ test("paths that are not what they should be: what they are, and what was meant"
 test("anchors marks one that is missing, and targets that cannot be seen", async () => {
   const { ledger, anchors } = copy("anchors-cut");
   const args = ["--ledger", ledger, "--anchors", anchors];
-  const whole = await host.run(["anchors", ...args]);
+  const whole = await here(host, ["anchors", ...args]);
   expect([whole.code, whole.stdout]).toMatchObject([0, expect.stringMatching(/there/)]);
   removeFirst(host.path(anchors), ".tlog-proof");
-  const cut = await host.run(["anchors", ...args]);
+  const cut = await here(host, ["anchors", ...args]);
   expect([cut.code, cut.stdout]).toMatchObject([1, expect.stringMatching(/^1 anchor is missing at a target\.\n(.|\n)*start +missing/)]);
   renameSync(host.path("receiptd-data/anchors"), host.path("receiptd-data/away"));
   try {
-    const unseen = await host.run(["anchors", "--json"]);
+    const unseen = await here(host, ["anchors", "--json"]);
     expect([unseen.code, json(unseen)["unavailable"]]).toEqual([2, ["local"]]);
   } finally {
     renameSync(host.path("receiptd-data/away"), host.path("receiptd-data/anchors"));

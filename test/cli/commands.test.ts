@@ -2,8 +2,9 @@
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { DEFAULT_ORIGIN } from "../../src/config.ts";
+import { here } from "./here.ts";
 import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -50,13 +51,13 @@ describe("without a ledger", () => {
     writeFileSync(host.path("good.yaml"), "limits: {line_timeout: 5s}\norganizations: {loans: {prefix: LN}}\n");
     writeFileSync(host.path("bad.yaml"), "ack: disk\nlimits:\n  max_mesage: 1MiB\n");
     const [good, asJson, bad, badJson] = await Promise.all([
-      host.run(["check-config", "--config", "good.yaml"]), host.run(["check-config", "--config", "good.yaml", "--json"]),
+      here(host, ["check-config", "--config", "good.yaml"]), here(host, ["check-config", "--config", "good.yaml", "--json"]),
       host.run(["check-config"], { env: { RECEIPTD_CONFIG: "bad.yaml" } }), host.run(["check-config", "--json", "--config", "bad.yaml"]),
     ]);
     expect(good.code).toBe(0);
     expect(json(asJson)).toMatchObject({ file: "good.yaml", config: { limits: { line_timeout: 5000 }, organizations: { loans: { prefix: "LN" } } } });
     writeFileSync(host.path("printed.yaml"), good.stdout);
-    expect(json(await host.run(["check-config", "--config", "printed.yaml", "--json"]))["config"]).toEqual(json(asJson)["config"]);
+    expect(json(await here(host, ["check-config", "--config", "printed.yaml", "--json"]))["config"]).toEqual(json(asJson)["config"]);
     expect(bad.code).toBe(2);
     expect(bad.stderr).toMatch(/^receiptd: unknown_key: bad\.yaml:3:3: /);
     expect([badJson.code, errorOf(badJson)]).toMatchObject([2, { code: "unknown_key", line: 3, column: 3 }]);
@@ -146,7 +147,7 @@ describe("with a ledger", () => {
 
   test("get and list say the same with and without the daemon", async () => {
     const commands = [["get", ID], ["get", "2", "--raw"], ["list"], ["list", "--organization", "loans", "--limit", "2", "--json"], ["list", "--type", "x_review", "--last", "1", "--json"]];
-    const [id, raw, table, loans, review] = await Promise.all(commands.map((args) => host.must(args)));
+    const [id, raw, table, loans, review] = await Promise.all(commands.map((args) => here(host, args)));
     expect(id!.stdout).toMatch(/^LN-\d{4}-00001 of loans, log index 2, recorded at .*, anchored; sha256:/);
     expect(JSON.parse(raw!.stdout)).toMatchObject({ receipt_id: ID, log_index: 2 });
     expect(raw!.stdout).toMatch(/^\{"decision".*\}$/);
@@ -160,15 +161,16 @@ describe("with a ledger", () => {
     expect(code).toBe(0);
     for (const line of stderr.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg");
     expect(stderr).not.toContain(readFileSync(host.path("receiptd-data/root.key")).toString("hex"));
-    const offline = await Promise.all(commands.slice(0, 2).map((args) => host.must(args)));
+    const offline = await Promise.all(commands.slice(0, 2).map((args) => here(host, args)));
     expect(offline.map(({ stdout }) => stdout)).toEqual([id!.stdout, raw!.stdout]);
-    expect((await host.must(["list", "--limit", "4"])).stdout).toBe(`${table!.stdout.split("\n").slice(0, 5).join("\n")}\n`);
-    expect((await host.run(["list", "--organization", "nobody", "--json"])).code).toBe(2);
+    expect((await here(host, ["list", "--limit", "4"])).stdout).toBe(`${table!.stdout.split("\n").slice(0, 5).join("\n")}\n`);
+    expect((await here(host, ["list", "--organization", "nobody", "--json"])).code).toBe(2);
     daemon = await host.serve();
   });
 
   test("status and anchors", async () => {
-    const [status, statusJson, anchors, anchorsJson] = await Promise.all([["status"], ["status", "--json"], ["anchors"], ["anchors", "--json", "--last", "1"]].map((args) => host.must(args)));
+    await vi.waitFor(async () => expect(json(await here(host, ["status", "--json"]))).toMatchObject({ pending: 0 }), 10_000); // the anchor of its start
+    const [status, statusJson, anchors, anchorsJson] = await Promise.all([["status"], ["status", "--json"], ["anchors"], ["anchors", "--json", "--last", "1"]].map((args) => here(host, args)));
     expect(status!.stdout).toMatch(/^The daemon takes receipts: \d+ in the ledger, \d+ anchored, 0 pending\.\n/);
     expect(json(statusJson!)).toMatchObject({ state: "ok", ledger: "test.example/receipts" });
     expect(anchors!.stdout).toMatch(/^The newest anchor covers \d+ receipts; none of those listed is missing\.\nSIZE +RECORDED/);

@@ -10,6 +10,7 @@ import { type Lie, LyingS3 } from "../support/lying-s3.ts";
 import { radosgwAdmin } from "../../scripts/s3/server.ts";
 import { ownerClient, s3Server } from "../support/s3-server.ts";
 import { Host, json, type Ran } from "./host.ts";
+import { init } from "./talk.ts";
 
 interface Diagnosed {
   readonly verdict: string;
@@ -64,7 +65,7 @@ describe("init --bucket", () => {
 describe("doctor without a server", () => {
   const host = new Host(configOf("http://127.0.0.1:9", "acme-receipts"));
   const options = withProfiles(host, { daemon: "x" });
-  beforeAll(() => host.must(["init"]));
+  beforeAll(() => init(host));
   afterAll(() => host.remove());
 
   test("what cannot be reached could not be checked: 2; a target that is a folder is fine: 0", async () => {
@@ -94,7 +95,7 @@ describe("doctor on a server that accepts COMPLIANCE", () => {
     const host = new Host(configOf(server.endpoint, "acme-receipts"));
     try {
       const options = withProfiles(host, { daemon: "x", breaker: "x" });
-      await host.must(["init"]);
+      init(host);
       return await host.run(["doctor", "--canary-lock", "2", ...args], options);
     } finally {
       await Promise.all([host.remove(), server.stop()]);
@@ -139,7 +140,7 @@ describe.skipIf((s3Server()?.folder ?? null) === null)("on the real server, a bu
     for (const user of ["daemon", "breaker"]) radosgwAdmin(s3Server()!, ["user", "create", `--uid=${user}`, `--display-name=${user}`, `--access-key=${user}`, `--secret=${user}secret`]);
     host = new Host(configOf(endpoint, Bucket));
     options = withProfiles(host, { daemon: "daemonsecret", breaker: "breakersecret", [accessKeyId]: secretAccessKey });
-    await host.must(["init"]);
+    init(host);
     await owner.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
     await owner.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }));
     const lock: ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule: { DefaultRetention: { Mode: "COMPLIANCE", Days: 30 } } };

@@ -1,6 +1,7 @@
 /** `receiptd ingest` on a real daemon: what is refused, running it twice, and a daemon that is killed on the way. */
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { here } from "./here.ts";
 import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
 
 const host = new Host();
@@ -23,7 +24,7 @@ const ingested = (ran: Ran): Ingested => JSON.parse(ran.stdout) as Ingested;
 
 /** `inputs.n` of every receipt of an organization, in the order of the log. */
 async function numbersOf(organization: string): Promise<number[]> {
-  const list = await host.must(["list", "--organization", organization, "--limit", "0", "--json"]);
+  const list = await here(host, ["list", "--organization", organization, "--limit", "0", "--json"]);
   const ids = list.stdout.trim().split("\n").map((line) => (JSON.parse(line) as { receipt_id: string }).receipt_id);
   expect(new Set(ids).size).toBe(ids.length);
   return ids.map(numberIn);
@@ -84,7 +85,7 @@ test("a daemon that is killed and comes back: every line is there once", async (
   const ingest = host.start(["ingest", "-", "--json", "--patience", "20"]);
   const { stdin } = ingest.child;
   stdin!.write(`${all.slice(0, 2000).join("\n")}\n`);
-  const size = async (): Promise<number> => Number(json(await host.must(["status", "--json"]))["size"]);
+  const size = async (): Promise<number> => Number(json(await here(host, ["status", "--json"]))["size"]);
   while ((await size()) < 500);
   daemon.child.kill("SIGKILL");
   await daemon.ended;
@@ -101,7 +102,7 @@ test("a daemon that is killed and comes back: every line is there once", async (
 test("a daemon that stays away: exit code 2, and what to do", async () => {
   const ingest = host.start(["ingest", "-", "--patience", "1"]);
   ingest.child.stdin!.write(`${numbered(1, "away")}\n`);
-  const stored = async (): Promise<number | null> => (await host.run(["list", "--organization", "away", "--json"])).code;
+  const stored = async (): Promise<number | null> => (await here(host, ["list", "--organization", "away", "--json"])).code;
   while ((await stored()) !== 0);
   daemon.child.kill("SIGTERM");
   expect((await daemon.ended).code).toBe(0);

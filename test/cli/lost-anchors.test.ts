@@ -2,6 +2,7 @@
 import { cpSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { here } from "./here.ts";
 import { Host, json, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -49,24 +50,24 @@ function removeOutbox(): void {
 
 test("the newest anchors are destroyed: verify, doctor and restore say so", async () => {
   stopped();
-  const whole = await host.run(["doctor", "--skip-canary", "--json"]);
+  const whole = await here(host, ["doctor", "--skip-canary", "--json"]);
   const checks = (json(whole) as { checks: { check: string; status: string }[] }).checks;
   expect(checks).toEqual(expect.arrayContaining([expect.objectContaining({ check: "anchor.db", status: "ok" }), expect.objectContaining({ check: "target local: newest anchor", status: "ok" })]));
   const folder = join(host.path("receiptd-data/anchors"));
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".tlog-proof")).sort();
   rmSync(join(folder, names.at(-1)!));
-  const [verified, first, examined] = await Promise.all([host.run(["verify", "4", "--json"]), host.run(["verify", "2"]), host.run(["doctor", "--skip-canary"])]);
+  const [verified, first, examined] = await Promise.all([here(host, ["verify", "4", "--json"]), here(host, ["verify", "2"]), here(host, ["doctor", "--skip-canary"])]);
   expect([verified.code, json(verified)]).toMatchObject([1, { verdict: "invalid", problem: { code: "anchor_missing" } }]);
   expect(first.code).toBe(0);
   expect([examined.code, examined.stdout]).toEqual([1, expect.stringMatching(/PROBLEM +target local: newest anchor: .* is not there any more/)]);
 
   renameSync(host.path("receiptd-data/ledger.db"), host.path("ledger.away"));
   for (const suffix of ["-wal", "-shm"]) rmSync(host.path(`receiptd-data/ledger.db${suffix}`), { force: true });
-  const restored = await host.run(["restore", "--from", "local"]);
+  const restored = await here(host, ["restore", "--from", "local"]);
   expect([restored.code, restored.stdout]).toEqual([1, expect.stringMatching(/^Not everything could be restored: .*anchor\.db says that local had confirmed /)]);
   expect(existsSync(host.path("receiptd-data/ledger.db"))).toBe(false);
   removeOutbox();
-  const alone = await host.run(["restore", "--from", "local"]);
+  const alone = await here(host, ["restore", "--from", "local"]);
   expect([alone.code, alone.stdout]).toEqual([0, expect.stringMatching(/^Everything that local still has is back: [\s\S]*that cannot be seen there/)]);
 }, 60_000);
 
@@ -77,7 +78,7 @@ test("anchor.db is lost: an empty one takes its place, and the daemon goes on", 
   removeOutbox();
   const refused = await host.run(["serve"]);
   expect([refused.code, refused.stderr]).toEqual([70, expect.stringContaining("receiptd init --outbox")]);
-  expect((await host.run(["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +anchor\.db: /);
+  expect((await here(host, ["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +anchor\.db: /);
   expect((await host.run(["init", "--outbox", "--origin", "x.example/y"])).stderr).toContain("bad_usage");
   const made = await host.must(["init", "--outbox"]);
   expect(made.stdout).toMatch(/anchor\.db is made, empty, for the ledger test\.example\/receipts/);
@@ -90,7 +91,7 @@ test("anchor.db is lost: an empty one takes its place, and the daemon goes on", 
   await stop(daemon);
   const names = readdirSync(host.path("receiptd-data/anchors"), { recursive: true, encoding: "utf8" });
   expect(names).toEqual(expect.arrayContaining(readdirSync(host.path("before"), { recursive: true, encoding: "utf8" })));
-  const audited = await host.run(["audit", "--json"]);
+  const audited = await here(host, ["audit", "--json"]);
   expect([audited.code, (json(audited) as { findings: { severity: string }[] }).findings.filter(({ severity }) => severity !== "note")]).toEqual([0, []]);
 }, 60_000);
 

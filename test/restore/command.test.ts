@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { here } from "../cli/here.ts";
 import { Host, json, type Running } from "../cli/host.ts";
 import { appending, init, talk } from "../cli/talk.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
@@ -92,13 +93,13 @@ describe.each(places)("from %s", (name, placeOf) => {
     writeFileSync(elsewhere.path("archive.key"), identity);
     const config = place.folder === null ? JSON.parse(place.targets)[0] as { bucket: string; endpoint: string } : null;
     const from = config === null ? [place.folder!] : [`s3://${config.bucket}/receiptd`, "--endpoint", config.endpoint, "--path-style", "--region", "us-east-1"];
-    const restored = await elsewhere.run(["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]);
+    const restored = await here(elsewhere, ["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]);
     expect([restored.code, restored.stderr, restored.stdout.split("\n")[0]]).toEqual([0, "", expect.stringContaining("still has is back: 6 receipts under 3 anchors")]);
     expect(restored.stdout).toContain("restore root key and keyring from their backup");
     if (config !== null) return; // what is here now does not depend on where it came from
     const [got, served, twice] = await Promise.all([
-      elsewhere.must(["get", `${ID}02`, "--json"]), elsewhere.run(["serve"]),
-      elsewhere.run(["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]),
+      here(elsewhere, ["get", `${ID}02`, "--json"]), elsewhere.run(["serve"]),
+      here(elsewhere, ["restore", "--from", ...from, "--vkey", vkey, "--identity", "archive.key"]),
     ]);
     expect(json(got)).toBeTruthy();
     expect(served.code).toBe(2);
@@ -109,14 +110,14 @@ describe.each(places)("from %s", (name, placeOf) => {
     const fresh = host(place);
     takeKeys(lost, fresh);
     writeFileSync(fresh.path("archive.key"), `# the archive's\n${identity}\n`);
-    const before = await fresh.run(["restore", "--from", "disk"]);
+    const before = await here(fresh, ["restore", "--from", "disk"]);
     expect([before.code, before.stdout]).toEqual([1, expect.stringMatching(/^Not everything could be restored: .* archived encrypted, and no identity was given/)]);
     expect(readdirSync(fresh.path("receiptd-data")).sort()).toEqual(["keyring.json", "ledger.db.lock", "root.key"]);
 
-    const restored = await fresh.run(["restore", "--from", "disk", "--identity", "archive.key", "--json"]);
+    const restored = await here(fresh, ["restore", "--from", "disk", "--identity", "archive.key", "--json"]);
     expect([restored.code, restored.stderr]).toEqual([0, ""]);
     expect(json(restored)).toMatchObject({ restored: { receipts: 6, anchors: 3, stop: null, is_kept: true }, audit: { exit_code: 0 } });
-    const names = (await fresh.run(["anchors", "--json"])).stdout;
+    const names = (await here(fresh, ["anchors", "--json"])).stdout;
 
     const daemon = await fresh.serve();
     await talk(fresh, async (client) => {
@@ -127,7 +128,7 @@ describe.each(places)("from %s", (name, placeOf) => {
       await client.must("anchor");
     });
     await stop(daemon);
-    const audited = await fresh.run(["audit", "--json", "--identity", "archive.key"]);
+    const audited = await here(fresh, ["audit", "--json", "--identity", "archive.key"]);
     expect([audited.code, audited.stderr]).toEqual([0, ""]);
     const report = json(audited) as { findings: { code: string }[]; counts: { targets: { archive: object }[] } };
     // nothing was archived a second time
@@ -145,7 +146,7 @@ test("what cannot be meant is refused", async () => {
     [["--from", "nowhere"], "bad_usage"],
     [["--from", "nowhere", "--vkey", "junk"], "bad_vkey"],
   ] as const) {
-    const ran = await alone.run(["restore", ...args]);
+    const ran = await here(alone, ["restore", ...args]);
     expect([ran.code, ran.stderr], args.join(" ")).toEqual([2, expect.stringContaining(code)]);
   }
   expect(existsSync(alone.path("copy"))).toBe(false);

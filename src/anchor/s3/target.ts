@@ -94,6 +94,7 @@ export class S3Target implements AnchorTarget {
         Bucket: this.#config.bucket,
         Prefix: wanted,
         EncodingType: "url",
+        MaxKeys: 1_000, // the most that S3 has, said, so that a server that allows fewer is asked again
         ...(marker === null ? {} : { KeyMarker: marker.key }),
         ...(marker?.versionId === undefined ? {} : { VersionIdMarker: marker.versionId }),
       }), { abortSignal })), wanted, this.#prefix, after === undefined ? undefined : this.#prefix + after);

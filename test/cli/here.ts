@@ -1,0 +1,41 @@
+/** Commands in the test's own process, for tests with many of them: what a process adds (start, exit code, pipes) has tests of its own. */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { run } from "../../src/cli/program.ts";
+import type { Host, Ran } from "./host.ts";
+
+interface Written {
+  stdout: string;
+  stderr: string;
+}
+
+const written = new AsyncLocalStorage<Written>();
+const ROOT = process.cwd();
+let running = 0;
+
+/** What a command writes becomes its own, whichever run at the same time; what others write goes where it went. */
+for (const name of ["stdout", "stderr"] as const) {
+  const stream = process[name];
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  stream.write = (chunk: Uint8Array | string, ...rest: unknown[]): boolean => {
+    const store = written.getStore();
+    if (store === undefined) return write(chunk, ...rest);
+    store[name] += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString();
+    for (const done of rest) if (typeof done === "function") process.nextTick(done);
+    return true;
+  };
+}
+
+/** Runs `receiptd` in the host's folder, without an environment of its own; several at once in one folder only. */
+export async function here(host: Host, args: readonly string[]): Promise<Ran> {
+  if (running > 0 && process.cwd() !== host.dir) throw new Error(`commands are running in ${process.cwd()}`);
+  process.chdir(host.dir);
+  running++;
+  const output: Written = { stdout: "", stderr: "" };
+  try {
+    const code = await written.run(output, () => run(args, {}));
+    return { code, ...output };
+  } finally {
+    running--;
+    if (running === 0) process.chdir(ROOT);
+  }
+}
