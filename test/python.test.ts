@@ -61,7 +61,7 @@ describe("on a ledger and anchors that the daemon wrote", () => {
     await ended;
     const keyring = openKeyring(join(data, "keyring.json"), openRootKeyFile(join(data, "root.key")));
     args = ["--origin", keyring.origin, "--ledger-id", keyring.ledgerId, "--vkey", keyring.checkpointKeys[0]!.vkey,
-      "--seed", toHex(keyring.hmacKeys[0]!.seed), "--key-id", keyring.hmacKeys[0]!.keyId, join(data, "anchors"), join(data, "ledger.db")];
+      "--seed", toHex(keyring.hmacKeys[0]!.seed!), "--key-id", keyring.hmacKeys[0]!.keyId, join(data, "anchors"), join(data, "ledger.db")];
   }, 60_000);
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -55,12 +55,17 @@ export async function packReceipts(blobs: readonly Uint8Array[], recipients: rea
   }
   const packed = await gzip(lines);
   if (recipients.length === 0) return packed;
-  return await (await encrypterFor(recipients)).encrypt(packed);
+  return await encryptTo(recipients, packed);
+}
+
+/** An age file. Throws `bad_recipient`. */
+export async function encryptTo(recipients: readonly string[], bytes: Uint8Array): Promise<Uint8Array> {
+  return await (await encrypterFor(recipients)).encrypt(bytes);
 }
 
 /** The lines of an object. `identities`: age identities (`AGE-SECRET-KEY-1…`), of which one has to fit. Throws ArchiveError. */
 export async function unpackReceipts(bytes: Uint8Array, isEncrypted: boolean, identities: readonly string[]): Promise<Uint8Array[]> {
-  const packed = isEncrypted ? await decrypt(bytes, identities) : bytes;
+  const packed = isEncrypted ? await decryptWith(bytes, identities) : bytes;
   let lines: Uint8Array;
   try {
     lines = await gunzip(packed, { maxOutputLength: MAX_PART_BYTES });
@@ -93,7 +98,8 @@ function requireHeader(bytes: Uint8Array): void {
   if (stanzas > MAX_STANZAS) throw new ArchiveError("archive_damaged", `the object is encrypted to ${stanzas} recipients; ${MAX_STANZAS} are enough`);
 }
 
-async function decrypt(bytes: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
+/** What is in an age file. Throws ArchiveError. */
+export async function decryptWith(bytes: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
   requireHeader(bytes);
   if (identities.length === 0) throw new ArchiveError("archive_encrypted", "the object is encrypted, and no identity was given");
   const decrypter = await decrypterFor(identities);

@@ -78,7 +78,7 @@ export class BatchCloser {
     keys.advance();
     const state = keys.state;
     this.#stored = this.#stored
-      .then(() => ratchet.store(state))
+      .then(() => ratchet.store(state).finally(() => void state.key.fill(0)))
       .then(() => signable(closed.treeSize))
       .catch((error: unknown) => fatal(error instanceof Error ? error : new Error(String(error))));
     return { treeSize: closed.treeSize, root: hashText(closed.root), count: closed.count };

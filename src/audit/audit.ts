@@ -14,11 +14,12 @@ import { Inspector } from "../ledger/inspect.ts";
 import { Reader } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
+import type { RatchetStart } from "../verify/keys.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
 import { LedgerView } from "./ledger-view.ts";
 import { unlessCorrupt } from "./places.ts";
-import { type HmacSeed, planSegments, Ratchet } from "./plan.ts";
+import { planSegments, Ratchet } from "./plan.ts";
 import { runSegments } from "./pool.ts";
 import { type Progress, ProgressMeter } from "./progress.ts";
 import { type AuditRange, isRanged, type Part, partOf } from "./range.ts";
@@ -51,7 +52,10 @@ export interface AuditOptions {
   readonly keysProblem?: string;
   /** null: MACs are not checked. */
   readonly keys: {
-    readonly hmac: readonly HmacSeed[];
+    /** From where the receipts' keys can be stepped. */
+    readonly starts: readonly RatchetStart[];
+    /** Keys of which earlier epochs than those can be checked by nobody here, by design: they are forward-secure. */
+    readonly sealed?: readonly string[];
     /** null: request_mac is not recomputed. */
     readonly requestSecret: Uint8Array | null;
   } | null;
@@ -244,7 +248,7 @@ class Audit {
     const total = part.end - part.first;
     const workers = this.#options.workers ?? (total < SMALL ? 0 : Math.min(availableParallelism(), MAX_WORKERS));
     const aim = Math.min(SEGMENT.most, Math.max(SEGMENT.least, Math.ceil(total / (8 * Math.max(1, workers)))));
-    const ratchet = keys === null ? null : new Ratchet(ledger.ledgerId, keys.hmac, auditHash);
+    const ratchet = keys === null ? null : new Ratchet(keys.starts, auditHash);
     this.#meter.begin("receipts", total);
     const secret = keys?.requestSecret ?? null;
     const segments = runSegments(planSegments(inspector, part, aim, ratchet, auditHash), {

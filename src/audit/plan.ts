@@ -3,7 +3,7 @@
  * made only behind a receipt that is an anchor, and everything else is checked by whoever gets the run.
  */
 import type { Hash } from "../format/hash.ts";
-import { firstRatchetKey, nextRatchetKey } from "../format/mac.ts";
+import { nextRatchetKey } from "../format/mac.ts";
 import type { Inspector } from "../ledger/inspect.ts";
 import type { RatchetStart } from "../verify/keys.ts";
 import { VerifyError } from "../verify/errors.ts";
@@ -20,13 +20,6 @@ export interface PlannedRange {
   readonly commitment: string | null;
   /** `log`: the anchor receipt before, null at the beginning. */
   readonly start: { readonly log: { readonly keyId: string } | null };
-}
-
-/** A key's seed, 32 bytes. */
-export interface HmacSeed {
-  readonly keyId: string;
-  readonly firstEpoch: number;
-  readonly seed: Uint8Array;
 }
 
 const PAGE = 1024;
@@ -90,11 +83,9 @@ export class Ratchet {
   /** In order of first epoch, K at `epoch`. */
   readonly #keys: { readonly keyId: string; epoch: number; key: Uint8Array }[];
 
-  constructor(ledgerId: string, seeds: readonly HmacSeed[], hash: Hash) {
+  constructor(starts: readonly RatchetStart[], hash: Hash) {
     this.#hash = hash;
-    this.#keys = seeds
-      .toSorted((a, b) => a.firstEpoch - b.firstEpoch)
-      .map(({ keyId, firstEpoch, seed }) => ({ keyId, epoch: firstEpoch, key: firstRatchetKey(seed, ledgerId, keyId, hash) }));
+    this.#keys = starts.toSorted((a, b) => a.epoch - b.epoch).map((start) => ({ ...start }));
   }
 
   /** From where the keys of `epoch` and later can be stepped. Epochs are asked for in rising order. */

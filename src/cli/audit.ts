@@ -3,16 +3,19 @@ import type { Command } from "commander";
 import { audit as runAudit, type AuditReport, type Progress as AuditProgress } from "../audit/audit.ts";
 import { formatReport } from "../audit/text.ts";
 import type { LedgerName } from "../format/names.ts";
+import type { RatchetState } from "../keys/epoch-keys.ts";
 import type { Keyring } from "../keys/keyring.ts";
+import { sealedKeys, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { readRecord, writeRecord } from "./audit-record.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
-import { examples, type Run } from "./command.ts";
+import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
-import { isCopy, keyring, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
+import { hostKeys, isCopy, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
 import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
 import { progress } from "./progress.ts";
+import { requireSeedsOf, seedsIn } from "./seeds.ts";
 import { snakeCased } from "./snake-case.ts";
 import { checkedId, ledgerAt } from "./target-ledgers.ts";
 import { timeRange } from "./times.ts";
@@ -27,6 +30,7 @@ interface AuditOptions extends LedgerOptions, PinOptions {
   /** False with --no-keys. */
   readonly keys: boolean;
   readonly identity?: string;
+  readonly seed?: readonly string[];
   readonly since?: string;
   readonly record?: string;
   readonly allReceipts?: boolean;
@@ -53,7 +57,8 @@ export function addAudit(program: Command, run: Run): void {
     .option("--ledger-gone", "check the anchors and batches alone")
     .option("--ledger-id <id>", "which ledger it must be, as was noted when it was created (a key names the origin only)")
     .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
-    .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts that are encrypted")
+    .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts and seeds that are encrypted")
+    .option("--seed <file>", "the seed of a forward-secure key (as init wrote it; may be given again): all its MACs are checked", collect)
     .option("--record <file>", "if nothing is found, keep here what was read, for --since")
     .option("--since <file>", "read what is new since the audit that --record kept there, and what is not as it was then")
     .option("--all-receipts", "with --since: read all receipts again, and all objects but those under a lock")
@@ -64,6 +69,7 @@ export function addAudit(program: Command, run: Run): void {
       "receiptd audit",
       "receiptd audit --from 2026-11-01 --to 2026-11-30 --organization loans --json",
       "receiptd audit --since audit.json --record audit.json",
+      "receiptd audit --ledger copy/ledger.db --anchors copy/anchors --trust pinned.txt --seed seed.key_v1.age --identity auditor.key",
       "receiptd audit --ledger-gone --anchors s3://acme-receipts --region eu-central-1 --retention 7y --trust pinned.txt",
       "receiptd audit --ledger copy/ledger.db --anchors copy/anchors --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'",
     ]))
@@ -76,12 +82,14 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   }
   if (options.allReceipts === true && options.since === undefined) throw new CliError("bad_usage", "--all-receipts says what --since reads again, and is of no use without it");
   const since = options.since === undefined ? null : readRecord(options.since);
+  const identities = await identitiesIn(options.identity);
+  const seeds = await seedsIn(options.seed ?? [], identities);
   const own = ownKeys(cli, options);
   const pins = pinsOf(options, own.keyring);
   const at = targets(cli, options);
   const { ledger, from: ledgerIdFrom } = await identity(cli, options, own.keyring, pins, at);
+  requireSeedsOf(seeds, ledger);
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
-  const identities = await identitiesIn(options.identity);
   const bar = progress("receipts", options.progress === true ? true : null);
   let report: AuditReport;
   try {
@@ -93,7 +101,9 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       targets: at.map(({ target }) => target),
       vkeys: pins.vkeys,
       areVkeysPinned: pins.pinned,
-      keys: secrets === null ? null : { hmac: secrets.hmacKeys, requestSecret: secrets.requestSecret },
+      keys: secrets === null && seeds.length === 0 ? null : {
+        starts: startsOf(secrets, own.open, seeds), sealed: secrets === null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
+      },
       ...(own.why === null ? {} : { keysProblem: own.why }),
       range: rangeOf(options),
       ...(since === null ? {} : { since, allReceipts: options.allReceipts === true }),
@@ -115,11 +125,12 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   return report.exitCode;
 }
 
-/** The keyring of the host, for MACs and, unless others are pinned, for its vkeys. `why`: it should be there, but cannot be used. */
-function ownKeys(cli: Cli, options: AuditOptions): { readonly keyring: Keyring | null; readonly why: string | null } {
-  if (!options.keys || isCopy(cli, options)) return { keyring: null, why: null };
-  const found = keyring(cli);
-  return "keyring" in found ? { keyring: found.keyring, why: null } : { keyring: null, why: found.why };
+/** The keys of the host, for MACs and, unless others are pinned, for its vkeys. `why`: they should be there, but cannot be used. */
+function ownKeys(cli: Cli, options: AuditOptions): { readonly keyring: Keyring | null; readonly open: RatchetState | null; readonly why: string | null } {
+  const none = { keyring: null, open: null };
+  if (!options.keys || isCopy(cli, options)) return { ...none, why: null };
+  const found = hostKeys(cli);
+  return "keyring" in found ? { ...found, why: null } : { ...none, why: found.why };
 }
 
 /**

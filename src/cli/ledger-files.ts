@@ -5,11 +5,12 @@ import { DirectoryTarget } from "../anchor/directory.ts";
 import type { AnchorTarget } from "../anchor/target.ts";
 import { openTarget } from "../anchor/targets.ts";
 import { days } from "../config/values.ts";
-import { openKeys } from "../daemon/init.ts";
+import { readKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
 import { fromUtf8 } from "../format/bytes.ts";
 import { isArray, type Json } from "../format/strict-json.ts";
 import { readWhich } from "../intake/params.ts";
+import type { RatchetState } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
@@ -113,10 +114,15 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** The keyring of this host, or why it cannot be used. */
-export function keyring(cli: Cli): { readonly keyring: Keyring } | { readonly why: string } {
+/** The keys of this host as far as they are on it, or why they cannot be used. `open`: of a forward-secure key, the open epoch's. */
+export interface HostKeys {
+  readonly keyring: Keyring;
+  readonly open: RatchetState | null;
+}
+
+export function hostKeys(cli: Cli): HostKeys | { readonly why: string } {
   try {
-    return { keyring: openKeys(cli.config).keyring };
+    return readKeys(cli.config);
   } catch (error) {
     if (error instanceof KeyError) return { why: error.message };
     throw error;

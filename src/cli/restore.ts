@@ -13,6 +13,7 @@ import { requestKey } from "../format/mac.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey } from "../format/note.ts";
 import type { Keyring } from "../keys/keyring.ts";
+import { sealedKeys, startsOf } from "../keys/seed.ts";
 import { restore as runRestore, type RestoreReport } from "../restore/restore.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
@@ -54,7 +55,7 @@ export function addRestore(program: Command, run: Run): void {
 
 async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
   const places = placesOf(cli.config);
-  const keys = existsSync(places.keyring) ? openKeys(cli.config).keyring : null;
+  const keys = existsSync(places.keyring) ? openKeys(cli.config).keyring : null; // the ratchet on this host is not that of the lost one
   const pins = pinsOf(options, keys);
   const origin = pins.names[0];
   if (origin === undefined) throw new CliError("bad_usage", "a key has to say which ledger it was", "name it with --vkey or --trust, or put root key and keyring in their places first");
@@ -94,7 +95,7 @@ async function auditOf(
     targets: [target],
     vkeys: pins.vkeys,
     areVkeysPinned: pins.pinned,
-    keys: keys === null ? null : { hmac: keys.hmacKeys, requestSecret: keys.requestSecret },
+    keys: keys === null ? null : { starts: startsOf(keys, null), sealed: sealedKeys(keys), requestSecret: keys.requestSecret },
     now: Math.min(Date.now(), report.newest?.lastModified ?? 0),
   });
 }

@@ -7,11 +7,10 @@ import type { LedgerName } from "../format/names.ts";
 import { parseVkey } from "../format/note.ts";
 import { readReceipt } from "../format/receipt.ts";
 import { formatTime, parseTime } from "../format/time.ts";
-import type { Keyring } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
-import { RatchetKeys, ratchetStart } from "../verify/keys.ts";
+import { RatchetKeys, type RatchetStart } from "../verify/keys.ts";
 import { nameOf, type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
 import { anchorDetailsAt } from "./anchored.ts";
 import type { NamedTarget } from "./ledger-files.ts";
@@ -23,7 +22,7 @@ export interface Question {
   readonly ledger: LedgerName;
   /** null: the ledger is not at hand. */
   readonly reader: Reader | null;
-  readonly keys: { readonly keyring: Keyring } | { readonly why: string };
+  readonly keys: { readonly starts: readonly RatchetStart[]; readonly sealed: readonly string[] } | { readonly why: string };
   readonly pins: Pins;
   readonly targets: readonly NamedTarget[];
   /** What anchor.db says that a target has confirmed, as a tree size; null where it is not at hand or says nothing. */
@@ -128,17 +127,17 @@ function checkLedgerName({ receipt }: VerifiedReceipt, { ledger }: Question, cou
   course.checked.push(`ledger ${ledger.origin}`);
 }
 
-function checkMac({ receipt }: VerifiedReceipt, { blob, ledger, keys }: Question, course: Course): void {
+function checkMac({ receipt }: VerifiedReceipt, { blob, keys }: Question, course: Course): void {
   if ("why" in keys) {
     course.notChecked.push(`the MAC: ${keys.why}`);
     return;
   }
-  const starts = keys.keyring.hmacKeys.map((key) => ratchetStart(ledger.ledgerId, key, nodeHash));
   // each epoch before it has an anchor receipt before it: one that claims more is not worth a key
-  const known = receipt.key_epoch <= receipt.log_index ? new RatchetKeys(starts, { hash: nodeHash }) : null;
+  const known = receipt.key_epoch <= receipt.log_index ? new RatchetKeys(keys.starts, { hash: nodeHash }) : null;
   const macKey = known === null ? null : known.macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
   if (macKey === null) {
-    course.notChecked.push(`the MAC: the keyring has no key ${receipt.key_id} of epoch ${receipt.key_epoch}`);
+    const why = keys.sealed.includes(receipt.key_id) ? `${receipt.key_id} is forward-secure, and its epoch ${receipt.key_epoch} is closed: only its seed can re-check it (--seed)` : `no key ${receipt.key_id} of epoch ${receipt.key_epoch} is at hand`;
+    course.notChecked.push(`the MAC: ${why}`);
     return;
   }
   verifyMac(blob, receipt, macKey, nodeHash);

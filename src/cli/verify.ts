@@ -6,19 +6,24 @@ import { AnchorError } from "../anchor/errors.ts";
 import { readOutbox } from "../anchor/outbox.ts";
 import { placesOf } from "../daemon/places.ts";
 import type { LedgerName } from "../format/names.ts";
+import { type Seed, sealedKeys, startsOf } from "../keys/seed.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import type { Cli } from "./cli.ts";
-import { examples, type Run } from "./command.ts";
+import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { findReceipt, isCopy, keyring, type LedgerOptions, ledgerPath, namingOf, targets, withReader } from "./ledger-files.ts";
+import { findReceipt, hostKeys, isCopy, type LedgerOptions, ledgerPath, namingOf, targets, withReader } from "./ledger-files.ts";
+import { identitiesIn } from "./identities.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
+import { requireSeedsOf, seedsIn } from "./seeds.ts";
 import { printable } from "./table.ts";
 import { ledgerAt } from "./target-ledgers.ts";
-import { type Examination, examine } from "./verify-receipt.ts";
+import { type Examination, examine, type Question } from "./verify-receipt.ts";
 
 interface VerifyOptions extends LedgerOptions, PinOptions {
+  readonly seed?: readonly string[];
+  readonly identity?: string;
   readonly ledgerId?: string;
 }
 
@@ -35,23 +40,27 @@ export function addVerify(program: Command, run: Run): void {
     .option("--ledger <path>", "a copy of a ledger (its file or folder) in place of the configured one")
     .option("--anchors <folder>", "a folder of anchors in place of the configured targets")
     .option("--ledger-id <id>", "which ledger, where the folder has anchors of several with one origin")
+    .option("--seed <file>", "the seed of a forward-secure key (as init wrote it; may be given again), for the MAC", collect)
+    .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for a seed that is encrypted")
     .addHelpText("after", examples(["receiptd verify PR-2026-00042 --trust vkeys.txt", "receiptd verify receipt.json --anchors copy/anchors --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'"]))
     .action(run(verify));
 }
 
 async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promise<ExitCode> {
   const file = existsSync(receipt) ? withoutLineFeed(readFileSync(receipt)) : null;
+  const seeds = await seedsIn(options.seed ?? [], await identitiesIn(options.identity));
   const alone = file !== null && options.ledger === undefined && (options.anchors !== undefined || !existsSync(ledgerPath(cli, options)));
   const examination = await (alone
-    ? verifyAlone(cli, file, options)
-    : withReader(cli, options, (reader) => verifyIn(cli, reader, file ?? blobOf(reader, receipt), reader.identity(), options)));
+    ? verifyAlone(cli, file, options, seeds)
+    : withReader(cli, options, (reader) => verifyIn(cli, reader, file ?? blobOf(reader, receipt), reader.identity(), options, seeds)));
   cli.result(examination, () => report(examination));
   return EXIT[examination.verdict];
 }
 
-function verifyIn(cli: Cli, reader: Reader, blob: Uint8Array, ledger: LedgerName, options: VerifyOptions): Promise<Examination> {
-  const keys = keysFor(cli, options, ledger);
-  const pins = pinsOf(options, "keyring" in keys ? keys.keyring : null);
+function verifyIn(cli: Cli, reader: Reader, blob: Uint8Array, ledger: LedgerName, options: VerifyOptions, seeds: readonly Seed[]): Promise<Examination> {
+  const own = ownKeys(cli, options, ledger);
+  const keys = keysOf(own, ledger, seeds);
+  const pins = pinsOf(options, "keyring" in own ? own.keyring : null);
   const copy = isCopy(cli, options);
   const confirmed = copy || options.anchors !== undefined ? () => null : confirmedBy(cli, ledger, options);
   return examine({ blob, ledger, reader, keys, pins, targets: targets(cli, options), confirmed, grace: copy ? GRACE : cli.config.anchor.grace, now: Date.now() });
@@ -73,19 +82,25 @@ function confirmedBy(cli: Cli, ledger: LedgerName, options: VerifyOptions): (tar
   }
 }
 
-function keysFor(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof keyring> {
+function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof hostKeys> {
   if (isCopy(cli, options)) return { why: "no keys were given" };
-  const found = keyring(cli);
+  const found = hostKeys(cli);
   if ("keyring" in found && found.keyring.ledgerId !== ledger.ledgerId) return { why: `the keyring at hand is that of ledger ${found.keyring.ledgerId}` };
   return found;
 }
 
+function keysOf(own: ReturnType<typeof hostKeys>, ledger: LedgerName, seeds: readonly Seed[]): Question["keys"] {
+  requireSeedsOf(seeds, ledger);
+  if (!("keyring" in own)) return seeds.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [] };
+  return { starts: startsOf(own.keyring, own.open, seeds), sealed: sealedKeys(own.keyring, seeds) };
+}
+
 /** Against anchors, without a ledger: the receipt says which ledger it is of, and the pinned key has to be that ledger's. */
-async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions): Promise<Examination> {
+async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions, seeds: readonly Seed[]): Promise<Examination> {
   const origin = originOf(blob);
   const at = targets(cli, options);
   const ledger = origin === null ? { origin: "", ledgerId: "" } : await ledgerAt(at, origin, options.ledgerId, pinsOf(options, null).vkeys);
-  return examine({ blob, ledger, reader: null, keys: { why: "there is no ledger at hand" }, pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
+  return examine({ blob, ledger, reader: null, keys: keysOf({ why: "there is no ledger at hand" }, ledger, seeds), pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
 }
 
 /** Null where the bytes are no receipt, which is then what `examine` finds. */

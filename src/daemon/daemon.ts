@@ -53,6 +53,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
     const kept = ratchet.load();
     const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys.at(-1)!, writer.epoch, kept);
+    kept?.key.fill(0);
     undo.push(() => ratchet.close());
     await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
     const keys = new EpochKeys(keyring, state);

@@ -3,18 +3,20 @@
  * ledger that is there is complete; a creation that was cut short is taken up where it stopped.
  */
 import { randomBytes, randomFillSync } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { createDirectoryTarget } from "../anchor/directory.ts";
 import { createOutbox } from "../anchor/outbox.ts";
 import type { Config } from "../config.ts";
 import { toHex } from "../format/bytes.ts";
 import { uuidV7 } from "../format/uuid.ts";
-import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
-import { createKeyring, type Keyring, openKeyring } from "../keys/keyring.ts";
+import { EpochKeys, ratchetAt, type RatchetState } from "../keys/epoch-keys.ts";
+import { KeyError } from "../keys/errors.ts";
+import { createKeyring, FIRST_KEY, type Keyring, openKeyring } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import { createRootKeyFile, openRootKeyFile, type RootKey } from "../keys/root-key.ts";
+import { createSecretFile } from "../keys/secret-file.ts";
 import { createLedger } from "../ledger/create.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { syncPath } from "../ledger/sync-path.ts";
@@ -53,21 +55,39 @@ export function openKeys(config: Config): { readonly root: RootKey; readonly key
   return { root, keyring: openKeyring(places.keyring, root) };
 }
 
+/** What reads the receipts of a host: its keyring and, where a key is forward-secure, the open epoch's key. */
+export function readKeys(config: Config): { readonly keyring: Keyring; readonly open: RatchetState | null } {
+  const { root, keyring } = openKeys(config);
+  const isSealed = keyring.hmacKeys.some(({ seed }) => seed === null);
+  return { keyring, open: isSealed ? new RatchetFile(placesOf(config).ratchet, root, keyring.ledgerId).load() : null };
+}
+
+/** A forward-secure key for a ledger to come. `seed` is overwritten when the ledger is made. */
+export interface ForwardSecure {
+  readonly ledgerId: string;
+  readonly seed: Uint8Array;
+  /** What the auditor gets, encrypted: filed beside the keyring. null: it is handed over in another way. */
+  readonly sealed: Uint8Array | null;
+}
+
+export function newForwardSecure(): { readonly ledgerId: string; readonly seed: Uint8Array } {
+  return { ledgerId: newLedgerId(), seed: randomBytes(32) };
+}
+
+function newLedgerId(): string {
+  return toHex(randomBytes(16));
+}
+
 /** Creates everything that `config` names; `ledger_exists` where there is a ledger. Returns the keys' public side. */
-export function initLedger(config: Config): { readonly ledgerId: string; readonly vkey: string } {
+export function initLedger(config: Config, forward: ForwardSecure | null = null): { readonly ledgerId: string; readonly vkey: string } {
   const places = placesOf(config);
   if (existsSync(places.ledger)) {
     throw new LedgerError("ledger_exists", `${places.ledger} is there already; a ledger is created once and never replaced`);
   }
   createFolder(config.data_dir);
   const root = existsSync(places.rootKey) ? openRootKeyFile(places.rootKey) : createRootKeyFile(places.rootKey);
-  const identity = { origin: config.origin, ledgerId: toHex(randomBytes(16)) };
-  const keyring = existsSync(places.keyring)
-    ? openKeyring(places.keyring, root)
-    : createKeyring(places.keyring, identity, root, new Date().toISOString());
+  const { keyring, state } = existsSync(places.keyring) ? takenUp(config, root, forward) : createKeys(config, root, forward);
   const key = keyring.hmacKeys.at(-1)!;
-  const state = ratchetAt(keyring.ledgerId, key, key.firstEpoch, null);
-  if (!existsSync(places.ratchet)) new RatchetFile(places.ratchet, root, keyring.ledgerId).create(state);
   if (!existsSync(places.outbox)) createOutbox(places.outbox, keyring);
   for (const target of config.anchor.targets) if (target.type === "directory") createDirectoryTarget(target.path);
   const keys = new EpochKeys(keyring, state);
@@ -77,6 +97,40 @@ export function initLedger(config: Config): { readonly ledgerId: string; readonl
   };
   createLedger(places.ledger, { origin: keyring.origin, ledgerId: keyring.ledgerId, details }, keys, writerOptions(config));
   return { ledgerId: keyring.ledgerId, vkey };
+}
+
+/** Keyring and ratchet of a new ledger. The keyring last: where it is, all of them are. */
+function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null): { readonly keyring: Keyring; readonly state: RatchetState } {
+  const places = placesOf(config);
+  const ledger = { origin: config.origin, ledgerId: forward?.ledgerId ?? newLedgerId() };
+  const now = new Date().toISOString();
+  rmSync(places.ratchet, { force: true }); // of a creation that was cut short
+  if (forward === null) {
+    const keyring = createKeyring(places.keyring, ledger, root, now);
+    const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys[0]!, 0, null);
+    new RatchetFile(places.ratchet, root, keyring.ledgerId).create(state);
+    return { keyring, state };
+  }
+  const seeded = { keyId: FIRST_KEY, mode: "forward-secure", firstEpoch: 0, seed: forward.seed } as const;
+  const state = ratchetAt(ledger.ledgerId, seeded, 0, null);
+  forward.seed.fill(0);
+  rmSync(places.seed, { force: true });
+  if (forward.sealed !== null) createSecretFile(places.seed, forward.sealed);
+  new RatchetFile(places.ratchet, root, ledger.ledgerId).create(state);
+  return { keyring: createKeyring(places.keyring, ledger, root, now, "forward-secure"), state };
+}
+
+/** A creation that was cut short before there was a ledger. Of a forward-secure key nobody knows whether the seed was handed over. */
+function takenUp(config: Config, root: RootKey, forward: ForwardSecure | null): { readonly keyring: Keyring; readonly state: RatchetState } {
+  const places = placesOf(config);
+  const keyring = openKeyring(places.keyring, root);
+  const key = keyring.hmacKeys.at(-1)!;
+  if (forward !== null || key.seed === null) {
+    throw new KeyError("key_file_exists", `${places.keyring} is there, and no ledger: a creation was cut short. No receipt was ever signed with it: move it away and run init again`);
+  }
+  const state = ratchetAt(keyring.ledgerId, key, key.firstEpoch, null);
+  if (!existsSync(places.ratchet)) new RatchetFile(places.ratchet, root, keyring.ledgerId).create(state);
+  return { keyring, state };
 }
 
 /** With the folders above it where they are missing, all on the disk: a ledger in a folder whose name is lost is lost. */

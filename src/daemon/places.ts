@@ -6,6 +6,8 @@ export interface Places {
   readonly ledger: string;
   readonly keyring: string;
   readonly ratchet: string;
+  /** The seed of a forward-secure key, encrypted to the auditor. */
+  readonly seed: string;
   readonly rootKey: string;
   /** The publisher's own database. */
   readonly outbox: string;
@@ -19,6 +21,7 @@ export function placesOf(config: Config): Places {
     ledger: inData("ledger.db"),
     keyring: inData("keyring.json"),
     ratchet: inData("ratchet"),
+    seed: inData("seed.key_v1.age"),
     rootKey: config.keys.root_key.path,
     outbox: inData("anchor.db"),
     archive: inData("archive"),

@@ -34,7 +34,10 @@ export function organizationKey(secret: Uint8Array, organization: string, hash: 
 
 /** C_e from S_e, 32 bytes: published before the epoch begins. */
 export function epochCommitment(secret: Uint8Array, hash: Hash = pureHash): Uint8Array {
-  return hash.sha256(concat(LABEL.commit, NUL, secret));
+  const text = concat(LABEL.commit, NUL, secret);
+  const commitment = hash.sha256(text);
+  text.fill(0);
+  return commitment;
 }
 
 /** R: the key of `request_mac` (docs/FORMAT.md section 12). */

@@ -3,6 +3,7 @@ import { hashText } from "../format/chain.ts";
 import { epochCommitment, epochSecret, firstRatchetKey, nextRatchetKey, organizationKey, requestKey } from "../format/mac.ts";
 import type { Request } from "../format/request.ts";
 import type { Seal } from "../format/seal.ts";
+import { KeyError } from "./errors.ts";
 import type { HmacKey, Keyring } from "./keyring.ts";
 import { MacKey } from "./mac-key.ts";
 import { nodeHash } from "./node-hash.ts";
@@ -14,6 +15,17 @@ export interface RatchetState {
   readonly key: Uint8Array;
 }
 
+/** In memory that the garbage collector does not move: of what it moves, nobody can overwrite what it leaves behind. */
+function keyCopy(key: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(key.length));
+  copy.set(key);
+  return copy;
+}
+
+/**
+ * Every array with a key that no longer signs is overwritten here and where it is passed to: what is in memory of a closed epoch could
+ * forge it (test/keys/memory.test.ts looks through a daemon's).
+ */
 export class EpochKeys {
   readonly #requestKey: MacKey;
   readonly #keyId: string;
@@ -33,14 +45,16 @@ export class EpochKeys {
 
   get keyId(): string { return this.#keyId; }
   get epoch(): number { return this.#epoch; }
-  get state(): RatchetState { return { keyId: this.#keyId, epoch: this.#epoch, key: Uint8Array.from(this.#ratchet) }; }
+  get state(): RatchetState { return { keyId: this.#keyId, epoch: this.#epoch, key: keyCopy(this.#ratchet) }; }
 
   /** The stored bytes of a receipt, signed under the organization's key. */
   seal(request: Request, seal: Seal, take = Buffer.allocUnsafe): Uint8Array {
     const { organization } = request;
     let key = this.#organizations.get(organization);
     if (key === undefined) {
-      key = new MacKey(organizationKey(this.#secret, organization, nodeHash));
+      const bytes = organizationKey(this.#secret, organization, nodeHash);
+      key = new MacKey(bytes);
+      bytes.fill(0);
       this.#organizations.set(organization, key);
     }
     return key.sealed(request, seal, take);
@@ -58,7 +72,12 @@ export class EpochKeys {
 
   /** `sha256:<hex>` of C_{e+1}: what the anchor that closes the open epoch publishes. */
   nextCommitment(): string {
-    return hashText(epochCommitment(epochSecret(nextRatchetKey(this.#ratchet, nodeHash), nodeHash), nodeHash));
+    const ratchet = nextRatchetKey(this.#ratchet, nodeHash);
+    const secret = epochSecret(ratchet, nodeHash);
+    const commitment = hashText(epochCommitment(secret, nodeHash));
+    ratchet.fill(0);
+    secret.fill(0);
+    return commitment;
   }
 
   /** To the next epoch; the old keys are overwritten in memory. */
@@ -74,11 +93,31 @@ export class EpochKeys {
   }
 }
 
-/** The ratchet of a retained key at `epoch`, stepped from `from` where that is the same key's and earlier, else from the seed. */
+/**
+ * The ratchet of the key at `epoch`: stepped from `from` where that is the same key's and earlier, else from the seed. A forward-secure
+ * key has none: `ratchet_lost`, or `ratchet_ahead` where the ledger is older than the key, whose steps nobody can take back.
+ */
 export function ratchetAt(ledgerId: string, key: HmacKey, epoch: number, from: RatchetState | null): RatchetState {
-  const usable = from !== null && from.keyId === key.keyId && from.epoch >= key.firstEpoch && from.epoch <= epoch;
-  let at = usable ? from.epoch : key.firstEpoch;
-  let ratchet = usable ? from.key : firstRatchetKey(key.seed, ledgerId, key.keyId, nodeHash);
-  for (; at < epoch; at++) ratchet = nextRatchetKey(ratchet, nodeHash);
-  return { keyId: key.keyId, epoch, key: Uint8Array.from(ratchet) };
+  const own = from !== null && from.keyId === key.keyId && from.epoch >= key.firstEpoch ? from : null;
+  const start = own !== null && own.epoch <= epoch ? own : key.seed === null ? null : seedState(ledgerId, key.keyId, key.firstEpoch, key.seed);
+  if (start === null) throw unreachable(key.keyId, epoch, own);
+  let ratchet = keyCopy(start.key);
+  for (let at = start.epoch; at < epoch; at++) {
+    const old = ratchet;
+    ratchet = nextRatchetKey(old, nodeHash);
+    old.fill(0);
+  }
+  if (start !== own) start.key.fill(0);
+  return { keyId: key.keyId, epoch, key: ratchet };
+}
+
+function seedState(ledgerId: string, keyId: string, epoch: number, seed: Uint8Array): RatchetState {
+  return { keyId, epoch, key: firstRatchetKey(seed, ledgerId, keyId, nodeHash) };
+}
+
+function unreachable(keyId: string, epoch: number, own: RatchetState | null): KeyError {
+  if (own === null) {
+    return new KeyError("ratchet_lost", `the ratchet holds no key of ${keyId}, which is forward-secure: without it receipts of epoch ${epoch} can be signed with the auditor's seed only (receiptd init --ratchet --seed FILE)`);
+  }
+  return new KeyError("ratchet_ahead", `the ratchet is at epoch ${own.epoch} of ${keyId}, the ledger at ${epoch}: the ledger is an older one, put back; its newer receipts are in the anchors' archive or in another copy`);
 }

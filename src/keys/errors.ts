@@ -5,7 +5,10 @@ export type KeyErrorCode =
   | "key_file_mode"
   | "key_file_damaged"
   | "wrong_root_key"
-  | "wrong_ledger";
+  | "wrong_ledger"
+  | "ratchet_lost"
+  | "ratchet_ahead"
+  | "bad_seed";
 
 export class KeyError extends Error {
   override readonly name = "KeyError";

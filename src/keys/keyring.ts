@@ -1,6 +1,6 @@
 /**
  * The keyring: one JSON file with every secret of a ledger, each wrapped under the root key with its metadata as context
- * (docs/FORMAT.md section 6, mode `retained`).
+ * (docs/FORMAT.md section 6). Of a forward-secure key it holds no secret: the open epoch's is in the ratchet's file, the seed elsewhere.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto";
 import { z } from "zod";
@@ -14,23 +14,28 @@ import type { RootKey } from "./root-key.ts";
 import { createSecretFile, readSecretFile } from "./secret-file.ts";
 
 const wrapped = z.string().max(4096);
+const hmacMeta = { key_id: z.string().regex(KEY_ID), first_epoch: z.int().nonnegative(), created_at: z.string() };
 const keyringSchema = z.strictObject({
   format: z.literal("receiptd-keyring/1"),
   origin: z.string(),
   ledger_id: z.string().regex(LEDGER_ID),
-  hmac_keys: z.array(z.strictObject({
-    key_id: z.string().regex(KEY_ID), mode: z.literal("retained"), first_epoch: z.int().nonnegative(), created_at: z.string(), seed: wrapped,
-  })).min(1),
+  hmac_keys: z.array(z.discriminatedUnion("mode", [
+    z.strictObject({ ...hmacMeta, mode: z.literal("retained"), seed: wrapped }),
+    z.strictObject({ ...hmacMeta, mode: z.literal("forward-secure") }),
+  ])).min(1),
   checkpoint_keys: z.array(z.strictObject({ vkey: z.string().max(400), created_at: z.string(), private_key: wrapped })).min(1),
   request_secret: wrapped,
 });
 type KeyringFile = z.infer<typeof keyringSchema>;
 
+export type KeyMode = "retained" | "forward-secure";
+
 export interface HmacKey {
   readonly keyId: string;
-  readonly mode: "retained";
+  readonly mode: KeyMode;
   readonly firstEpoch: number;
-  readonly seed: Uint8Array;
+  /** 32 bytes; null: the key is forward-secure, and the seed is with the auditor only. */
+  readonly seed: Uint8Array | null;
 }
 
 export interface CheckpointKey {
@@ -50,20 +55,24 @@ export interface Keyring {
 /** DER before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410 section 7). */
 const PKCS8 = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20);
 
+/** The `key_id` of a ledger's first key. */
+export const FIRST_KEY = "key_v1";
+
 /** Makes all keys of a new ledger and files them; `key_file_exists` where there is a keyring. `now` is RFC 3339. */
-export function createKeyring(path: string, ledger: { readonly origin: string; readonly ledgerId: string }, root: RootKey, now: string): Keyring {
+export function createKeyring(
+  path: string, ledger: { readonly origin: string; readonly ledgerId: string }, root: RootKey, now: string, mode: KeyMode = "retained",
+): Keyring {
   const context = (metadata: Json): Uint8Array => contextOf(ledger, metadata);
-  const seed = randomBytes(32);
   const checkpointSeed = randomBytes(32);
   const requestSecret = randomBytes(32);
   const vkey = formatVkey(ledger.origin, publicKeyOf(privateKeyOf(checkpointSeed)));
-  const hmacMeta = { key_id: "key_v1", mode: "retained" as const, first_epoch: 0, created_at: now };
+  const meta = { key_id: FIRST_KEY, mode, first_epoch: 0, created_at: now };
   const checkpointMeta = { vkey, created_at: now };
   const file: KeyringFile = {
     format: "receiptd-keyring/1",
     origin: ledger.origin,
     ledger_id: ledger.ledgerId,
-    hmac_keys: [{ ...hmacMeta, seed: toBase64(root.wrap(seed, context({ hmac: hmacMeta }))) }],
+    hmac_keys: [mode === "retained" ? { ...meta, mode, seed: toBase64(root.wrap(randomBytes(32), context({ hmac: meta }))) } : { ...meta, mode }],
     checkpoint_keys: [{ ...checkpointMeta, private_key: toBase64(root.wrap(checkpointSeed, context({ checkpoint: checkpointMeta }))) }],
     request_secret: toBase64(root.wrap(requestSecret, context("request"))),
   };
@@ -82,9 +91,12 @@ export function openKeyring(path: string, root: RootKey): Keyring {
   };
   return {
     ...ledger,
-    hmacKeys: file.hmac_keys.map(({ seed, ...meta }) => ({
-      keyId: meta.key_id, mode: meta.mode, firstEpoch: meta.first_epoch, seed: open(seed, { hmac: meta }),
-    })),
+    hmacKeys: file.hmac_keys.map((key) => {
+      const common = { keyId: key.key_id, mode: key.mode, firstEpoch: key.first_epoch };
+      if (key.mode === "forward-secure") return { ...common, seed: null };
+      const { seed, ...meta } = key;
+      return { ...common, seed: open(seed, { hmac: meta }) };
+    }),
     checkpointKeys: file.checkpoint_keys.map(({ private_key, ...meta }) => {
       const privateKey = privateKeyOf(open(private_key, { checkpoint: meta }));
       if (formatVkey(parseVkey(meta.vkey).name, publicKeyOf(privateKey)) !== meta.vkey) {

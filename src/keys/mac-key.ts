@@ -27,8 +27,8 @@ export class MacKey {
 
   /** `key` of 32 bytes is copied. */
   constructor(key: Uint8Array) {
-    this.#inner = Buffer.alloc(BLOCK, IPAD);
-    this.#outer = Buffer.alloc(BLOCK + HASH_BYTES, OPAD);
+    this.#inner = Buffer.from(new ArrayBuffer(BLOCK)).fill(IPAD); // that the garbage collector does not move
+    this.#outer = Buffer.from(new ArrayBuffer(BLOCK + HASH_BYTES)).fill(OPAD);
     for (const [i, byte] of key.entries()) {
       this.#inner[i] = byte ^ IPAD;
       this.#outer[i] = byte ^ OPAD;

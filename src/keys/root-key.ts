@@ -40,7 +40,9 @@ function rootKey(key: Uint8Array, name: string): RootKey {
       try {
         const decipher = createDecipheriv("aes-256-gcm", key, wrapped.subarray(0, NONCE), { authTagLength: TAG }).setAAD(context);
         decipher.setAuthTag(wrapped.subarray(wrapped.length - TAG));
-        return concat(decipher.update(wrapped.subarray(NONCE, wrapped.length - TAG)), decipher.final());
+        const secret = decipher.update(wrapped.subarray(NONCE, wrapped.length - TAG)); // all of it: no block is left for final()
+        decipher.final();
+        return new Uint8Array(secret.buffer, secret.byteOffset, secret.length); // no copy: what is overwritten is to be gone
       } catch (error) {
         throw new KeyError("wrong_root_key", `the root key ${name} does not open this keyring, or the keyring was changed`, { cause: error });
       }

@@ -163,14 +163,14 @@ describe("what is not checked", () => {
 
   it("with a key that is not the one that signed: once for each epoch", async () => {
     const options = optionsFor(ledger, [target]);
-    const report = await audit({ ...options, keys: { hmac: [{ keyId: "key_v1", firstEpoch: 0, seed: new Uint8Array(32) }], requestSecret: null } });
+    const report = await audit({ ...options, keys: { starts: [{ keyId: "key_v1", epoch: 0, key: new Uint8Array(32) }], requestSecret: null } });
     expect(report).toMatchObject({ exitCode: 1, findingCounts: { commitment_mismatch: 5 }, consequences: { mac_mismatch: 1255 } });
     expect(report.findings.every(({ changedAfter }) => changedAfter === undefined)).toBe(true); // it is as it was anchored
   });
 
   it("with keys, but not the one: could not check", async () => {
     const options = optionsFor(ledger, [target]);
-    const report = await audit({ ...options, keys: { hmac: [{ keyId: "other", firstEpoch: 0, seed: new Uint8Array(32) }], requestSecret: null } });
+    const report = await audit({ ...options, keys: { starts: [{ keyId: "other", epoch: 0, key: new Uint8Array(32) }], requestSecret: null } });
     expect(report).toMatchObject({ exitCode: 2, verdict: "not_checked", failedToCheck: [expect.stringContaining("1,255 receipts: the key key_v1")] });
   });
 

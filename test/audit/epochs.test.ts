@@ -11,6 +11,7 @@ import { WHOLE } from "../../src/audit/join.ts";
 import { SegmentAudit } from "../../src/audit/segment.ts";
 import type { SegmentTask } from "../../src/audit/segment-result.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { startsOf } from "../../src/keys/seed.ts";
 import { Inspector } from "../../src/ledger/inspect.ts";
 import { LEDGER_ID, ORIGIN, TestLedger, testKeyring } from "../support/ledger.ts";
 import { auditOf, Copy } from "./support.ts";
@@ -44,7 +45,7 @@ async function audited(change: (db: Database.Database) => void, check: (report: 
   const copy = new Copy(ledger).tamper(change);
   try {
     // without the request secret: nothing but the MAC says who wrote the receipt
-    check(await auditOf(copy, [], { keys: { hmac: testKeyring().hmacKeys, requestSecret: null } }));
+    check(await auditOf(copy, [], { keys: { starts: startsOf(testKeyring(), null), requestSecret: null } }));
   } finally {
     copy.remove();
   }
@@ -56,7 +57,7 @@ function hmacs(path: string, aim: number): { readonly count: number; readonly ta
   const hash = { ...auditHash, hmac: (key: Uint8Array, bytes: Uint8Array): Uint8Array => (count++, auditHash.hmac(key, bytes)) };
   const inspector = new Inspector(path);
   try {
-    const ratchet = new Ratchet(LEDGER_ID, testKeyring().hmacKeys, hash);
+    const ratchet = new Ratchet(startsOf(testKeyring(), null), hash);
     const tasks = [...planSegments(inspector, { first: 0, end: SIZE, epoch: 0, commitment: null, start: WHOLE }, aim, ratchet, hash)];
     const options = { ledger: { origin: ORIGIN, ledgerId: LEDGER_ID }, requestKey: null, organization: null };
     for (const task of tasks) new SegmentAudit(inspector, task, options, hash).run(() => undefined);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import type { AnchorTarget } from "../../src/anchor/target.ts";
 import { audit, type AuditHooks, type AuditOptions, type AuditReport } from "../../src/audit/audit.ts";
+import { startsOf } from "../../src/keys/seed.ts";
 import { LEDGER_ID, ORIGIN, type TestLedger, testKeyring } from "../support/ledger.ts";
 
 /** What an auditor with all keys asks. */
@@ -16,7 +17,7 @@ export function optionsFor(ledger: { readonly path: string; readonly now: number
     targets,
     vkeys: [keyring.checkpointKeys[0]!.vkey],
     areVkeysPinned: true,
-    keys: { hmac: keyring.hmacKeys, requestSecret: keyring.requestSecret },
+    keys: { starts: startsOf(keyring, null), requestSecret: keyring.requestSecret },
     now: ledger.now,
     workers: 0,
   };

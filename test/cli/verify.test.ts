@@ -6,6 +6,7 @@ import { type Examination, examine, type Question } from "../../src/cli/verify-r
 import { formatObjectName } from "../../src/format/names.ts";
 import { formatTime } from "../../src/format/time.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { startsOf } from "../../src/keys/seed.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { LEDGER } from "../anchor/support.ts";
 import { START, TestLedger, testKeyring } from "../support/ledger.ts";
@@ -40,7 +41,7 @@ async function place(observed: number | null = null): Promise<Place> {
     ledger, reader, s3,
     anchors: () => s3.names("").filter((name) => name.endsWith(".tlog-proof")),
     verify: (logIndex, changes = {}) => examine({
-      blob: reader.byIndex(logIndex)!.blob!, ledger: LEDGER, reader, keys: { keyring: ledger.keyring },
+      blob: reader.byIndex(logIndex)!.blob!, ledger: LEDGER, reader, keys: { starts: startsOf(ledger.keyring, null), sealed: [] },
       pins: { vkeys: [ledger.vkey], names: [LEDGER.origin], pinned: true }, targets: [{ target: s3, required: true }],
       confirmed: () => null, grace: 60_000, now: ledger.now, ...changes,
     }),

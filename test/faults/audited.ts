@@ -5,6 +5,7 @@ import type { AnchorTarget } from "../../src/anchor/target.ts";
 import { audit } from "../../src/audit/audit.ts";
 import { openKeyring } from "../../src/keys/keyring.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
+import { startsOf } from "../../src/keys/seed.ts";
 import type { Places } from "./check.ts";
 
 export function audited({ data, target }: Places): Promise<readonly string[]> {
@@ -20,7 +21,7 @@ export async function auditedAt(data: string, targets: readonly AnchorTarget[]):
     targets,
     vkeys: keyring.checkpointKeys.map((key) => key.vkey),
     areVkeysPinned: true,
-    keys: { hmac: keyring.hmacKeys, requestSecret: keyring.requestSecret },
+    keys: { starts: startsOf(keyring, null), requestSecret: keyring.requestSecret },
     now: Date.now(),
   });
   const found = report.findings.filter((finding) => finding.severity !== "note").map(({ code, message }) => `audit: ${code}: ${message}`);

@@ -13,9 +13,10 @@ import type { Receipt } from "../../src/format/receipt.ts";
 import { openKeyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
+import { startsOf } from "../../src/keys/seed.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { compareWithLedger } from "../../src/verify/anchors.ts";
-import { RatchetKeys, ratchetStart } from "../../src/verify/keys.ts";
+import { RatchetKeys } from "../../src/verify/keys.ts";
 import { LedgerWalk } from "../../src/verify/ledger.ts";
 import { verifyTarget } from "../../src/verify/target.ts";
 import type { Book } from "./book.ts";
@@ -47,7 +48,7 @@ export function check({ data, target }: Places): Found {
   const reader = new Reader(join(data, "ledger.db"), nodeHash.sha256);
   try {
     const findings: string[] = [];
-    const starts = keyring.hmacKeys.map((key) => ratchetStart(keyring.ledgerId, key, nodeHash));
+    const starts = startsOf(keyring, null);
     const walk = new LedgerWalk({
       origin: keyring.origin, ledgerId: keyring.ledgerId, keys: new RatchetKeys(starts, { hash: nodeHash }), hash: nodeHash,
     });

@@ -15,7 +15,7 @@ const keyringOf = (key: HmacKey): Keyring => ({ ...LEDGER, hmacKeys: [key], chec
 
 /** K_e by the words of the specification, with the pure hash. */
 function pureRatchet(key: HmacKey, epoch: number): Uint8Array {
-  let ratchet = firstRatchetKey(key.seed, LEDGER.ledgerId, key.keyId);
+  let ratchet = firstRatchetKey(key.seed!, LEDGER.ledgerId, key.keyId);
   for (let at = key.firstEpoch; at < epoch; at++) ratchet = nextRatchetKey(ratchet);
   return ratchet;
 }

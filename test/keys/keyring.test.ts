@@ -85,7 +85,7 @@ describe("keyring", () => {
     const keyring = create();
     const other = create("other");
     const secrets = [keyring, other].flatMap(({ hmacKeys, requestSecret, checkpointKeys }) => [
-      hmacKeys[0]!.seed, requestSecret, checkpointKeys[0]!.privateKey.export({ format: "der", type: "pkcs8" }).subarray(-32),
+      hmacKeys[0]!.seed!, requestSecret, checkpointKeys[0]!.privateKey.export({ format: "der", type: "pkcs8" }).subarray(-32),
     ]).map((secret) => Buffer.from(secret));
     expect(secrets.map((secret) => secret.length)).toEqual([32, 32, 32, 32, 32, 32]);
     expect(new Set(secrets.map((secret) => secret.toString("hex"))).size).toBe(6);
