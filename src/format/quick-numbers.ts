@@ -1,6 +1,6 @@
 /** Numbers in JSON texts, and how ECMAScript writes them (section 6.1.6.1.20, Number::toString), which JCS asks for. */
 import { isDigit, UNCERTAIN } from "./quick-forms.ts";
-import { numberFlaw } from "./strict-parser.ts";
+import { numberFlaw } from "./exact-numbers.ts";
 
 const PLUS = 0x2b;
 const MINUS = 0x2d;
@@ -32,6 +32,30 @@ export function plainNumberEnd(text: Uint8Array, p: number): number {
   while (isDigit(text[p])) p++;
   const significant = isZero ? p - digits : whole + (p - point);
   return p === point || significant > MOST_DIGITS || text[p - 1] === ZERO || isExponent(text[p]) ? UNCERTAIN : p;
+}
+
+/**
+ * Where the zeros begin, with the point before them if that is all, that a number has behind its point for nothing, as Python writes
+ * 1.0; or `UNCERTAIN`. What is before them is then written just as it stands, and `zerosEnd` is behind them.
+ */
+export function zerosFrom(text: Uint8Array, p: number): number {
+  const start = text[p] === MINUS ? p + 1 : p;
+  let q = start;
+  while (isDigit(text[q])) q++;
+  if (q === start || text[q] !== POINT) return UNCERTAIN;
+  const point = q++;
+  let from = point;
+  for (; isDigit(text[q]); q++) if (text[q] !== ZERO) from = q + 1;
+  if (q === point + 1 || q - start > MOST_DIGITS || isExponent(text[q])) return UNCERTAIN;
+  if (from === point) return (text[start] === ZERO && (point - start > 1 || start !== p)) ? UNCERTAIN : from;
+  return plainNumberEnd(text.subarray(p, from), 0) === from - p ? from : UNCERTAIN;
+}
+
+/** Behind the zeros, and the point before them, that begin there. */
+export function zerosEnd(text: Uint8Array, from: number): number {
+  let p = text[from] === POINT ? from + 1 : from;
+  while (text[p] === ZERO) p++;
+  return p;
 }
 
 /** Any other number that is exact: where it ends, and how it is written, null being as it stands. undefined: not certain. */

@@ -132,7 +132,7 @@ export class QuickReceipts {
 
   #count(rank: number): number {
     let count = 0;
-    for (let i = this.#value[rank]!; i < this.#to[rank]!; i++) count = 10 * count + this.#blob[i]! - 0x30;
+    for (let i = this.#value[rank]!; i < this.#to[rank]!; i++) count = 10 * count + (this.#blob[i]! - 0x30); // in this order all of it is below 2^53
     return count;
   }
 }

@@ -10,7 +10,7 @@
  * Positions are those in the text; a negative one means "not certain".
  */
 import { copyBytes } from "./bytes.ts";
-import { otherNumber, plainNumberEnd } from "./quick-numbers.ts";
+import { otherNumber, plainNumberEnd, zerosEnd, zerosFrom } from "./quick-numbers.ts";
 import { BEYOND_ASCII, CONTROL, END, escapeLength, ESCAPES, IN_STRING, LONG, PLAIN, plainUntil, writeEscape } from "./quick-strings.ts";
 import { UNCERTAIN } from "./quick-forms.ts";
 
@@ -255,6 +255,13 @@ export class QuickScan {
   #number(p: number): number {
     const plain = plainNumberEnd(this.#text, p);
     if (plain > 0) return plain;
+    const zeros = zerosFrom(this.#text, p);
+    if (zeros > 0) {
+      this.flush(zeros);
+      const end = zerosEnd(this.#text, zeros);
+      this.#continueAt(end);
+      return end;
+    }
     const other = otherNumber(this.#text, p);
     if (other?.written === null) return other.end;
     if (other === undefined || other.written.length > other.end - p) return UNCERTAIN; // what is written has room for no more than the text

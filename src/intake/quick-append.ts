@@ -37,6 +37,7 @@ export class QuickAppends {
   readonly #maxMany: number;
   #line: Buffer = Buffer.alloc(0);
   #id: RpcId = null;
+  #isRpc = false;
   #method = "";
   #list: Request[] = [];
   /** Was it `receipts` that the params had, not `receipt`? */
@@ -54,11 +55,12 @@ export class QuickAppends {
     this.#line = line;
     this.#scan.begin(line, 0);
     this.#id = null;
+    this.#isRpc = false;
     this.#method = "";
     this.#list = [];
     this.#ack = null;
     const end = this.#object(this.#skip(0), this.#envelope);
-    if (end < 0 || this.#skip(end) !== line.length || this.#id === null || this.#list.length === 0) return null;
+    if (end < 0 || this.#skip(end) !== line.length || this.#id === null || !this.#isRpc || this.#list.length === 0) return null;
     if (this.#method !== (this.#many ? "append_many" : "append")) return null;
     if (this.#scan.beyondAscii && !isUtf8(line)) return null;
     return { id: this.#id, many: this.#many, requests: this.#list, ack: this.#ack };
@@ -87,7 +89,9 @@ export class QuickAppends {
 
   readonly #envelope = (name: string, p: number): number => {
     switch (name) {
-      case "jsonrpc": return this.#text(p) === "2.0" ? p + 5 : UNCERTAIN;
+      case "jsonrpc":
+        this.#isRpc = this.#text(p) === "2.0";
+        return this.#isRpc ? p + 5 : UNCERTAIN;
       case "id": return this.#readId(p);
       case "method":
         this.#method = this.#text(p) ?? "";

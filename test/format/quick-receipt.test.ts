@@ -40,6 +40,7 @@ const stored = (change: { readonly [name: string]: Json | undefined } = {}): Uin
 
 test.each<[string, { readonly [name: string]: Json | undefined }]>([
   ["the least", {}], ["the first of its organization", { org_seq: 1, previous_receipt_hash: null, receipt_number: "LOANS-2026-00001" }], ["a large number", { org_seq: 1_234_567, receipt_number: "LOANS-2026-1234567" }],
+  ["the largest numbers", { org_seq: 9_007_199_254_740_991, receipt_number: "LOANS-2026-9007199254740991", log_index: 9_007_199_254_740_963, key_epoch: 9_007_199_254_740_945 }],
   ["every field", {
     chain_id: "c", gates: [{ name: "g", status: "PASS", threshold: 0.5 }], metadata: { a: [{}] }, model_epoch: 1, model_version: "v", policy_version: "p", reasons: ["r", 1], region: "eu", summary: "ü €",
     timestamp: "2026-06-01T10:00:05Z", user_id: "u", x_A: 1, x_a: { signature: "hmac-sha256:" }, x_b: "😀",
@@ -52,7 +53,7 @@ test.each<[string, { readonly [name: string]: Json | undefined }]>([
 test.each<[string, { readonly [name: string]: Json | undefined }]>([
   ["an unknown field", { other: 1 }], ["a field that is missing", { inputs: undefined }], ["no signature", { signature: undefined }], ["another schema", { schema_version: 2 }], ["org_seq 0", { org_seq: 0, receipt_number: "LOANS-2026-00000" }],
   ["a first receipt with a link", { org_seq: 1, receipt_number: "LOANS-2026-00001" }], ["a later one without", { previous_receipt_hash: null }], ["the number of another year", { receipt_number: "LOANS-2025-00042" }],
-  ["the number of another", { receipt_number: "LOANS-2026-00043" }], ["a number in another spelling", { receipt_number: "LOANS-2026-000042" }], ["a prefix in lower case", { receipt_number: "loans-2026-00042" }],
+  ["the number of another, next to 2^53", { org_seq: 9_007_199_254_740_991, receipt_number: "LOANS-2026-9007199254740992" }], ["the number of another", { receipt_number: "LOANS-2026-00043" }], ["a number in another spelling", { receipt_number: "LOANS-2026-000042" }], ["a prefix in lower case", { receipt_number: "loans-2026-00042" }],
   ["a time without milliseconds", { recorded_at: "2026-06-01T10:00:05Z" }], ["a day that is not", { recorded_at: "2026-06-31T10:00:05.234Z" }], ["an origin with a parent", { ledger: "test.example/.." }], ["a key in upper case", { key_id: "KEY" }],
   ["the ledger's organization", { organization: "_ledger" }], ["a system receipt", { type: "anchor", organization: "_ledger", details: {} }], ["a reserved name", { metadata: { _sd: 1 } }], ["a short signature", { signature: "hmac-sha256:00" }],
   ["a hash in upper case", { previous_receipt_hash: `sha256:${"0A".repeat(32)}` }], ["null for a decision", { decision: null }], ["inputs that are none", { inputs: [] }],

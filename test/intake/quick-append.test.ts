@@ -78,7 +78,10 @@ test.each([
   ["a gate without status", call('{"system_id":"s","decision":1,"inputs":{},"gates":[{"name":"a"}]}')], ["text behind", `${call(JSON.stringify(least))}x`], ["a comma too many", call('{"system_id":"s","decision":1,"inputs":{},}')],
   ["another method", call(JSON.stringify(least)).replace('"append"', '"get"')], ["append with receipts", call("1").replace('"receipt":1', `"receipts":[${JSON.stringify(least)}]`)],
   ["more than may be", `{"jsonrpc":"2.0","id":2,"method":"append_many","params":{"receipts":[${Array.from({ length: MANY + 1 }, () => JSON.stringify(least)).join(",")}]}}`],
-  ["no id", `{"jsonrpc":"2.0","method":"append","params":{"receipt":${JSON.stringify(least)}}}`], ["too deep", call(`{"system_id":"s","decision":1,"inputs":{"a":${"[".repeat(31)}${"]".repeat(31)}}}`)],
+  ["no id", `{"jsonrpc":"2.0","method":"append","params":{"receipt":${JSON.stringify(least)}}}`], ["no jsonrpc", `{"id":1,"method":"append","params":{"receipt":${JSON.stringify(least)}}}`],
+  ["no method", `{"jsonrpc":"2.0","id":1,"params":{"receipt":${JSON.stringify(least)}}}`], ["no params", '{"jsonrpc":"2.0","id":1,"method":"append"}'], ["no receipt", '{"jsonrpc":"2.0","id":1,"method":"append","params":{"ack":"disk"}}'],
+  ["-0.0", call('{"system_id":"s","decision":-0.0,"inputs":{}}')], ["01.0", call('{"system_id":"s","decision":01.0,"inputs":{}}')], ["1.", call('{"system_id":"s","decision":1.,"inputs":{}}')], ["1.0e", call('{"system_id":"s","decision":1.0e,"inputs":{}}')],
+  ["too deep", call(`{"system_id":"s","decision":1,"inputs":{"a":${"[".repeat(31)}${"]".repeat(31)}}}`)],
   ["nothing", ""], ["an end within", call(JSON.stringify(least)).slice(0, 90)], ["a date that no month has", call('{"system_id":"s","decision":1,"inputs":{},"timestamp":"2026-02-30T10:00:05Z"}')],
 ])("does not take %s", (_, line) => {
   expect(agree(line)).toBe(false);
@@ -92,6 +95,7 @@ const scalar = fc.oneof(
   fc.constantFrom("true", "false", "null", "nul", "0", "-0", "-1", "1.5", "0.1", "1e3", "1E400", "9007199254740991", "9007199254740992", "0.30000000000000004", "123456789012345.6", "0.00001", "0.000001", "0.0000001", "-0.5", "00", "1.", ".5", "-"),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)), fc.maxSafeInteger().map(String), fc.integer({ min: -1000, max: 1000 }).map((n) => String(n / 100)),
   fc.tuple(fc.integer({ min: -99_999, max: 99_999 }), fc.integer({ min: -25, max: 20 }), fc.constantFrom("e", "E")).map(([n, exponent, e]) => `${n}${e}${exponent}`), fc.tuple(fc.nat(), fc.nat()).map(([a, b]) => `${a}.${b}`),
+  fc.tuple(fc.constantFrom("", "-", "0"), fc.nat({ max: 999 }), fc.constantFrom("", "0", "5", "05", "0000001"), fc.nat({ max: 14 }), fc.constantFrom("", "", "e", "e1")).map(([sign, a, b, zeros, e]) => `${sign}${a}.${b}${"0".repeat(zeros)}${e}`),
   fc.string({ unit: "binary", maxLength: 6 }).map((text) => JSON.stringify(text)), fc.array(fc.oneof(escape, fc.constantFrom("\\ud83d\\ude00", "\\/", "x")), { maxLength: 3 }).map((parts) => `"${parts.join("")}"`), name.map((text) => `"${text}"`), fc.constantFrom('"PASS"', '"decision"', '"x_own"', `"${ID}"`, '"2026-06-01T10:00:05.1Z"', '"\t"', '"\\/"', '"a'),
 );
 const { value } = fc.letrec<{ value: string; object: string; array: string }>((tie) => ({
