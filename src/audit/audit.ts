@@ -25,10 +25,10 @@ import { type Progress, ProgressMeter } from "./progress.ts";
 import { type AuditRange, isRanged, type Part, partOf } from "./range.ts";
 import type { AuditRecord } from "./record.ts";
 import { type AuditReport, Findings } from "./report.ts";
-import { knownBy, type Known, type KnownTarget, ledgerInFull, NOTHING_KNOWN, recordOf } from "./since.ts";
+import { knownBy, type Known, type KnownTarget, keepRecord, ledgerInFull, NOTHING_KNOWN } from "./since.ts";
 import { partSince } from "./since-start.ts";
-import { checkRecordedLedger, checkSiblings } from "./siblings.ts";
-import { checkExtent, checkIdentity, checkOrganizations, countIndexes, plausibleSize, plausibleSizeFrom } from "./tables.ts";
+import { checkSiblings } from "./siblings.ts";
+import { checkExtent, checkIdentity, checkNumbersByTable, checkOrganizations, countIndexes, plausibleSize, plausibleSizeFrom } from "./tables.ts";
 import { auditTarget, type TargetSeen } from "./target-audit.ts";
 import { NotChecked, type PartSeen, reportOf } from "./verdict.ts";
 
@@ -64,6 +64,8 @@ export interface AuditOptions {
   readonly range?: AuditRange | undefined;
   /** The record of an earlier audit: receipts that it has read, and objects that are listed as they were, are not read again. Not with a range. */
   readonly since?: AuditRecord | undefined;
+  /** What the new record takes the place of: it is not to know less. */
+  readonly replaces?: AuditRecord | undefined;
   /** With `since`: read all receipts, and all objects that are under no lock, again all the same. */
   readonly allReceipts?: boolean | undefined;
   /** Versions at each target that are read again nevertheless, chosen by chance; default 32. */
@@ -104,7 +106,7 @@ class Audit {
   readonly #findings = new Findings();
   readonly #notChecked = new NotChecked();
   readonly #meter: ProgressMeter;
-  readonly #onRecord: (record: AuditRecord) => void;
+  readonly #onRecord: AuditHooks["onRecord"];
   readonly #vkeys: readonly Vkey[];
   readonly #startedAt = performance.now();
 
@@ -112,26 +114,24 @@ class Audit {
     this.#options = options;
     this.#signal = signal;
     this.#meter = new ProgressMeter(onProgress ?? (() => undefined), () => performance.now());
-    this.#onRecord = onRecord ?? (() => undefined);
+    this.#onRecord = onRecord;
     this.#vkeys = options.vkeys.map(parseVkey);
   }
 
   async run(): Promise<AuditReport> {
     const opened = this.#open();
     try {
-      const { since, ledger, vkeys } = this.#options;
-      if (since !== undefined) checkRecordedLedger(since, ledger, vkeys, this.#findings);
+      const { since } = this.#options;
       const view = opened === null ? null : new LedgerView(opened.reader, opened.inspector, auditHash);
       const known = since === undefined ? NOTHING_KNOWN : await this.#known(since, view);
-      const part = opened === null ? null : await this.#auditLedger(opened.reader, opened.inspector, known.anchor);
+      const part = opened === null ? null : await this.#auditLedger(opened.inspector, known.anchor);
       const targets = await this.#auditTargets(part, view, known);
       for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
       this.#notChecked.ofTargets(this.#options, targets.map(({ counts }) => counts));
       const report = reportOf({
         options: this.#options, findings: this.#findings, notChecked: this.#notChecked, part, targets: targets.map(({ counts }) => counts), elapsedMs: performance.now() - this.#startedAt,
       });
-      if (report.verdict === "ok" && !isRanged(this.#options.range ?? {})) this.#onRecord(recordOf(this.#options, targets.map(({ record }) => record), part?.part.first ?? null));
-      return report;
+      return keepRecord(report, this.#options, targets, part?.part.first ?? null, this.#onRecord);
     } finally {
       opened?.inspector.close();
       opened?.reader.close();
@@ -165,14 +165,14 @@ class Audit {
   }
 
   /** `after`: the anchor up to which an earlier audit has read it. */
-  async #auditLedger(reader: Reader, inspector: Inspector, after: AnchorFacts | null): Promise<PartSeen | null> {
+  async #auditLedger(inspector: Inspector, after: AnchorFacts | null): Promise<PartSeen | null> {
     const findings = this.#findings;
     const { ledger, range = {} } = this.#options;
     checkIdentity(inspector, ledger, findings);
     const since = after === null ? null : this.#partSince(inspector, after);
     if (since === null && !isRanged(range)) this.#structure(inspector);
     const counted = since === null ? this.#count(inspector, range) : { size: since.end, entries: new Map() };
-    const part = since ?? this.#part(reader, inspector, counted.size, range);
+    const part = since ?? this.#part(inspector, counted.size, range);
     if (part === null) return null;
     const trusted = new Set(this.#options.targets.filter(({ trustedTime }) => trustedTime).map(({ name }) => name));
     const joined = new Joiner(inspector, findings, auditHash.sha256, trusted, part.start);
@@ -181,7 +181,7 @@ class Audit {
     if (!isRanged(range)) {
       checkExtent(inspector, joined.totals.rows, counted.entries, findings);
       checkOrganizations(inspector, joined, joined.ends, findings);
-    }
+    } else checkNumbersByTable(inspector, joined, findings);
     const seen = { part, joined, isRanged: isRanged(range), since: since === null ? null : this.#options.since! };
     this.#notChecked.ofLedger(this.#options, seen);
     return seen;
@@ -231,11 +231,9 @@ class Audit {
     }
   }
 
-  #part(reader: Reader, inspector: Inspector, size: number, range: AuditRange): Part | null {
+  #part(inspector: Inspector, size: number, range: AuditRange): Part | null {
     try {
-      const part = partOf(reader, inspector, size, range, auditHash);
-      if (part === null) this.#notChecked.add("nothing was recorded in the time range");
-      return part;
+      return partOf(inspector, size, range, this.#findings, auditHash);
     } catch (error) {
       if (!(error instanceof LedgerError || error instanceof VerifyError || error instanceof FormatError)) throw error;
       this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `the range cannot be found in the ledger: ${error.message}; audit the whole ledger` });
@@ -269,6 +267,7 @@ class Audit {
       this.#meter.begin("targets", null, target.name);
       try {
         found.push(await this.#auditTarget(target, seen, view, known.targets.get(target.name) ?? null));
+        if (seen?.isRanged === true && seen.part.first > 0 && found.at(-1)!.counts.anchors === 0) this.#notChecked.fail(`the ledger against ${target.name}: it has no anchor of this part; audit everything`);
         await checkSiblings(target, this.#options.ledger, this.#vkeys, this.#findings, this.#notChecked, () => this.#signal?.throwIfAborted());
       } catch (error) {
         if (!(error instanceof TargetError)) throw error;
@@ -284,7 +283,7 @@ class Audit {
       ledger: this.#options.ledger, vkeys: this.#vkeys, hash: auditHash, verify: verifyByNode, findings: this.#findings,
       identities: this.#options.identities ?? [], hasLedger: joined !== null,
       afterSize: seen?.since === null ? seen.part.first : 0, now: this.#options.now, grace: this.#options.grace ?? GRACE,
-      since: known === null ? null : { record: known.record, madeAt: this.#options.since!.made_at }, recalled: known?.recalled ?? null, onObject: () => this.#object(),
+      known, onObject: () => this.#object(),
       joined: joined === null || view === null ? null : {
         trail: joined.trail, times: joined.times, view, size: joined.size, isPart: isRanged(this.#options.range ?? {}), clockSteps: joined.totals.clockSteps, observed: joined.times.observed.get(target.name),
       },

@@ -10,12 +10,14 @@ export interface Listed {
   readonly versions: number;
   /** hex; each version's SHA-256 is over the one before and a line with all that the listing says of it. */
   readonly sha256: string;
+  /** The newest time of any of them by the target's clock, ms; 0 for none. */
+  readonly newestAt: number;
 }
 
-export const NOTHING_LISTED: Listed = { versions: 0, sha256: "0".repeat(64) };
+export const NOTHING_LISTED: Listed = { versions: 0, sha256: "0".repeat(64), newestAt: 0 };
 
 /** In the order of the listing. JSON keeps a name with any characters apart from what follows it. */
-export function listedWith({ versions, sha256 }: Listed, { name, versionId, kind, lastModified, size, etag, isMultipart }: TargetVersion): Listed {
+export function listedWith({ versions, sha256, newestAt }: Listed, { name, versionId, kind, lastModified, size, etag, isMultipart }: TargetVersion): Listed {
   const line = JSON.stringify([sha256, name, versionId, kind, lastModified, size, etag, isMultipart]);
-  return { versions: versions + 1, sha256: hash("sha256", line, "hex") };
+  return { versions: versions + 1, sha256: hash("sha256", line, "hex"), newestAt: Math.max(newestAt, lastModified) };
 }

@@ -1,5 +1,5 @@
 /**
- * A part of a ledger: the whole batches that hold the receipts of a time range. What was before enters through the index: its
+ * A part of a ledger: the whole batches that can hold receipts of a time range. What was before enters through the index: its
  * hashes are taken as they are, and the anchors' roots show whether they were right.
  */
 import type { AnchorDetails } from "../format/fields.ts";
@@ -8,13 +8,17 @@ import { leafHash } from "../format/merkle.ts";
 import { entryOf } from "../format/entries.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { Inspector } from "../ledger/inspect.ts";
-import type { OrganizationRow, Reader } from "../ledger/reader.ts";
+import type { OrganizationRow } from "../ledger/reader.ts";
 import { STORED_LEVEL } from "../ledger/state.ts";
 import type { ChainEnd } from "../verify/chain.ts";
 import { detailsOf } from "../verify/log.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
+import { batchesWithin, type TimeSpan } from "./brackets.ts";
 import { type JoinStart, WHOLE } from "./join.ts";
+import { unlessCorrupt } from "./places.ts";
+import type { Findings } from "./report.ts";
 import { BLOCK } from "./segment-tree.ts";
+import { plausibleSizeFrom } from "./tables.ts";
 
 export interface AuditRange {
   /** ms; receipts recorded at or after. */
@@ -40,24 +44,51 @@ export interface Part {
   readonly epoch: number;
   readonly commitment: string | null;
   readonly start: JoinStart;
+  /**
+   * Nothing in it was recorded in the time range: as anchors show, which were recorded before and behind it (`anchored`), or as the ledger
+   * says of the time after its newest anchor (`said`).
+   */
+  readonly nothing?: "anchored" | "said";
 }
 
 const LONG_AGO = -8.64e15;
 const FAR_AHEAD = 8.64e15;
 
-/** The part of the first `size` receipts that a range means, or null where it holds none. */
-export function partOf(reader: Reader, inspector: Inspector, size: number, range: AuditRange, hash: Hash): Part | null {
-  if (range.from === undefined && range.to === undefined) return { first: 0, end: size, epoch: 0, commitment: null, start: WHOLE };
-  const found = reader.indexRange(range.from ?? LONG_AGO, range.to ?? FAR_AHEAD);
-  if (found === null || found.first >= size) return null;
-  const first = reader.coveringAnchor(found.first)?.firstIndex ?? reader.newestAnchor()?.treeSize ?? 0;
-  const end = Math.min(reader.coveringAnchor(found.last)?.treeSize ?? size, size);
-  return first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(reader, inspector, first, end, hash);
+/**
+ * The part of the first `size` receipts that a range means: every batch that can hold receipts of it, and where that is none with an
+ * anchor the newest one too, so that there is always something to compare with the targets.
+ */
+export function partOf(inspector: Inspector, size: number, range: AuditRange, findings: Findings, hash: Hash): Part {
+  if (range.from === undefined && range.to === undefined) {
+    return { first: 0, end: plausibleSizeFrom(inspector, 0, size, findings), epoch: 0, commitment: null, start: WHOLE };
+  }
+  const span = { from: range.from ?? LONG_AGO, to: range.to ?? FAR_AHEAD };
+  const { first, end: last, isClosed } = batchesWithin(inspector, size, span, hash);
+  const end = last === size ? plausibleSizeFrom(inspector, first, size, findings) : last;
+  lookBeside(inspector, first, last, span, size, findings);
+  const part = first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(inspector, first, end, hash);
+  return isIn(inspector, part, span, range.organization) ? part : { ...part, nothing: isClosed ? "anchored" : "said" };
 }
 
-function startAt(reader: Reader, inspector: Inspector, first: number, end: number, hash: Hash): Part {
-  const stored = reader.byIndex(first - 1);
-  const before = stored?.blob === null || stored?.blob === undefined ? null : verifyReceipt(stored.blob, hash);
+/** Whoever looks receipts up by time is led by the index to all that have such a time there. */
+function lookBeside(inspector: Inspector, first: number, end: number, { from, to }: TimeSpan, size: number, findings: Findings): void {
+  const found = unlessCorrupt(() => inspector.recordedElsewhere(first, end, from, to, size), () => undefined) ?? null; // the schema's check tells
+  if (found === null) return;
+  findings.add({
+    severity: "violation", code: "index_mismatch", at: "receipt.recorded_at", logIndex: found,
+    message: "the index leads from the time range to a receipt that cannot have been recorded in it: by the ledger's own receipts its batch is of another time",
+  });
+}
+
+/** By the index, of which the rows in the part are compared with the receipts. */
+function isIn(inspector: Inspector, { first, end }: Part, { from, to }: TimeSpan, organization: string | undefined): boolean {
+  const org = organization === undefined ? null : inspector.organizations().rows.find(({ name }) => name === organization)?.org ?? null;
+  return inspector.isRecorded(first, end, from, to, org);
+}
+
+function startAt(inspector: Inspector, first: number, end: number, hash: Hash): Part {
+  const blob = inspector.blobs(first - 1, first, 1).blobs[0]?.bytes;
+  const before = blob === undefined ? null : verifyReceipt(blob, hash);
   if (before?.known !== true || before.receipt.type !== "anchor") throw new LedgerError("ledger_corrupt", `receipt ${first - 1} is not an anchor receipt`);
   const { receipt } = before;
   const known = inspector.organizations().rows.filter((row) => row.firstIndex < first);

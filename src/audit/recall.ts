@@ -13,10 +13,9 @@ import { verifyAnchorObject, verifyObjectName } from "../verify/anchor.ts";
 import { asVerifyError } from "../verify/errors.ts";
 import type { SeenAnchor } from "./anchor-group.ts";
 import { type Before, endOfFirst, type EvidenceOptions } from "./evidence.ts";
-import type { LedgerView } from "./ledger-view.ts";
 import { type Listed, listedWith, NOTHING_LISTED } from "./listed.ts";
 import { fetchVersion, MAX_ANCHOR_BYTES, MAX_BATCH_BYTES } from "./objects.ts";
-import type { TargetRecord } from "./record.ts";
+import type { ListingRecord, TargetRecord } from "./record.ts";
 import type { AuditCode } from "./report.ts";
 import { SeenVersions } from "./seen-versions.ts";
 
@@ -37,14 +36,23 @@ export interface RecallOptions extends EvidenceOptions {
   readonly record: TargetRecord;
   /** When the record was made, RFC 3339. */
   readonly since: string;
+  /** Is the ledger another than it was then? That is reported, and everything is read. */
+  readonly isOther: boolean;
   /** Versions to read again, chosen by chance. */
   readonly sample: number;
   /** Are only locked versions left unread? */
   readonly isLockNeeded: boolean;
   /** ms */
   readonly now: number;
-  /** The ledger as it is now; null: it is gone. */
-  readonly view: LedgerView | null;
+}
+
+/** A part of the listing, up to the end of what was recorded. */
+interface Seen {
+  readonly listed: Listed;
+  /** Of that, objects that are not newer than all that was recorded. */
+  readonly old: Listed;
+  /** Sizes of anchors, or names of batches. */
+  readonly objects: number;
 }
 
 export class Recall {
@@ -53,33 +61,40 @@ export class Recall {
   readonly #versions = new SeenVersions();
   readonly #sample: TargetVersion[] = [];
   #newest: TargetVersion | null = null;
+  /** Has any version of an anchor of the newest one's size the time that was recorded for it? */
+  #isOfThatTime = false;
   #seen = 0;
   #isUnlocked = false;
+  /** Is the newest anchor of the record not listed any more? That is reported. */
+  isMissed = false;
 
   constructor(target: AnchorTarget, options: RecallOptions) {
     this.#target = target;
     this.#options = options;
   }
 
-  /** Null where everything is to be read, for a reason that is reported. Throws TargetError. */
+  /** Null where everything is to be read, for a reason that is reported. The listing is held against the record all the same. Throws TargetError. */
   async run(): Promise<Recalled | null> {
-    const { record, since, ledger } = this.#options;
+    const { record: { listing, newest: { tree_size: size } }, since, ledger } = this.#options;
     const isLocked = this.#target.retain !== null;
-    if (isLocked !== (record.locked_until !== null)) return this.#inFull(`its objects ${isLocked ? "were under no lock" : "are under no lock now, and were"} at the audit of ${since}`);
-    if (!isLocked && this.#options.isLockNeeded) return this.#inFull("its objects are under no lock, so what it lists proves nothing about their bytes");
-    const { tree_size: size } = record.newest;
+    if (listing === null) return this.#inFull(`not everything there was locked as it should be at the audit of ${since}`);
+    if (isLocked !== (listing.retention_ms !== null)) return this.#inFull(`its objects ${isLocked ? "were under no lock" : "are under no lock now, and were"} at the audit of ${since}`);
     const prefix = objectPrefix(ledger);
-    const anchors = await this.#list(`${prefix}anchors/`, endOfFirst(prefix, "anchors/", size));
-    const batches = await this.#list(`${prefix}batches/`, endOfFirst(prefix, "batches/", size));
-    if (!this.#isSame(anchors, batches)) return this.#inFull(`its listing up to the anchor of ${count(size, "receipt")} is not what it was at the audit of ${since}`);
+    const until = Date.parse(listing.newest_at);
+    const anchors = await this.#list(`${prefix}anchors/`, endOfFirst(prefix, "anchors/", size), until);
+    const batches = await this.#list(`${prefix}batches/`, endOfFirst(prefix, "batches/", size), until);
+    this.#reportMissing(listing, anchors, batches);
+    const why = this.#whyInFull(listing);
+    if (why !== null) return this.#inFull(why);
+    if (!this.#isSame(listing, anchors, batches)) return this.#inFull(`its listing up to the anchor of ${count(size, "receipt")} is not what it was at the audit of ${since}`);
     const newest = await this.#readNewest();
-    if (newest === null || !this.#continues(newest) || !await this.#readSample()) return this.#inFull(`it is not what it was at the audit of ${since}`);
+    if (newest === null || !await this.#readSample()) return this.#inFull(`it is not what it was at the audit of ${since}`);
     if (this.#isUnlocked) return this.#inFull("a version is not locked as it should be");
     return {
-      before: { size, anchors, batches, lockedUntil: record.locked_until === null ? null : Date.parse(record.locked_until), versions: this.#versions },
+      before: { size, anchors: anchors.listed, batches: batches.listed, lockedUntil: listing.locked_until === null ? null : Date.parse(listing.locked_until), versions: this.#versions },
       newest,
-      anchors: record.anchors.objects, batches: record.batches.objects,
-      versions: anchors.versions + batches.versions, readAgain: 1 + this.#sample.length,
+      anchors: anchors.objects, batches: batches.objects,
+      versions: anchors.listed.versions + batches.listed.versions, readAgain: 1 + this.#sample.length,
     };
   }
 
@@ -88,21 +103,40 @@ export class Recall {
     return null;
   }
 
-  /** Up to `end`, and this very name. */
-  async #list(folder: string, end: string): Promise<Listed> {
-    const { ledger, onObject, record } = this.#options;
+  /** What no listing can make up for. */
+  #whyInFull({ locked_until: until, retention_ms: retention }: ListingRecord): string | null {
+    const { isOther, isLockNeeded, hasLedger, record, since, now } = this.#options;
+    if (isOther) return `the ledger is not what it was at the audit of ${since}`;
+    if (hasLedger && !record.with_ledger) return "the earlier audit was one of the targets alone, and did not hold it against the ledger";
+    if (retention !== null && retention < this.#target.retain!) return "its locks were judged by a shorter retention at the earlier audit";
+    if (!isLockNeeded || isHeld(until, now)) return null;
+    return until === null ? "its objects are under no lock, so what it lists proves nothing about their bytes" : `the first of its locks ended at ${until}, so what it lists proves nothing about their bytes`;
+  }
+
+  /** Up to `end`, and this very name; `until`: the newest time that was recorded. */
+  async #list(folder: string, end: string, until: number): Promise<Seen> {
+    const { ledger, onObject, record: { newest } } = this.#options;
     let listed = NOTHING_LISTED;
+    let old = NOTHING_LISTED;
+    let objects = 0;
+    let last: string | number | null = null;
     for await (const version of this.#target.list(folder)) {
       if (version.name > end) break;
       onObject();
       listed = listedWith(listed, version);
       if (version.kind !== "object") continue;
-      if (version.name === record.newest.name && version.versionId === record.newest.version_id) this.#newest = version;
-      else this.#draw(version);
       const treeSize = anchorSize(version.name, objectPrefix(ledger));
-      if (treeSize !== null && !version.isMultipart) this.#versions.add(treeSize, version.versionId, version.lastModified);
+      if (last !== (treeSize ?? version.name)) objects++;
+      last = treeSize ?? version.name;
+      if (version.name === newest.name && version.versionId === newest.version_id) this.#newest = version;
+      else this.#draw(version);
+      if (version.isMultipart) continue;
+      if (version.lastModified <= until) old = listedWith(old, version);
+      if (treeSize === null) continue;
+      this.#isOfThatTime ||= treeSize === newest.tree_size && version.lastModified === Date.parse(newest.last_modified);
+      this.#versions.add(treeSize, version.versionId, version.lastModified);
     }
-    return listed;
+    return { listed, old, objects };
   }
 
   /** Every version but the newest anchor, which is read anyway, is in the sample with the same probability, which nobody can foresee. */
@@ -117,20 +151,27 @@ export class Recall {
     if (place < sample) this.#sample[place] = version;
   }
 
-  #isSame(anchors: Listed, batches: Listed): boolean {
-    const { record, since, now } = this.#options;
-    const { name, version_id: id, tree_size: size } = record.newest;
-    const was = record.anchors.versions + record.batches.versions;
-    const is = anchors.versions + batches.versions;
+  /** The newest anchor, and whatever was under a lock that has not ended. */
+  #reportMissing({ anchors: wasAnchors, batches: wasBatches, locked_until: until }: ListingRecord, anchors: Seen, batches: Seen): void {
+    const { record: { newest: { name, version_id: id, tree_size: size } }, since, now } = this.#options;
     if (this.#newest === null) {
+      this.isMissed = true;
       this.#report("version_missing", `the anchor of ${count(size, "receipt")} that was here at the audit of ${since} is not there any more`, name, `version ${id}`, "not listed");
-    } else if (is < was && record.locked_until !== null && now < Date.parse(record.locked_until)) {
-      this.#options.findings.add({
-        severity: "violation", code: "version_missing", expected: count(was, "version"), found: count(is),
-        message: `of the ${count(was, "locked version")} that were at ${this.#target.name} at the audit of ${since}, ${count(was - is)} are not there any more`,
-      });
+      return;
     }
-    return anchors.sha256 === record.anchors.sha256 && batches.sha256 === record.batches.sha256;
+    if (!isHeld(until, now) || (!isLess(anchors.old, wasAnchors) && !isLess(batches.old, wasBatches))) return;
+    const was = wasAnchors.versions + wasBatches.versions;
+    const is = anchors.old.versions + batches.old.versions;
+    this.#options.findings.add({
+      severity: "violation", code: "version_missing", expected: count(was, "version"), found: is < was ? count(is) : "others",
+      message: `of the ${count(was, "locked version")} that were at ${this.#target.name} at the audit of ${since}, ${is < was ? count(was - is) : "some"} ${was - is === 1 ? "is not there any more as it was" : "are not there any more as they were"}`,
+    });
+  }
+
+  #isSame(was: ListingRecord, anchors: Seen, batches: Seen): boolean {
+    const isPart = ({ listed, objects }: Seen, { sha256, versions, objects: counted }: ListingRecord["anchors"]): boolean => listed.sha256 === sha256 && listed.versions === versions && objects === counted;
+    return this.#newest !== null && this.#isOfThatTime && isPart(anchors, was.anchors) && isPart(batches, was.batches)
+      && Math.max(anchors.listed.newestAt, batches.listed.newestAt) === Date.parse(was.newest_at);
   }
 
   async #readNewest(): Promise<SeenAnchor | null> {
@@ -147,15 +188,6 @@ export class Recall {
       this.#changed(name, root, message);
     }
     return null;
-  }
-
-  /** Is the ledger still one of which this was the root? Then all anchors before it are its own, too. */
-  #continues({ facts }: Pick<SeenAnchor, "facts">): boolean {
-    const { view, since } = this.#options;
-    const error = view?.compare(facts) ?? null;
-    if (error === null) return true;
-    this.#report(error.code, `the ledger does not continue what it was at the audit of ${since}: ${error.message}`, facts.name, error.expected, error.found);
-    return false;
   }
 
   async #readSample(): Promise<boolean> {
@@ -203,4 +235,14 @@ export class Recall {
 function anchorSize(name: string, prefix: string): number | null {
   const folder = `${prefix}anchors/`;
   return name.startsWith(folder) ? Number(name.slice(folder.length, folder.length + 20)) : null;
+}
+
+/** Has the first of the locks not ended? */
+export function isHeld(lockedUntil: string | null, now: number): boolean {
+  return lockedUntil !== null && Date.parse(lockedUntil) > now;
+}
+
+/** Has any of these gone? What came since is newer, or adds to their number. */
+function isLess(old: Listed, was: ListingRecord["anchors"]): boolean {
+  return old.versions < was.versions || (old.versions === was.versions && old.sha256 !== was.sha256);
 }

@@ -1,23 +1,42 @@
 /**
- * What an auditor keeps of an audit that found nothing, so that the next one need not read again what cannot have changed: JSON,
- * the auditor's own file. Whoever can change it can make an auditor believe what was never checked, as with any pinned key.
+ * What an auditor keeps of an audit that found nothing, so that the next one need not read again what cannot have changed, and has
+ * something to hold against what it is shown: JSON, the auditor's own file. Whoever can change it can make an auditor believe what was
+ * never checked, as with any pinned key; what cannot be so is refused all the same.
  */
 import { z } from "zod";
-import type { LedgerName } from "../format/names.ts";
+import { FormatError } from "../format/errors.ts";
+import { type LedgerName, parseObjectName } from "../format/names.ts";
 import { isTimestamp } from "../format/time.ts";
 
 const time = z.string().refine(isTimestamp, "must be a time");
 const count = z.int().nonnegative();
 const listed = z.strictObject({
-  /** Names of which at least one version counts. */
+  /** What counts: sizes of which there is an anchor, or batches. */
   objects: count,
   /** All that was listed, and the hash over it: as in `Listed`. */
   versions: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
-});
+}).refine(({ objects, versions }) => objects <= versions && (objects === 0) === (versions === 0), "must have a version for each object");
+
+const listing = z.strictObject({
+  /** Anchors up to the newest that counted. */
+  anchors: listed.refine(({ objects }) => objects > 0, "must have an anchor"),
+  /** Batches that begin before the end of that one's tree. */
+  batches: listed,
+  /** The newest time of any of these versions, by the target's clock. */
+  newest_at: time,
+  /** When the first lock on any of these ends; null at a target without locks. */
+  locked_until: time.nullable(),
+  /** ms for which each was to be locked; 0: any lock was taken; null at a target without locks. */
+  retention_ms: count.nullable(),
+}).refine(({ locked_until, retention_ms }) => (locked_until === null) === (retention_ms === null), "must have a retention iff there are locks");
 
 const targetRecord = z.strictObject({
   target: z.string(),
+  /** When an audit last read everything there; those after it went on from it, one from the other. */
+  read_at: time,
+  /** Was all of it held against the ledger? */
+  with_ledger: z.boolean(),
   /** The newest anchor that counted. */
   newest: z.strictObject({
     name: z.string(),
@@ -26,12 +45,8 @@ const targetRecord = z.strictObject({
     tree_size: z.int().positive(),
     root: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   }),
-  /** Anchors up to that one. */
-  anchors: listed,
-  /** Batches that begin before the end of that one's tree. */
-  batches: listed,
-  /** When the first lock on any of these ends; null at a target without locks. */
-  locked_until: time.nullable(),
+  /** What need not be read again where it is listed as it was; null where something is not locked that should be, and may go. */
+  listing: listing.nullable(),
 });
 
 const auditRecord = z.strictObject({
@@ -50,10 +65,39 @@ const auditRecord = z.strictObject({
     request_macs: z.boolean(),
   }).nullable(),
   targets: z.array(targetRecord),
+}).superRefine((record, { addIssue }) => {
+  for (const [path, message] of contradictions(record)) addIssue({ code: "custom", path: [...path], message });
 });
 
+export type ListingRecord = Readonly<z.infer<typeof listing>>;
 export type TargetRecord = Readonly<z.infer<typeof targetRecord>>;
 export type AuditRecord = Readonly<z.infer<typeof auditRecord>>;
+
+/** What no audit can have said. */
+function* contradictions({ made_at, origin, ledger_id, receipts, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
+  const made = Date.parse(made_at);
+  if (receipts !== null && Date.parse(receipts.read_at) > made) yield [["receipts", "read_at"], "is after the record was made"];
+  const names = new Set<string>();
+  for (const [i, { target, read_at, newest, listing: seen }] of targets.entries()) {
+    const at = ["targets", i] as const;
+    if (names.has(target)) yield [at, `speaks of ${target} a second time`];
+    names.add(target);
+    if (Date.parse(read_at) > made) yield [[...at, "read_at"], "is after the record was made"];
+    if (sizeOf({ origin, ledgerId: ledger_id }, newest.name) !== newest.tree_size) yield [[...at, "newest", "name"], "must be that of an anchor of this ledger and of this size"];
+    if (seen !== null && Date.parse(newest.last_modified) > Date.parse(seen.newest_at)) yield [[...at, "newest", "last_modified"], "is after everything that was listed"];
+  }
+}
+
+/** Of an anchor, by its name; null for any other. */
+function sizeOf(ledger: LedgerName, name: string): number | null {
+  try {
+    const parsed = parseObjectName(ledger, name);
+    return parsed.kind === "anchor" ? parsed.treeSize : null;
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
+}
 
 /** Throws RecordError. */
 export function parseRecord(text: string): AuditRecord {
@@ -79,8 +123,13 @@ export class RecordError extends Error {
   readonly code = "bad_record";
 }
 
-/** Why a record says nothing about an audit of this ledger with these keys, in words; null where it does. */
-export function recordProblem(record: AuditRecord, { origin, ledgerId }: LedgerName, vkeys: readonly string[]): string | null {
+/** ms by which the auditor's clock may have been set back since. */
+const CLOCK = 60_000;
+
+/** Why a record says nothing about an audit of this ledger with these keys at this time (ms), in words; null where it does. */
+export function recordProblem(record: AuditRecord, { origin, ledgerId }: LedgerName, vkeys: readonly string[], now: number): string | null {
   if (record.origin !== origin || record.ledger_id !== ledgerId) return `it is of the ledger ${record.origin} ${record.ledger_id}`;
-  return record.vkeys.every((vkey) => vkeys.includes(vkey)) ? null : "it was made with verifier keys that are not given now";
+  if (Date.parse(record.made_at) > now + CLOCK) return `it was made at ${record.made_at}, which is still to come`;
+  const missing = record.vkeys.filter((vkey) => !vkeys.includes(vkey));
+  return missing.length === 0 ? null : `it was made with verifier keys that are not given now: ${missing.join(", ")}`;
 }

@@ -128,7 +128,7 @@ export interface TargetCounts {
   readonly archive: ArchiveCounts & { readonly before: number };
   /** Of all these, what was not read again, because it is listed as at an earlier audit; null: everything was read. */
   readonly remembered: Remembered | null;
-  /** When the first lock on an anchor or batch ends, RFC 3339; null where nothing is locked. */
+  /** When the first lock on an anchor or batch ends, RFC 3339; null where nothing is locked, or it has ended. */
   readonly lockedUntil: string | null;
   /** Tree size of the newest anchor that counts, 0 if there is none. */
   readonly newestSize: number;
@@ -138,15 +138,27 @@ export interface TargetCounts {
 }
 
 export interface Remembered {
-  /** When they were read, RFC 3339. */
+  /** When the audit was whose record is gone on from, RFC 3339. */
   readonly since: string;
+  /** When an audit last read all of them; those after it, up to `since`, each went on from the one before. */
+  readonly readAt: string;
   readonly anchors: number;
   readonly batches: number;
   readonly versions: number;
   /** Of the versions, those that were read and checked again: the newest anchor, and some chosen by chance. */
   readonly readAgain: number;
-  /** Under locks: elsewhere the listing shows a change only to whoever can trust the target's clock. */
+  /** When the first of their locks ends or ended, RFC 3339; null where there are none. */
+  readonly lockedUntil: string | null;
+  /** Are all under locks still? Elsewhere the listing shows a change only to whoever can trust the target's clock. */
   readonly isLocked: boolean;
+}
+
+export interface RecordMade {
+  readonly isMade: boolean;
+  /** Why not; null where it is. */
+  readonly why: string | null;
+  /** Targets of which the next audit will read everything again, and why. */
+  readonly readInFull: readonly { readonly target: string; readonly why: string }[];
 }
 
 export interface AuditReport {
@@ -161,8 +173,10 @@ export interface AuditReport {
     readonly firstIndex: number;
     /** Not included. */
     readonly endIndex: number;
-    /** The earlier audit that read the receipts before `firstIndex`, RFC 3339; null: they were not left out for that. */
+    /** The earlier audit whose record says that the receipts before `firstIndex` are as they were recorded, RFC 3339; null: they were not left out for that. */
     readonly since: string | null;
+    /** When an audit last read all of these; those after it, up to `since`, each went on from the one before. */
+    readonly readAt: string | null;
     readonly organization: string | null;
   };
   readonly counts: {
@@ -186,6 +200,8 @@ export interface AuditReport {
   readonly notChecked: readonly string[];
   /** The part of it that should have been checked: makes the exit code 2. */
   readonly failedToCheck: readonly string[];
+  /** What is kept for a later audit; null where nobody asked. */
+  readonly record: RecordMade | null;
   readonly startedAt: string;
   readonly elapsedMs: number;
   readonly receiptsPerSecond: number;

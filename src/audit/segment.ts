@@ -126,13 +126,14 @@ export class SegmentAudit {
     if (organization === undefined) return null;
     const before = this.#chain.ends.get(organization);
     if (before === undefined) this.#assumed.add(organization);
+    const { end } = this.#log;
     return {
       known: false,
       notChecked: [],
       hash,
       receipt: {
         schema_version: 0, ledger: this.#options.ledger.origin, organization, org_seq: row!.orgSeq, log_index: logIndex,
-        key_id: this.#log.end?.keyId ?? "", key_epoch: row!.keyEpoch, signature: "",
+        key_id: end === null || end.isAnchor ? "" : end.keyId, key_epoch: row!.keyEpoch, signature: "",
         previous_receipt_hash: before === undefined ? null : hashText(before.hash),
       },
     };

@@ -9,7 +9,6 @@ import type { Vkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { auditHash } from "./hash.ts";
-import type { AuditRecord } from "./record.ts";
 import type { Findings } from "./report.ts";
 import { signedLedgers } from "./signed-ledgers.ts";
 import type { NotChecked } from "./verdict.ts";
@@ -33,13 +32,4 @@ export async function checkSiblings(
     if (!(error instanceof TargetError) || error.code !== "target_denied") throw error;
     notChecked.add(`${what}: ${error.message}`);
   }
-}
-
-/** The record of an earlier audit of this origin, by the same key, of another ledger. */
-export function checkRecordedLedger(record: AuditRecord, { origin, ledgerId }: LedgerName, vkeys: readonly string[], findings: Findings): void {
-  if (record.origin !== origin || record.ledger_id === ledgerId || !record.vkeys.some((vkey) => vkeys.includes(vkey))) return;
-  findings.add({
-    severity: "violation", code: "ledger_replaced", expected: record.ledger_id, found: ledgerId,
-    message: `this is not the ledger of the audit of ${record.made_at}, which had the same origin and key: another was begun in its place`,
-  });
 }

@@ -4,17 +4,20 @@
  * ledger's audit begin there: an anchor that is missing from an old part is found by whoever has all of the ledger's.
  */
 import { TargetError } from "../anchor/target.ts";
+import { count } from "../format/count.ts";
 import type { Vkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import type { AuditOptions } from "./audit.ts";
 import { auditHash } from "./hash.ts";
+import { holdRecord, notGiven } from "./held.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import { isRanged } from "./range.ts";
 import { Recall, type Recalled } from "./recall.ts";
-import { type AuditRecord, recordProblem, type TargetRecord } from "./record.ts";
-import type { Findings } from "./report.ts";
+import type { AuditRecord, TargetRecord } from "./record.ts";
+import type { AuditReport, Findings } from "./report.ts";
+import type { TargetSeen } from "./target-audit.ts";
 import type { NotChecked } from "./verdict.ts";
 
 const SAMPLE = 32;
@@ -22,8 +25,12 @@ const SAMPLE = 32;
 export interface KnownTarget {
   /** What the record says of it. */
   readonly record: TargetRecord;
+  /** When the record was made, RFC 3339. */
+  readonly madeAt: string;
   /** Of that, what is not read again; null: it is read in full. */
   readonly recalled: Recalled | null;
+  /** Is the newest anchor of the record not listed any more, which is reported? */
+  readonly isMissed: boolean;
 }
 
 export interface Known {
@@ -47,22 +54,24 @@ export interface KnowingOptions {
   readonly onObject: () => void;
 }
 
-/** Looks at the targets for what the record `since` says of them. */
+/** Holds the record `since` against the ledger, and looks at the targets for what it says of them. */
 export async function knownBy(since: AuditRecord, options: AuditOptions, knowing: KnowingOptions): Promise<Known> {
-  const { findings, notChecked } = knowing;
+  const { findings, notChecked, view } = knowing;
+  const { problem, isOther } = holdRecord(since, options, view, findings, notChecked);
   const targets = new Map<string, KnownTarget>();
   const failed = new Set<string>();
   if (knowing.vkeys.length === 0) return NOTHING_KNOWN;
   for (const target of options.targets) {
     knowing.onTarget(target.name);
-    const record = recordOfTarget(target.name, since, options, findings);
+    const record = recordOfTarget(target.name, since, problem, findings);
     if (record === null) continue;
     try {
-      const recalled = await new Recall(target, {
-        ledger: options.ledger, vkeys: knowing.vkeys, hash: auditHash, verify: verifyByNode, findings, identities: [], hasLedger: knowing.view !== null, afterSize: 0,
-        onObject: knowing.onObject, record, since: since.made_at, sample: options.sample ?? SAMPLE, now: options.now, view: knowing.view, isLockNeeded: options.allReceipts === true,
-      }).run();
-      targets.set(target.name, { record, recalled });
+      const recall = new Recall(target, {
+        ledger: options.ledger, vkeys: knowing.vkeys, hash: auditHash, verify: verifyByNode, findings, identities: [], hasLedger: view !== null, afterSize: 0,
+        onObject: knowing.onObject, record, since: since.made_at, isOther, sample: options.sample ?? SAMPLE, now: options.now, isLockNeeded: options.allReceipts === true,
+      });
+      const recalled = await recall.run();
+      targets.set(target.name, { record, madeAt: since.made_at, recalled, isMissed: recall.isMissed });
     } catch (error) {
       if (!(error instanceof TargetError)) throw error;
       failed.add(target.name);
@@ -70,13 +79,12 @@ export async function knownBy(since: AuditRecord, options: AuditOptions, knowing
     }
   }
   const recalled = options.targets.filter(({ name }) => !failed.has(name)).map(({ name }) => targets.get(name)?.recalled ?? null);
-  const anchor = knowing.view === null ? null : anchorBehind(recalled, since, options, findings);
+  const anchor = view === null || isOther ? null : anchorBehind(recalled, since, options, findings);
   return { targets, failed, anchor };
 }
 
 /** The record's part on one target; null, reported, where it has none. */
-function recordOfTarget(target: string, since: AuditRecord, { ledger, vkeys }: AuditOptions, findings: Findings): TargetRecord | null {
-  const problem = recordProblem(since, ledger, vkeys);
+function recordOfTarget(target: string, since: AuditRecord, problem: string | null, findings: Findings): TargetRecord | null {
   const record = problem === null ? since.targets.find((one) => one.target === target) : undefined;
   if (record !== undefined) return record;
   findings.add({ severity: "note", code: "read_in_full", message: `${target} is read in full: the record of the earlier audit says nothing about it${problem === null ? "" : `, because ${problem}`}` });
@@ -102,8 +110,35 @@ export function ledgerInFull(why: string, findings: Findings): void {
   findings.add({ severity: "note", code: "read_in_full", message: `the ledger is read in full: ${why}` });
 }
 
-/** What a later audit need not read again. `first`: where the ledger's audit began; null: there was none. */
-export function recordOf(options: AuditOptions, targets: readonly (TargetRecord | null)[], first: number | null): AuditRecord {
+/** Gives what is to be kept to whoever asked for it, and says of it in the report; `onRecord` undefined: nobody did. */
+export function keepRecord(
+  report: AuditReport, options: AuditOptions, targets: readonly TargetSeen[], first: number | null, onRecord: ((record: AuditRecord) => void) | undefined,
+): AuditReport {
+  if (onRecord === undefined) return report;
+  const record = recordOf(options, targets, first);
+  const why = whyNone(report, options) ?? whyLess(record, options);
+  if (why !== null) return { ...report, record: { isMade: false, why, readInFull: [] } };
+  onRecord(record);
+  const readInFull = targets.flatMap(({ counts: { target }, record }) => (record === null ? [{ target, why: "none of its anchors counts" }]
+    : record.listing === null ? [{ target, why: "not everything there is locked as it should be" }] : []));
+  return { ...report, record: { isMade: true, why: null, readInFull } };
+}
+
+function whyNone({ verdict }: AuditReport, { range }: AuditOptions): string | null {
+  if (verdict === "findings") return "something is wrong";
+  if (verdict === "not_checked") return "not everything could be checked";
+  return isRanged(range ?? {}) ? "it was an audit of a part" : null;
+}
+
+/** Whoever audits without the old record would lose what it can hold against a ledger that was rolled back. */
+function whyLess({ origin, ledger_id: id, targets }: AuditRecord, { replaces }: AuditOptions): string | null {
+  if (replaces === undefined || replaces.origin !== origin || replaces.ledger_id !== id) return null;
+  const more = replaces.targets.find(({ target, newest }) => targets.every((one) => one.target !== target || one.newest.tree_size < newest.tree_size));
+  return more === undefined ? null : `the one in its place has seen ${count(more.newest.tree_size, "receipt")} anchored at ${more.target}, which this audit did not: hold the ledger against that with --since, or remove it`;
+}
+
+/** What a later audit need not read again, and what it holds against what it finds. `first`: where the ledger's audit began; null: there was none. */
+function recordOf(options: AuditOptions, targets: readonly TargetSeen[], first: number | null): AuditRecord {
   const { ledger, vkeys, keys, now, program, since } = options;
   const made_at = formatTime(now);
   const read = { read_at: made_at, macs: keys !== null, request_macs: keys !== null && keys.requestSecret !== null };
@@ -112,6 +147,7 @@ export function recordOf(options: AuditOptions, targets: readonly (TargetRecord 
   return {
     receiptd_audit: 1, made_at, made_by: program ?? "receiptd", origin: ledger.origin, ledger_id: ledger.ledgerId, vkeys: [...vkeys],
     receipts: first === null ? null : receipts,
-    targets: targets.flatMap((record) => (record === null ? [] : [record])),
+    // of a target that was not given the ledger still has the root, or there would be no record
+    targets: [...targets.flatMap(({ record }) => (record === null ? [] : [record])), ...(since === undefined ? [] : notGiven(since, options))],
   };
 }

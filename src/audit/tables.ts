@@ -41,6 +41,7 @@ export function countIndexes(inspector: Inspector, size: number, findings: Findi
 }
 
 function countIndex(inspector: Inspector, index: ReceiptIndex, size: number, findings: Findings): number | null {
+  if (!inspector.hasIndex(index)) return null; // said of the schema
   let entries = 0;
   for (let key: IndexKey | null = null; ;) {
     const after: IndexKey | null = key;
@@ -96,6 +97,7 @@ export function checkExtent(inspector: Inspector, rows: number, entries: Readonl
   if (firstRow < 0) add("the table receipt has rows before the first receipt", "receipt");
   if (firstBlob < 0) add("the table blob has rows before the first receipt", "blob");
   if (lastBlob > lastRow) add("there are bytes behind the newest receipt, with no row in the index", "blob", lastRow + 1);
+  checkBeyond(inspector, findings);
   for (const [index, found] of entries) {
     if (found === null || found === rows) continue;
     findings.add({
@@ -103,6 +105,26 @@ export function checkExtent(inspector: Inspector, rows: number, entries: Readonl
       expected: String(rows), found: String(found),
     });
   }
+}
+
+/** Anchors are looked up by whoever asks for the newest, or for one that covers a receipt: none may be of receipts that are not there. */
+function checkBeyond(inspector: Inspector, findings: Findings): void {
+  const before = newestOf(inspector) + 1;
+  const rows = unlessCorrupt(() => inspector.anchors(before, ROWS), corruptIn(findings)("the table anchor")) ?? [];
+  const size = newestOf(inspector) + 1; // the ledger may be growing
+  for (const { treeSize } of rows) {
+    if (treeSize <= size) continue;
+    findings.add({
+      severity: "violation", code: "anchor_row_mismatch", message: "the index has an anchor of receipts that are not there", at: "anchor.tree_size",
+      expected: `at most ${size}`, found: String(treeSize),
+    });
+  }
+}
+
+/** The log_index of the newest receipt by now; where it cannot be read, none is too far ahead. */
+function newestOf(inspector: Inspector): number {
+  const extent = unlessCorrupt(() => inspector.extent(), () => undefined);
+  return extent === undefined ? Number.MAX_SAFE_INTEGER : (extent.receipt?.[1] ?? -1);
 }
 
 /** The table `organization` and its indexes, against the first receipts and the numbers in the rows. */
@@ -126,20 +148,34 @@ export function checkOrganizations(inspector: Inspector, joined: Joiner, ends: R
     for (const [column, found] of [["name", table.byName.get(row.name)], ["prefix", table.byPrefix.get(row.prefix)], ["first_index", table.byFirstIndex.get(row.firstIndex)]] as const) {
       if (found !== org) wrong(`the index over ${column} does not lead to the organization`, `organization.${column}`, org, found ?? "nothing", name, firstIndex);
     }
-    for (const seen of joined.numbers.get(name) ?? []) {
-      if (seen.org === org) continue;
-      findings.add({
-        severity: "violation", code: "index_mismatch", message: "the index's org is not that of the receipt", at: "receipt.org", logIndex: seen.logIndex,
-        organization: name, expected: String(org), found: String(seen.org),
-      });
-    }
+    checkNumbers(joined, name, org, findings);
   }
-  // what came after the audit began is not its business
+  const newest = newestOf(inspector);
   for (const row of rows.values()) {
-    if (!(row.firstIndex >= joined.size)) wrong("the index has an organization without receipts", "organization.org", "none", row.org, row.name);
+    // what came after the audit began is not its business
+    if (!(row.firstIndex >= joined.size && row.firstIndex <= newest)) wrong("the index has an organization without receipts", "organization.org", "none", row.org, row.name);
   }
   for (const index of [table.byName, table.byPrefix, table.byFirstIndex]) {
     if (index.size !== table.rows.length) wrong("an index over the organizations has another number of entries", "organization", table.rows.length, index.size);
+  }
+}
+
+/** Of a part of a ledger: the rows' numbers against the table, which is not checked itself. */
+export function checkNumbersByTable(inspector: Inspector, joined: Joiner, findings: Findings): void {
+  const table = unlessCorrupt(() => inspector.organizations().rows, corruptIn(findings)("the table organization"));
+  if (table === undefined) return;
+  const orgs = new Map(table.map(({ name, org }) => [name, org]));
+  for (const name of joined.numbers.keys()) checkNumbers(joined, name, orgs.get(name) ?? null, findings);
+}
+
+/** `org`: the number that the organization should have in every row; null for none. */
+function checkNumbers(joined: Joiner, name: string, org: number | null, findings: Findings): void {
+  for (const seen of joined.numbers.get(name) ?? []) {
+    if (seen.org === org) continue;
+    findings.add({
+      severity: "violation", code: "index_mismatch", message: "the index's org is not that of the receipt", at: "receipt.org", logIndex: seen.logIndex,
+      organization: name, expected: org === null ? "a number of the organization" : String(org), found: String(seen.org),
+    });
   }
 }
 

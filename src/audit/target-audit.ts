@@ -18,17 +18,17 @@ import { Evidence, type EvidenceOptions, type SeenBatch } from "./evidence.ts";
 import { Delays, freshnessOf } from "./freshness.ts";
 import { Lineage } from "./lineage.ts";
 import { type Listed, NOTHING_LISTED } from "./listed.ts";
-import type { Recalled } from "./recall.ts";
-import type { TargetRecord } from "./record.ts";
+import { isHeld, type Recalled } from "./recall.ts";
+import type { ListingRecord, TargetRecord } from "./record.ts";
+import { RecordedNewest } from "./recorded-newest.ts";
 import type { TargetCounts } from "./report.ts";
+import type { KnownTarget } from "./since.ts";
 
 export interface TargetAuditOptions extends EvidenceOptions {
   /** The ledger that was audited before, or null: the target is checked alone. */
   readonly joined: Joined | null;
   /** What an earlier audit has said of this target. */
-  readonly since: { readonly record: TargetRecord; readonly madeAt: string } | null;
-  /** Of that, what need not be read again; null: everything is read. */
-  readonly recalled: Recalled | null;
+  readonly known: KnownTarget | null;
   /** ms */
   readonly now: number;
   /** ms that an anchor may be late. */
@@ -37,7 +37,7 @@ export interface TargetAuditOptions extends EvidenceOptions {
 
 export interface TargetSeen {
   readonly counts: TargetCounts;
-  /** For an audit later on; null where none counts, or what should be locked is not. */
+  /** For an audit later on; null where no anchor counts. */
   readonly record: TargetRecord | null;
   /** What could not be compared. */
   readonly notChecked: readonly string[];
@@ -62,6 +62,7 @@ class TargetAudit {
   readonly #walk: AnchorWalk;
   readonly #delays: Delays;
   readonly #ahead: Ahead;
+  readonly #recorded: RecordedNewest;
   #newest: SeenAnchor | null;
   #anchors = 0;
   #batches = 0;
@@ -70,7 +71,7 @@ class TargetAudit {
   #listedBatches: Listed;
 
   constructor(target: AnchorTarget, options: TargetAuditOptions) {
-    const { recalled } = options;
+    const recalled = options.known?.recalled ?? null;
     this.#target = target;
     this.#options = options;
     this.#recalled = recalled;
@@ -86,6 +87,7 @@ class TargetAudit {
     this.#walk = new AnchorWalk({ hash: options.hash, after: newest?.facts });
     this.#delays = new Delays(options.grace);
     this.#ahead = new Ahead(this.#evidence);
+    this.#recorded = new RecordedNewest(options.known, this.#evidence);
     if (newest !== null) this.#delays.add(newest.facts, newest.lastModified);
   }
 
@@ -100,12 +102,13 @@ class TargetAudit {
       await this.#evidence.close();
     }
     this.#evidence.requireReadable();
+    this.#recorded.finish(this.#newest?.facts.treeSize ?? 0);
     const { joined, ledger, findings, now, grace } = this.#options;
     if (joined?.observed !== undefined) this.#lineage.compare(joined.observed, objectOf(this.#newest, this.#target.name), joined.size - 1);
     const newest = this.#newest?.facts ?? null;
     const unpublished = this.#ledger?.finish(ledger, newest?.treeSize ?? 0) ?? null;
     const { state, findings: found } = freshnessOf({
-      target: this.#target.name, newest, isForked: this.#lineage.isForked, unpublished, now, grace, isOwing: joined === null || joined.trail.length > 0,
+      target: this.#target.name, newest, isForked: this.#lineage.isForked, unpublished, now, grace, isOwing: joined === null || (joined.trail.length > 0 && this.#options.afterSize === 0),
     });
     for (const finding of found) findings.add(finding);
     const late = this.#target.trustedTime ? this.#delays.finding(this.#target.name) : null;
@@ -129,7 +132,7 @@ class TargetAudit {
     const place = this.#ledger?.arrive(treeSize) ?? -1;
     const root = this.#rootAt(treeSize);
     const counting = anchors.find(({ facts }) => root !== null && equal(facts.root, root)) ?? anchors[0]!;
-    this.#compareRecord(group);
+    this.#recorded.compare(group);
     this.#lineage.step(group, counting);
     this.#newest = counting;
     this.#delays.add(counting.facts, counting.lastModified);
@@ -147,17 +150,6 @@ class TargetAudit {
   #rootAt(treeSize: number): Uint8Array | null {
     const { joined } = this.#options;
     return this.#ledger?.rootAt(joined?.trail.indexOf(treeSize) ?? -1) ?? null;
-  }
-
-  /** Where everything is read again, what the record says of its newest anchor must hold still. */
-  #compareRecord({ treeSize, anchors }: AnchorGroup): void {
-    const { since } = this.#options;
-    if (since === null || since.record.newest.tree_size !== treeSize) return;
-    const { root, name } = since.record.newest;
-    const roots = anchors.map(({ facts }) => hashText(facts.root));
-    if (roots.includes(root)) return;
-    this.#evidence.report("violation", "fork",
-      `another root is signed for the tree of ${count(treeSize, "receipt")} than at the audit of ${since.madeAt}: the past was rewritten`, name, { expected: root, found: roots[0], logIndex: treeSize - 1 });
   }
 
   /** The batch object that belongs to the anchor; others in its place are interference, of which anybody can make any number. */
@@ -240,6 +232,7 @@ class TargetAudit {
     const newest = this.#newest;
     const { objects, read, archive, archivedBefore, locks } = this.#evidence;
     const recalled = this.#recalled;
+    const { known, now } = this.#options;
     return {
       target: this.#target.name,
       state,
@@ -249,9 +242,10 @@ class TargetAudit {
       batches: this.#batches + (recalled?.batches ?? 0),
       archive: { ...archive.counts, before: archivedBefore },
       remembered: recalled === null ? null : {
-        since: this.#options.since!.madeAt, anchors: recalled.anchors, batches: recalled.batches, versions: recalled.versions, readAgain: recalled.readAgain, isLocked: this.#target.retain !== null,
+        since: known!.madeAt, readAt: known!.record.read_at, anchors: recalled.anchors, batches: recalled.batches, versions: recalled.versions, readAgain: recalled.readAgain,
+        lockedUntil: known!.record.listing!.locked_until, isLocked: isHeld(known!.record.listing!.locked_until, now),
       },
-      lockedUntil: locks.until === null ? null : formatTime(locks.until),
+      lockedUntil: locks.until === null || locks.until <= now ? null : formatTime(locks.until),
       newestSize: newest?.facts.treeSize ?? 0, newestTime: newest === null ? null : formatTime(newest.lastModified),
       nextAnchorBy: newest?.facts.details.next_anchor_by ?? null,
     };
@@ -259,16 +253,30 @@ class TargetAudit {
 
   #record(): TargetRecord | null {
     const newest = this.#newest;
-    const { until } = this.#evidence.locks;
-    if (newest === null || this.#options.afterSize > 0) return null;
-    if (this.#target.retain !== null && (until === null || this.#evidence.unlocked > 0)) return null; // what is not locked may go, and nothing is wrong
+    const { joined, known, now, afterSize } = this.#options;
+    if (newest === null || afterSize > 0) return null;
     const { facts, lastModified, versionId } = newest;
     return {
       target: this.#target.name,
+      read_at: this.#recalled === null ? formatTime(now) : known!.record.read_at,
+      with_ledger: joined !== null, // what was not, before, is not recalled with it
       newest: { name: facts.name, version_id: versionId, last_modified: formatTime(lastModified), tree_size: facts.treeSize, root: hashText(facts.root) },
-      anchors: { objects: this.#anchors + (this.#recalled?.anchors ?? 0), ...this.#listedAnchors },
-      batches: { objects: this.#batches + (this.#recalled?.batches ?? 0), ...this.#listedBatches },
+      listing: this.#listing(),
+    };
+  }
+
+  /** What is not locked may go, and nothing is wrong. */
+  #listing(): ListingRecord | null {
+    const { retain } = this.#target;
+    const { locks: { until }, unlocked } = this.#evidence;
+    if (retain !== null && (until === null || unlocked > 0)) return null;
+    const [anchors, batches] = [this.#listedAnchors, this.#listedBatches];
+    return {
+      anchors: { objects: this.#anchors + (this.#recalled?.anchors ?? 0), versions: anchors.versions, sha256: anchors.sha256 },
+      batches: { objects: this.#batches + (this.#recalled?.batches ?? 0), versions: batches.versions, sha256: batches.sha256 },
+      newest_at: formatTime(Math.max(anchors.newestAt, batches.newestAt)),
       locked_until: until === null ? null : formatTime(until),
+      retention_ms: retain,
     };
   }
 }

@@ -1,6 +1,6 @@
 /** A report for people: the verdict first, then what is wrong, then what the verdict does not cover. */
 import { count } from "../format/count.ts";
-import type { AuditReport, Finding } from "./report.ts";
+import type { AuditReport, Finding, RecordMade } from "./report.ts";
 import { ended, subjectOf } from "./verdict.ts";
 
 /** Findings that are printed; the report as JSON has more. */
@@ -23,6 +23,7 @@ export function formatReport(report: AuditReport): string {
   lines.push(...notes.map(({ message }) => ended(`Note: ${message}`)));
   lines.push(...failedToCheck.map((what) => ended(`Could not check ${what}`)));
   if (notChecked.length > 0) lines.push("Not checked:", ...notChecked.map((what) => `  - ${what}`));
+  if (report.record !== null) lines.push(...recordLines(report.record));
   if (report.scope.ledger) {
     lines.push(`Ledger ${report.ledger.origin} ${report.ledger.ledgerId}: ${count(counts.receipts, "receipt")} of ${count(counts.organizations, "organization")}, ${count(counts.batches, "batch", "batches")}, ${count(counts.pending)} pending.`);
   } else {
@@ -41,6 +42,11 @@ export function formatReport(report: AuditReport): string {
   }
   lines.push(`${(report.elapsedMs / 1000).toFixed(1)} s, ${count(report.receiptsPerSecond)} receipts/s.`);
   return `${lines.map(printable).join("\n")}\n`;
+}
+
+function recordLines({ isMade, why, readInFull }: RecordMade): string[] {
+  if (!isMade) return [`No record of this audit is kept, because ${why!}.`];
+  return readInFull.map(({ target, why: because }) => `The record has nothing at ${target} that a later audit could leave unread: ${because}.`);
 }
 
 function formatFinding(finding: Finding): string[] {

@@ -4,7 +4,7 @@ import { formatTime } from "../format/time.ts";
 import type { AuditOptions } from "./audit.ts";
 import type { Joiner } from "./join.ts";
 import type { Part } from "./range.ts";
-import type { AuditRecord } from "./record.ts";
+import { type AuditRecord, recordProblem } from "./record.ts";
 import type { AuditReport, Finding, Findings, OpenFinding, TargetCounts } from "./report.ts";
 
 /** The part of the ledger that was audited. */
@@ -51,6 +51,7 @@ export class NotChecked {
     }
     if (since !== null) this.add(`the first ${count(part.first, "receipt")} again, and the ledger's tables and indexes as a whole: ${foundBy(since)}; with --all-receipts they are read again`);
     if (!isRanged) return;
+    if (part.nothing !== undefined) this.add("nothing was recorded in the time range: what was read is the batches next to it");
     this.add(`receipts outside of ${part.first} to ${part.end - 1}: before them, the index's hashes are taken as they are`);
     this.add("the tables of the ledger as a whole");
     if (range?.organization !== undefined) {
@@ -59,7 +60,7 @@ export class NotChecked {
     }
   }
 
-  ofTargets({ targets, keys, ledger, ledgerIdFrom, since, keysProblem, vkeys, areVkeysPinned, ledgerPath }: AuditOptions, counts: readonly TargetCounts[]): void {
+  ofTargets({ targets, keys, ledger, ledgerIdFrom, since, keysProblem, vkeys, areVkeysPinned, ledgerPath, now }: AuditOptions, counts: readonly TargetCounts[]): void {
     if (ledgerPath === null) this.add(withoutLedger(counts));
     if (targets.length === 0 && keys === null) this.fail("who wrote this: neither anchors nor HMAC keys were given, and links and hashes anyone can make");
     else if (targets.length === 0) this.add("anything outside of the host: no target was given, so nothing speaks against whoever holds the keys");
@@ -69,7 +70,7 @@ export class NotChecked {
       if (!trustedTime) this.add(`the times of ${name}: they are the clock of whoever can write there`);
     }
     for (const one of counts) this.#ofTarget(one);
-    if (ledgerIdFrom !== undefined && since === undefined) {
+    if (ledgerIdFrom !== undefined && (since === undefined || recordProblem(since, ledger, vkeys, now) !== null)) {
       this.add(`whether this is the ledger that is meant: a verifier key says ${ledger.origin} and no more, and the id ${ledger.ledgerId} was taken from ${ledgerIdFrom}; pin it outside of the host, with --ledger-id`);
     }
     if (vkeys.length > 0 && !areVkeysPinned) {
@@ -79,9 +80,15 @@ export class NotChecked {
 
   #ofTarget({ target, remembered, archive }: TargetCounts): void {
     if (remembered !== null && remembered.versions > remembered.readAgain) {
-      const { since, versions, readAgain, isLocked } = remembered;
-      if (!isLocked) this.add(`the bytes of ${count(versions - readAgain, "older object")} at ${target} that the audit of ${since} has read: a folder has no locks, so they may have been changed since by whoever can hide that from the listing; ${count(readAgain)} of ${count(versions)} were read again`);
-      else this.add(`the bytes of ${count(versions - readAgain, "older version")} at ${target}: they are listed exactly as at the audit of ${since}, which read them; ${count(readAgain)} of ${count(versions)} were read again`);
+      const { since, readAt, versions, readAgain, lockedUntil, isLocked } = remembered;
+      const unread = versions - readAgain;
+      const again = `${count(readAgain)} of ${count(versions)} were read again`;
+      const audits = auditsText(since, readAt);
+      if (isLocked) this.add(`the bytes of ${count(unread, "older version")} at ${target}: they are listed exactly as at the audit of ${since}, ${readAt === since ? "which" : `and ${audits}`} read them; ${again}`);
+      else {
+        const open = lockedUntil === null ? "a folder has no locks" : `the first of their locks ended at ${lockedUntil}`;
+        this.add(`the bytes of ${count(unread, "older object")} at ${target} that ${audits} ${readAt === since ? "has" : "have"} read: ${open}, so they may have been changed since by whoever can hide that from the listing; ${again}`);
+      }
     }
     if (archive.before > 0) this.add(`${count(archive.before, "older object")} with archived receipts at ${target}: a restore reads and checks them`);
     if (archive.encrypted > 0) this.add(`${count(archive.encrypted, "object")} with archived receipts at ${target}: encrypted, and no identity was given that opens ${archive.encrypted === 1 ? "it" : "them"}${archive.unread === 0 ? "" : `; ${count(archive.unread, "receipt")} ${archive.unread === 1 ? "is" : "are"} archived nowhere else there, if at all`}`);
@@ -109,11 +116,11 @@ export function reportOf(seen: {
     pending: joined === null ? 0 : joined.size - joined.anchoredSize,
     targets,
   };
-  const scope = { ledger: joined !== null, firstIndex: part?.part.first ?? 0, endIndex: part?.part.end ?? 0, since: part?.since?.made_at ?? null, organization: options.range?.organization ?? null };
+  const scope = { ledger: joined !== null, firstIndex: part?.part.first ?? 0, endIndex: part?.part.end ?? 0, since: part?.since?.made_at ?? null, readAt: part?.since?.receipts?.read_at ?? null, organization: options.range?.organization ?? null };
   return {
     verdict,
     exitCode: verdict === "ok" ? 0 : verdict === "findings" ? 1 : 2,
-    sentence: sentenceOf(verdict, kept, findings, notChecked, counts, scope),
+    sentence: sentenceOf(verdict, kept, findings, notChecked, counts, scope, part?.part.nothing),
     ledger: options.ledger,
     scope,
     counts,
@@ -123,6 +130,7 @@ export function reportOf(seen: {
     consequences: findings.consequences,
     notChecked: notChecked.notes,
     failedToCheck: notChecked.failed,
+    record: null,
     startedAt: formatTime(options.now),
     elapsedMs: Math.round(elapsedMs),
     receiptsPerSecond: Math.round(receipts / Math.max(0.001, elapsedMs / 1000)),
@@ -137,7 +145,7 @@ function dated({ changed, ...finding }: OpenFinding, joined: Joiner | null): Fin
 }
 
 function sentenceOf(
-  verdict: AuditReport["verdict"], kept: readonly Finding[], findings: Findings, notChecked: NotChecked, counts: AuditReport["counts"], scope: AuditReport["scope"],
+  verdict: AuditReport["verdict"], kept: readonly Finding[], findings: Findings, notChecked: NotChecked, counts: AuditReport["counts"], scope: AuditReport["scope"], nothing: Part["nothing"],
 ): string {
   if (verdict === "findings") {
     const first = kept.find(({ code }) => code === "fork") ?? kept.find(({ severity }) => severity === "violation") ?? kept.find(({ severity }) => severity === "interference");
@@ -148,22 +156,36 @@ function sentenceOf(
   const at = counts.targets.filter(({ anchors }) => anchors > 0);
   const where = at.length === 0 ? "" : `, as anchored at ${at.map(placeText).join(", ")}`;
   if (!scope.ledger) return `${anchorsText(counts)}${where}${archiveText(at)}${endText(at)}.`;
-  if (scope.since !== null) return `${newText(counts, scope.firstIndex, scope.since)}${where}${openText(counts, false)}.`;
+  if (scope.since !== null) return `${newText(counts, scope.firstIndex, scope.since, scope.readAt)}${where}${openText(counts, false)}.`;
   const whole = counts.receipts === 1 ? "The 1 receipt is as it was recorded" : `All ${count(counts.receipts)} receipts are as they were recorded`;
+  if (nothing !== undefined) return `${nothingText(nothing, counts, scope)}${where}${openText(counts, scope.organization !== null)}.`;
   return `${whole}${where}${openText(counts, scope.organization !== null)}.`;
 }
 
-/** Nothing is claimed of those before, but what the earlier audit found and the anchor holds. */
-function newText({ receipts }: AuditReport["counts"], before: number, since: string): string {
-  const old = `the first ${count(before, "receipt")}, which the audit of ${since} found as ${before === 1 ? "it was" : "they were"} recorded`;
+/** Whose word it is: of the time behind the newest anchor the ledger alone can say that nothing was recorded. */
+function nothingText(nothing: Part["nothing"], { receipts, targets }: AuditReport["counts"], { endIndex, organization }: AuditReport["scope"]): string {
+  const isShown = nothing === "anchored" && targets.some(({ newestSize }) => newestSize >= endIndex);
+  const whose = isShown ? "as the anchors before and behind it show" : "says the ledger alone, as no anchor behind it does";
+  const of = organization === null ? "" : ` of ${organization}`;
+  return `Nothing${of} was recorded in the time range, ${whose}; the ${count(receipts, "receipt")} of the batches next to it ${receipts === 1 ? "is as it was" : "are as they were"} recorded`;
+}
+
+/** Nothing is claimed of those before, but what the earlier audits found and the anchor holds. */
+function newText({ receipts }: AuditReport["counts"], before: number, since: string, readAt: string | null): string {
+  const old = `the first ${count(before, "receipt")}, which ${auditsText(since, readAt ?? since)} found as ${before === 1 ? "it was" : "they were"} recorded`;
   if (receipts === 0) return `There is no receipt after ${old}`;
   return receipts === 1 ? `The 1 receipt after ${old}, is as it was recorded and continues them` : `The ${count(receipts)} receipts after ${old}, are as they were recorded and continue them`;
+}
+
+/** Of several, each went on from the one before. */
+function auditsText(since: string, readAt: string): string {
+  return readAt === since ? `the audit of ${since}` : `the audits from ${readAt} to ${since}`;
 }
 
 /** Which audits have read the first receipts. */
 function foundBy({ made_at: at, receipts }: AuditRecord): string {
   const all = receipts!.read_at;
-  return `the audit of ${at} found them as they were recorded${all === at ? "" : `, itself one of what was new: the last that read all receipts was that of ${all}`}`;
+  return all === at ? `the audit of ${at} found them as they were recorded` : `the audit of ${at} was itself one of what was new: the last that read all receipts was that of ${all}`;
 }
 
 /** A sentence with one mark at its end, whatever a message ends with. */
@@ -180,7 +202,7 @@ function anchorsText({ anchors, targets }: AuditReport["counts"]): string {
   const remembered = targets.reduce<TargetCounts["remembered"]>((most, one) => ((one.remembered?.anchors ?? 0) > (most?.anchors ?? 0) ? one.remembered : most), null);
   if (remembered !== null) {
     const newer = anchors - remembered.anchors;
-    const old = `${count(remembered.anchors, "anchor")} that ${remembered.anchors === 1 ? "was" : "were"} whole at the audit of ${remembered.since}`;
+    const old = `${count(remembered.anchors, "anchor")} that ${remembered.since === remembered.readAt ? `${remembered.anchors === 1 ? "was" : "were"} whole at the audit of ${remembered.since}` : `${auditsText(remembered.since, remembered.readAt)} found whole`}`;
     return newer === 0 ? `There is no anchor beyond the ${old}` : `The newest ${newer === 1 ? "anchor continues" : `${count(newer)} anchors and their batches are whole and continue`} the ${old}`;
   }
   return anchors === 1 ? "The 1 anchor and its batch are whole" : `The ${count(anchors)} anchors and their batches are whole and continue one another`;

@@ -1,13 +1,14 @@
 /** `receiptd audit`: the ledger and its targets, checked from the bytes up; also by a third party with copies and a pinned key. */
 import type { Command } from "commander";
 import { audit as runAudit, type AuditReport, type Progress as AuditProgress } from "../audit/audit.ts";
+import type { AuditRecord } from "../audit/record.ts";
 import { formatReport } from "../audit/text.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { RatchetState } from "../keys/epoch-keys.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { sealedKeys, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
-import { readRecord, writeRecord } from "./audit-record.ts";
+import { readRecord, replacedRecord, writeRecord } from "./audit-record.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
@@ -81,7 +82,9 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
     throw new CliError("bad_usage", "--since and --record are for an audit of everything, not of a time or an organization");
   }
   if (options.allReceipts === true && options.since === undefined) throw new CliError("bad_usage", "--all-receipts says what --since reads again, and is of no use without it");
+  if (options.sample !== undefined && options.since === undefined) throw new CliError("bad_usage", "--sample says what --since reads again, and is of no use without it");
   const since = options.since === undefined ? null : readRecord(options.since);
+  const replaced = options.record === undefined ? null : replacedRecord(options.record);
   const identities = await identitiesIn(options.identity);
   const seeds = await seedsIn(options.seed ?? [], identities);
   const own = ownKeys(cli, options);
@@ -89,6 +92,10 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   const at = targets(cli, options);
   const { ledger, from: ledgerIdFrom } = await identity(cli, options, own.keyring, pins, at);
   requireSeedsOf(seeds, ledger);
+  if (replaced !== null && isOther(replaced, ledger) && (since === null || !isOther(since, ledger))) {
+    throw new CliError("bad_usage", `${options.record!} is the record of the ledger ${replaced.origin} ${replaced.ledger_id}, and this one is ${ledger.origin} ${ledger.ledgerId}`,
+      "hold this ledger against it with --since, or keep the new record in another file");
+  }
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
   const bar = progress("receipts", options.progress === true ? true : null);
   let report: AuditReport;
@@ -107,6 +114,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       ...(own.why === null ? {} : { keysProblem: own.why }),
       range: rangeOf(options),
       ...(since === null ? {} : { since, allReceipts: options.allReceipts === true }),
+      ...(replaced === null ? {} : { replaces: replaced }),
       ...(options.sample === undefined ? {} : { sample: wholeNumber("--sample", options.sample) }),
       program: `receiptd ${versionText()}`,
       now: Date.now(),
@@ -114,15 +122,17 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       ...(options.workers === undefined ? {} : { workers: wholeNumber("--workers", options.workers) }),
     }, {
       onProgress: (seen) => show(seen, bar),
-      onRecord: (record) => {
-        if (options.record !== undefined) writeRecord(options.record, record);
-      },
+      ...(options.record === undefined ? {} : { onRecord: (record: AuditRecord) => writeRecord(options.record!, record) }),
     });
   } finally {
     bar.end();
   }
   cli.result(snakeCased(report), () => formatReport(report).trimEnd());
   return report.exitCode;
+}
+
+function isOther({ origin, ledger_id: id }: AuditRecord, ledger: LedgerName): boolean {
+  return origin !== ledger.origin || id !== ledger.ledgerId;
 }
 
 /** The keys of the host, for MACs and, unless others are pinned, for its vkeys. `why`: they should be there, but cannot be used. */

@@ -1,5 +1,6 @@
 /** The statements of inspect.ts, and how the rows of the table `receipt` come out of them. */
 import type { Database, Statement } from "better-sqlite3";
+import { lazily, prepared } from "./statements.ts";
 
 /** The indexes over the table `receipt`. */
 export const RECEIPT_INDEXES = ["receipt_by_id", "receipt_by_org", "receipt_by_time"] as const;
@@ -42,7 +43,7 @@ interface ScanStatements {
   readonly strays: Statement;
 }
 
-type Name = "identities" | "extent" | "lastBelow" | "rowOf" | "rows" | "hashes" | "blobs" | "organizations" | "organizationNames" | "organizationPrefixes"
+type Name = "identities" | "extent" | "lastBelow" | "rowOf" | "rowsOf" | "isRecorded" | "recordedElsewhere" | "rows" | "hashes" | "blobs" | "organizations" | "organizationNames" | "organizationPrefixes"
   | "organizationFirsts" | "anchors" | "anchorByFirst" | "treeNode" | "treeBeyond" | "treeWithin";
 
 export type InspectionStatements = Readonly<Record<Name, Statement>> & {
@@ -55,8 +56,8 @@ export type InspectionStatements = Readonly<Record<Name, Statement>> & {
  * A unique index that has a key twice leads to one of the two only, so the other is "not found".
  */
 export function prepareInspection(db: Database): InspectionStatements {
-  const raw = (sql: string): Statement => db.prepare(sql).raw(true);
-  const value = (sql: string): Statement => db.prepare(sql).pluck(true);
+  const raw = (sql: string): Statement => prepared(db, sql).raw(true);
+  const value = (sql: string): Statement => prepared(db, sql).pluck(true);
   const found = (index: ReceiptIndex, key: string): string => `SELECT i.log_index FROM receipt i INDEXED BY ${index} WHERE ${key}`;
   const lookUp = (index: ReceiptIndex, key: string): Statement =>
     raw(`SELECT r.log_index, (${found(index, key)}) FROM receipt r NOT INDEXED WHERE r.log_index >= ? AND r.log_index < ?
@@ -74,37 +75,42 @@ export function prepareInspection(db: Database): InspectionStatements {
     first: scan(index, key, ""),
     next: scan(index, key, `WHERE (${key}) > (${marks})`),
   });
-  return {
-    identities: raw("SELECT one, format, origin, ledger_id FROM ledger"),
-    extent: raw("SELECT (SELECT min(log_index) FROM receipt), (SELECT max(log_index) FROM receipt), (SELECT min(log_index) FROM blob), (SELECT max(log_index) FROM blob)"),
-    lastBelow: value("SELECT max(log_index) FROM receipt WHERE log_index < ?"),
-    rowOf: raw("SELECT log_index, receipt_hash FROM receipt WHERE org = ? AND org_seq = ?"),
-    rows: raw(`SELECT log_index, org, org_seq, recorded_at, key_epoch,
+  return lazily<InspectionStatements>({
+    identities: () => raw("SELECT one, format, origin, ledger_id FROM ledger"),
+    extent: () => raw("SELECT (SELECT min(log_index) FROM receipt), (SELECT max(log_index) FROM receipt), (SELECT min(log_index) FROM blob), (SELECT max(log_index) FROM blob)"),
+    lastBelow: () => value("SELECT max(log_index) FROM receipt WHERE log_index < ?"),
+    rowOf: () => raw("SELECT log_index, receipt_hash FROM receipt WHERE org = ? AND org_seq = ?"),
+    rowsOf: () => raw("SELECT org_seq, log_index, receipt_hash FROM receipt WHERE org = ? AND org_seq > ? ORDER BY org_seq LIMIT ?"),
+    isRecorded: () => value(`SELECT 1 FROM receipt NOT INDEXED WHERE log_index >= ? AND log_index < ? AND recorded_at >= ? AND recorded_at < ?
+      AND (? IS NULL OR org = ?) LIMIT 1`),
+    recordedElsewhere: () => value(`SELECT log_index FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?
+      AND (log_index < ? OR log_index >= ?) AND log_index < ? LIMIT 1`),
+    rows: () => raw(`SELECT log_index, org, org_seq, recorded_at, key_epoch,
       (typeof(receipt_id) = 'blob' AND length(receipt_id) = 16) + 2 * (typeof(receipt_hash) = 'blob' AND length(receipt_hash) = 32)
         + 4 * (request_mac IS NULL) + 8 * (typeof(request_mac) = 'blob' AND length(request_mac) = 32),
       hex(receipt_id) || hex(receipt_hash) || hex(request_mac)
       FROM receipt NOT INDEXED WHERE log_index >= ? AND log_index < ? ORDER BY log_index LIMIT ?`),
-    hashes: raw("SELECT receipt_id, receipt_hash, request_mac FROM receipt WHERE log_index = ?"),
-    blobs: raw("SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
-    notFoundBy: {
-      receipt_by_id: lookUp("receipt_by_id", "i.receipt_id = r.receipt_id"),
-      receipt_by_org: lookUp("receipt_by_org", "i.org = r.org AND i.org_seq = r.org_seq"),
-      receipt_by_time: lookUp("receipt_by_time", "i.recorded_at = r.recorded_at AND i.log_index = r.log_index"),
-    },
-    scanIndex: {
-      receipt_by_id: scans("receipt_by_id", "receipt_id", "?"),
-      receipt_by_org: scans("receipt_by_org", "org, org_seq", "?, ?"),
-      receipt_by_time: scans("receipt_by_time", "recorded_at, log_index", "?, ?"),
-    },
-    organizations: raw("SELECT org, name, prefix, first_index FROM organization NOT INDEXED ORDER BY org"),
-    organizationNames: raw("SELECT name, org FROM organization ORDER BY name"),
-    organizationPrefixes: raw("SELECT prefix, org FROM organization ORDER BY prefix"),
-    organizationFirsts: raw("SELECT first_index, org FROM organization ORDER BY first_index"),
-    anchors: raw("SELECT tree_size, first_index, root FROM anchor NOT INDEXED WHERE tree_size > ? ORDER BY tree_size LIMIT ?"),
-    anchorByFirst: value("SELECT tree_size FROM anchor WHERE first_index = ?"),
-    treeNode: value("SELECT hash FROM tree WHERE level = ? AND position = ?"),
-    treeBeyond: db.prepare(`SELECT level, position FROM tree WHERE level > 52 OR position < 0
+    hashes: () => raw("SELECT receipt_id, receipt_hash, request_mac FROM receipt WHERE log_index = ?"),
+    blobs: () => raw("SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
+    notFoundBy: () => lazily<InspectionStatements["notFoundBy"]>({
+      receipt_by_id: () => lookUp("receipt_by_id", "i.receipt_id = r.receipt_id"),
+      receipt_by_org: () => lookUp("receipt_by_org", "i.org = r.org AND i.org_seq = r.org_seq"),
+      receipt_by_time: () => lookUp("receipt_by_time", "i.recorded_at = r.recorded_at AND i.log_index = r.log_index"),
+    }),
+    scanIndex: () => lazily<InspectionStatements["scanIndex"]>({
+      receipt_by_id: () => scans("receipt_by_id", "receipt_id", "?"),
+      receipt_by_org: () => scans("receipt_by_org", "org, org_seq", "?, ?"),
+      receipt_by_time: () => scans("receipt_by_time", "recorded_at, log_index", "?, ?"),
+    }),
+    organizations: () => raw("SELECT org, name, prefix, first_index FROM organization NOT INDEXED ORDER BY org"),
+    organizationNames: () => raw("SELECT name, org FROM organization ORDER BY name"),
+    organizationPrefixes: () => raw("SELECT prefix, org FROM organization ORDER BY prefix"),
+    organizationFirsts: () => raw("SELECT first_index, org FROM organization ORDER BY first_index"),
+    anchors: () => raw("SELECT tree_size, first_index, root FROM anchor NOT INDEXED WHERE tree_size > ? ORDER BY tree_size LIMIT ?"),
+    anchorByFirst: () => value("SELECT tree_size FROM anchor WHERE first_index = ?"),
+    treeNode: () => value("SELECT hash FROM tree WHERE level = ? AND position = ?"),
+    treeBeyond: () => prepared(db, `SELECT level, position FROM tree WHERE level > 52 OR position < 0
       OR (position + 1) * (1 << level) > coalesce((SELECT max(log_index) + 1 FROM receipt), 0) LIMIT 100`),
-    treeWithin: value("SELECT count(*) FROM tree WHERE level <= 52 AND position >= 0 AND (position + 1) * (1 << level) <= ?"),
-  };
+    treeWithin: () => value("SELECT count(*) FROM tree WHERE level <= 52 AND position >= 0 AND (position + 1) * (1 << level) <= ?"),
+  });
 }

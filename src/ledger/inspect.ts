@@ -54,8 +54,9 @@ export class Inspector {
   /** Throws LedgerError: `ledger_missing`, `not_a_ledger`, `newer_ledger`, `ledger_corrupt`. */
   constructor(path: string) {
     this.#db = openReadOnly(path);
+    this.#s = prepareInspection(this.#db);
     try {
-      this.#s = prepareInspection(this.#db);
+      this.#db.prepare("SELECT name FROM sqlite_schema").all(); // SQLite reads the schema with the first statement
     } catch (error) {
       this.#db.close();
       throw ledgerError(error);
@@ -97,6 +98,24 @@ export class Inspector {
     return row === undefined ? null : { logIndex: asNumber(row[0]), receiptHash: asBytes(row[1]) };
   }
 
+  /** An organization's receipts with org_seq > after, in order, at most `limit`. */
+  rowsOf(org: number, after: number, limit: number): { readonly orgSeq: number; readonly logIndex: number; readonly receiptHash: Uint8Array }[] {
+    const rows = get(() => this.#s.rowsOf.all(org, after, limit) as RawRow[])
+      .map(([orgSeq, logIndex, receiptHash]) => ({ orgSeq: asNumber(orgSeq), logIndex: asNumber(logIndex), receiptHash: asBytes(receiptHash) }));
+    requireOrder(after, rows.map(({ orgSeq }) => orgSeq));
+    return rows;
+  }
+
+  /** Has a row in [first, end) a `recorded_at` from `from` on and before `to` (ms)? `org` null: any organization's. */
+  isRecorded(first: number, end: number, from: number, to: number, org: number | null): boolean {
+    return get(() => this.#s.isRecorded.get(first, end, from, to, org, org)) !== undefined;
+  }
+
+  /** A receipt below `size`, but not in [first, end), that the index over times leads to from `from` (ms) on and before `to`; or null. */
+  recordedElsewhere(first: number, end: number, from: number, to: number, size: number): number | null {
+    return (get(() => this.#s.recordedElsewhere.get(from, to, first, end, size)) as number | undefined) ?? null;
+  }
+
   /** Rows of `receipt` in [first, end), in order, at most `limit`; no index and no other table is asked. */
   rows(first: number, end: number, limit: number): IndexRow[] {
     return get(() => this.#s.rows.all(first, end, limit) as RawRow[]).map((row) => {
@@ -126,8 +145,20 @@ export class Inspector {
     });
   }
 
-  /** Rows in [first, end) that this index does not lead to: log_index, and where the index leads instead. */
+  /** Is the index there, and one that leads to receipts? */
+  hasIndex(index: ReceiptIndex): boolean {
+    try {
+      return this.#s.notFoundBy[index].reader;
+    } catch (error) {
+      const { code } = ledgerError(error);
+      if (code !== "ledger_corrupt") throw error;
+      return false;
+    }
+  }
+
+  /** Rows in [first, end) that this index does not lead to: log_index, and where the index leads instead. Of an index that is not there, none. */
   notFoundBy(index: ReceiptIndex, first: number, end: number): { readonly logIndex: number; readonly found: number | null }[] {
+    if (!this.hasIndex(index)) return [];
     const rows = get(() => this.#s.notFoundBy[index].all(first, end) as (readonly [number, number | null])[]);
     return rows.map(([logIndex, found]) => ({ logIndex, found }));
   }

@@ -10,6 +10,7 @@ import { type Database, openReadOnly } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
 import { receiptRow, type ReceiptRow, SELECT_RECEIPT } from "./rows.ts";
 import type { StoredReceipt } from "./stage.ts";
+import { lazily, prepared } from "./statements.ts";
 import { STORED_LEVEL } from "./state.ts";
 
 export interface StoredBlob extends StoredReceipt {
@@ -201,25 +202,25 @@ function anchorRow(row: { tree_size: number; first_index: number; root: Uint8Arr
 }
 
 function prepare(db: Database) {
-  return {
-    identity: db.prepare("SELECT origin, ledger_id FROM ledger"),
-    size: db.prepare("SELECT coalesce(max(log_index) + 1, 0) AS size FROM receipt"),
-    byIndex: db.prepare(`${SELECT_BLOB} WHERE r.log_index = ?`),
-    byId: db.prepare(`${SELECT_BLOB} WHERE r.receipt_id = ?`),
-    byNumber: db.prepare(`${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE prefix = ?) AND r.org_seq = ?`),
-    byOrgSeq: db.prepare(`${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq = ?`),
-    page: db.prepare<[number, number, number], BlobRow>(`${SELECT_BLOB} WHERE r.log_index >= ? AND r.log_index < ? ORDER BY r.log_index LIMIT ?`),
-    blobs: db.prepare<[number, number], { readonly log_index: number; readonly bytes: Uint8Array }>(
+  return lazily({
+    identity: () => prepared(db, "SELECT origin, ledger_id FROM ledger"),
+    size: () => prepared(db, "SELECT coalesce(max(log_index) + 1, 0) AS size FROM receipt"),
+    byIndex: () => prepared(db, `${SELECT_BLOB} WHERE r.log_index = ?`),
+    byId: () => prepared(db, `${SELECT_BLOB} WHERE r.receipt_id = ?`),
+    byNumber: () => prepared(db, `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE prefix = ?) AND r.org_seq = ?`),
+    byOrgSeq: () => prepared(db, `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq = ?`),
+    page: () => prepared<[number, number, number], BlobRow>(db, `${SELECT_BLOB} WHERE r.log_index >= ? AND r.log_index < ? ORDER BY r.log_index LIMIT ?`),
+    blobs: () => prepared<[number, number], { readonly log_index: number; readonly bytes: Uint8Array }>(db,
       "SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
-    organizationPage: db.prepare<[string, number, number], BlobRow>(
+    organizationPage: () => prepared<[string, number, number], BlobRow>(db,
       `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq >= ? ORDER BY r.org_seq LIMIT ?`),
-    timeRange: db.prepare("SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),
-    organizations: db.prepare("SELECT org, name, prefix, first_index FROM organization ORDER BY org"),
-    organizationSize: db.prepare("SELECT coalesce(max(org_seq), 0) AS size FROM receipt WHERE org = ?"),
-    anchors: db.prepare("SELECT tree_size, first_index, root FROM anchor WHERE tree_size > ? ORDER BY tree_size LIMIT ?"),
-    newestAnchor: db.prepare("SELECT tree_size, first_index, root FROM anchor ORDER BY tree_size DESC LIMIT 1"),
-    hashes: db.prepare("SELECT log_index, receipt_hash FROM receipt WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
-    joinedHashes: db.prepare("SELECT group_concat(hex(receipt_hash), '' ORDER BY log_index) AS hashes FROM receipt WHERE log_index >= ? AND log_index < ?"),
-    treeNode: db.prepare("SELECT hash FROM tree WHERE level = ? AND position = ?"),
-  };
+    timeRange: () => prepared(db, "SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),
+    organizations: () => prepared(db, "SELECT org, name, prefix, first_index FROM organization ORDER BY org"),
+    organizationSize: () => prepared(db, "SELECT coalesce(max(org_seq), 0) AS size FROM receipt WHERE org = ?"),
+    anchors: () => prepared(db, "SELECT tree_size, first_index, root FROM anchor WHERE tree_size > ? ORDER BY tree_size LIMIT ?"),
+    newestAnchor: () => prepared(db, "SELECT tree_size, first_index, root FROM anchor ORDER BY tree_size DESC LIMIT 1"),
+    hashes: () => prepared(db, "SELECT log_index, receipt_hash FROM receipt WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
+    joinedHashes: () => prepared(db, "SELECT group_concat(hex(receipt_hash), '' ORDER BY log_index) AS hashes FROM receipt WHERE log_index >= ? AND log_index < ?"),
+    treeNode: () => prepared(db, "SELECT hash FROM tree WHERE level = ? AND position = ?"),
+  });
 }

@@ -14,6 +14,7 @@ export interface LogEnd {
   readonly logIndex: number;
   /** `recorded_at`; null after a receipt of unknown schema_version, whose neighbours' times are not compared with it. */
   readonly recordedAt: string | null;
+  /** Empty where it is not known: of a receipt that was not read. */
   readonly keyId: string;
   readonly keyEpoch: number;
   /** The receipt was an anchor: the next one is in the next epoch. */
@@ -192,7 +193,7 @@ export function judgeEpoch(r: VerifiedReceipt, before: LogEnd | null): VerifyErr
   if (key_epoch !== expected) {
     return [new VerifyError("epoch_mismatch", "the receipt is not of the open epoch", { pointer: "/key_epoch", expected, found: key_epoch })];
   }
-  if (before === null || before.isAnchor || key_id === before.keyId) return [];
+  if (before === null || before.isAnchor || key_id === before.keyId || key_id === "" || before.keyId === "") return [];
   return [new VerifyError("key_mismatch", "a key changes only where an epoch does", { pointer: "/key_id", expected: before.keyId, found: key_id })];
 }
 

@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { testKeyring } from "../support/ledger.ts";
 import { here } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
@@ -32,6 +32,7 @@ beforeAll(async () => {
   await talk(host, async (client) => {
     for (const n of [1, 2, 3, 4]) await client.must("append", appending(n));
     await client.must("anchor");
+    await vi.waitFor(async () => expect(await client.must("status")).toMatchObject({ pending: 0 }), 10_000); // the anchor is at its target
     await client.must("append", appending(5));
   });
 });
