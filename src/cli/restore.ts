@@ -80,7 +80,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
     }, { onProgress: (done, total) => bar.update(done, total === 0 ? null : done / total) });
     const audited = report.isKept ? await auditOf(places.ledger, target, ledger, pins, keys, identities, report) : null;
     bar.end();
-    return tell(cli, options, { report, audited, ledger, from: target.name, hasKeys: keys !== null });
+    return tell(cli, options, { report, audited, ledger, from: target.name, hasKeys: keys !== null, isSealed: keys !== null && sealedKeys(keys).length > 0 });
   } finally {
     bar.end();
   }
@@ -100,8 +100,8 @@ async function auditOf(
   });
 }
 
-function tell(cli: Cli, options: RestoreOptions, { report, audited, ledger, from, hasKeys }: {
-  readonly report: RestoreReport; readonly audited: AuditReport | null; readonly ledger: LedgerName; readonly from: string; readonly hasKeys: boolean;
+function tell(cli: Cli, options: RestoreOptions, { report, audited, ledger, from, hasKeys, isSealed }: {
+  readonly report: RestoreReport; readonly audited: AuditReport | null; readonly ledger: LedgerName; readonly from: string; readonly hasKeys: boolean; readonly isSealed: boolean;
 }): ExitCode {
   const { stop, isKept, receipts, anchors, newest } = report;
   cli.result({ ledger: ledger.origin, ledger_id: ledger.ledgerId, restored: snakeCased(report), audit: audited === null ? null : snakeCased(audited) }, () => {
@@ -114,6 +114,7 @@ function tell(cli: Cli, options: RestoreOptions, { report, audited, ledger, from
     if (stop === null && !report.isWitnessed) lines.push(`If somebody destroyed newer anchors at ${from}, that cannot be seen there: compare with another target, the acknowledgements, or an auditor's --record.`);
     if (isKept) lines.push("Receipts after the newest anchor, if there were any, are lost.");
     if (isKept && !hasKeys) lines.push("The ledger can be read and audited. To go on writing to it, restore root key and keyring from their backup, move this ledger.db and anchor.db away, and restore again: what tells requests that are sent twice needs the keyring.");
+    if (isKept && isSealed) lines.push("Its keys are forward-secure: if the ratchet was lost with the host, make it again with the auditor's seed first: receiptd init --ratchet --seed FILE");
     if (isKept && hasKeys && stop?.code !== "anchor_missing") lines.push("Start it with: receiptd serve");
     if (audited !== null) lines.push("", formatReport(audited).trimEnd());
     return lines.join("\n");

@@ -35,15 +35,12 @@ export function checkKeys(config: Config): { readonly checks: readonly Check[]; 
   const { rootKey, ratchet } = placesOf(config);
   try {
     const { root, keyring } = openKeys(config);
-    const states = new RatchetFile(ratchet, root, keyring.ledgerId);
-    try {
-      states.load();
-    } finally {
-      void states.close();
-    }
+    const kept = new RatchetFile(ratchet, root, keyring.ledgerId).load();
+    const key = keyring.hmacKeys.at(-1)!;
+    if (key.seed === null && kept?.keyId !== key.keyId) return { keyring, checks: [problem("keys", `the ratchet holds no key of ${key.keyId}, which is forward-secure: the daemon cannot sign`, "make it again with the auditor's seed: receiptd init --ratchet --seed FILE")] };
     const together = lstatSync(rootKey).dev === lstatSync(placesOf(config).keyring).dev;
     const place = together ? warning("root key", `${rootKey} is on the same disk as the keys that it wraps: whoever copies the disk can sign`, "where that matters, put keys.root_key.path on another one, such as a systemd credential") : ok("root key", `${rootKey} is on another disk than the keyring`);
-    return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${keyring.hmacKeys.at(-1)!.keyId})`), place] };
+    return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${key.keyId}, ${key.mode})`), place] };
   } catch (error) {
     return { keyring: null, checks: [problem("keys", messageOf(error), "restore root key and keyring from one backup, or run this as the daemon's user; without a ledger: receiptd init")] };
   }

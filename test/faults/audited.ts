@@ -7,6 +7,7 @@ import { openKeyring } from "../../src/keys/keyring.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { startsOf } from "../../src/keys/seed.ts";
 import type { Places } from "./check.ts";
+import { seedsBeside } from "./ground.ts";
 
 export function audited({ data, target }: Places): Promise<readonly string[]> {
   return auditedAt(data, [new DirectoryTarget({ name: "local", path: target })]);
@@ -21,7 +22,7 @@ export async function auditedAt(data: string, targets: readonly AnchorTarget[]):
     targets,
     vkeys: keyring.checkpointKeys.map((key) => key.vkey),
     areVkeysPinned: true,
-    keys: { starts: startsOf(keyring, null), requestSecret: keyring.requestSecret },
+    keys: { starts: startsOf(keyring, null, seedsBeside(data)), requestSecret: keyring.requestSecret },
     now: Date.now(),
   });
   const found = report.findings.filter((finding) => finding.severity !== "note").map(({ code, message }) => `audit: ${code}: ${message}`);

@@ -20,6 +20,7 @@ import { RatchetKeys } from "../../src/verify/keys.ts";
 import { LedgerWalk } from "../../src/verify/ledger.ts";
 import { verifyTarget } from "../../src/verify/target.ts";
 import type { Book } from "./book.ts";
+import { seedsBeside } from "./ground.ts";
 
 export interface Places {
   /** The daemon's data_dir. */
@@ -48,7 +49,7 @@ export function check({ data, target }: Places): Found {
   const reader = new Reader(join(data, "ledger.db"), nodeHash.sha256);
   try {
     const findings: string[] = [];
-    const starts = startsOf(keyring, null);
+    const starts = startsOf(keyring, null, seedsBeside(data));
     const walk = new LedgerWalk({
       origin: keyring.origin, ledgerId: keyring.ledgerId, keys: new RatchetKeys(starts, { hash: nodeHash }), hash: nodeHash,
     });

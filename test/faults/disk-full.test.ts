@@ -1,6 +1,6 @@
 /** A full disk: nothing is acknowledged that is not stored, everything else goes on, and room is all that it takes to recover. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { Book, Load, sendAgain, until } from "./book.ts";
 import { check, lost } from "./check.ts";
 import { Client } from "./client.ts";
 import { DaemonProcess, environment, receiptd } from "./daemon-process.ts";
-import { Ground } from "./ground.ts";
+import { Ground, SEED } from "./ground.ts";
 import { SmallDisk, smallDiskProblem } from "./small-disk.ts";
 
 const MIB = 1024 * 1024;
@@ -141,6 +141,7 @@ describe.skipIf(problem !== undefined)("a full disk", () => {
     cpSync(ground.data, join(copy, "data"), { recursive: true, filter: (path) => !path.endsWith(".sock") });
     const target = ground.target.startsWith(disk.seenAs) ? join(disk.path, ground.target.slice(disk.seenAs.length)) : ground.target;
     cpSync(target, join(copy, "target"), { recursive: true });
+    if (existsSync(join(ground.dir, SEED))) cpSync(join(ground.dir, SEED), join(copy, SEED));
     const places = { data: join(copy, "data"), target: join(copy, "target") };
     const found = check(places);
     expect(found.findings).toEqual([]);

@@ -1,9 +1,20 @@
 /** A folder for one daemon: its configuration, its data, its target. */
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
-import { initLedger } from "../../src/daemon/init.ts";
+import { initLedger, newForwardSecure } from "../../src/daemon/init.ts";
+import { FIRST_KEY } from "../../src/keys/keyring.ts";
+import { formatSeed, parseSeed, type Seed } from "../../src/keys/seed.ts";
+
+/** Beside a ground's data. */
+export const SEED = "seed.json";
+
+/** The auditor's seed beside a ground's data, if its ledger was made with one. */
+export function seedsBeside(data: string): readonly Seed[] {
+  const path = join(dirname(data), SEED);
+  return existsSync(path) ? [parseSeed(readFileSync(path), path)] : [];
+}
 
 export interface GroundOptions {
   /** Members of the section `anchor`, in place of a batch of at most 100 receipts and an hour between heartbeats. */
@@ -53,8 +64,12 @@ export class Ground {
     return loadConfig({ path: join(this.dir, "receiptd.yaml"), env: {} });
   }
 
+  /** With forward-secure keys: what a lost ratchet would cost is then not made good from a seed. The seed is beside the data. */
   init(): this {
-    initLedger(this.config());
+    const config = this.config();
+    const { ledgerId, seed } = newForwardSecure();
+    writeFileSync(join(this.dir, SEED), formatSeed({ origin: config.origin, ledgerId, keyId: FIRST_KEY, firstEpoch: 0, seed }), { mode: 0o600 });
+    initLedger(config, { ledgerId, seed, sealed: null });
     return this;
   }
 }

@@ -7,7 +7,7 @@ import { epochCommitment, epochSecret, firstRatchetKey, nextRatchetKey, organiza
 import { EpochKeys, ratchetAt, type RatchetState } from "../../src/keys/epoch-keys.ts";
 import type { HmacKey, Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
-import { LEDGER } from "./support.ts";
+import { codeOf, LEDGER } from "./support.ts";
 import { signedBy } from "../support/signature.ts";
 
 const keyOf = (fill: number, firstEpoch = 0, keyId = "key_v1"): HmacKey => ({ keyId, mode: "retained", firstEpoch, seed: new Uint8Array(32).fill(fill) });
@@ -92,5 +92,14 @@ describe("ratchetAt", () => {
       state.key.fill(0);
       expect(from.key.some((byte) => byte !== 0)).toBe(true);
     }));
+  });
+
+  test("of a forward-secure key, from a state that is the key's and not later; else not at all", () => {
+    const sealed: HmacKey = { ...keyOf(3), mode: "forward-secure", seed: null };
+    const at = (epoch: number): RatchetState => ({ keyId: "key_v1", epoch, key: pureRatchet(keyOf(3), epoch) });
+    expect(ratchetAt(LEDGER.ledgerId, sealed, 7, at(4)).key).toEqual(pureRatchet(keyOf(3), 7));
+    expect(ratchetAt(LEDGER.ledgerId, sealed, 4, at(4)).key).toEqual(pureRatchet(keyOf(3), 4));
+    expect(codeOf(() => ratchetAt(LEDGER.ledgerId, sealed, 3, at(4)))).toBe("ratchet_ahead");
+    for (const from of [null, { ...at(1), keyId: "key_v0" }]) expect(codeOf(() => ratchetAt(LEDGER.ledgerId, sealed, 3, from))).toBe("ratchet_lost");
   });
 });

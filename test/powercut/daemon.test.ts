@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { initLedger } from "../../src/daemon/init.ts";
 import { audited } from "../faults/audited.ts";
 import { check, type Found } from "../faults/check.ts";
 import { Ground } from "../faults/ground.ts";
@@ -58,7 +59,7 @@ describe.skipIf(problem !== undefined)("a power cut under the daemon", () => {
       const dir = written(trace, cut, {});
       const ground = new Ground({}, dir);
       // a creation that was cut short is taken up where it stopped
-      if (!existsSync(join(dir, "data/ledger.db"))) ground.init();
+      if (!existsSync(join(dir, "data/ledger.db"))) initLedger(ground.config());
       // before the first anchor is at the target the audit cannot know that it was never there
       if (check(ground).published.length > 0) expect({ cut, wrong: await audited(ground) }).toEqual({ cut, wrong: [] });
       expect({ cut, wrong: await revive(dir, book.before(toldBefore(trace, cut.at))) }).toEqual({ cut, wrong: [] });

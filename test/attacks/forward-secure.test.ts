@@ -1,0 +1,182 @@
+/**
+ * An attacker who has everything that is on a host at one moment: the disk, the root key, the keys of the ratchet. He writes anew what was
+ * closed before and is anchored nowhere yet, as well as that can be done.
+ */
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { anchorNames, cutTo } from "../../scripts/demo/attacks.ts";
+import { copyOf, type Host, makeHost } from "../../scripts/demo/hosts.ts";
+import { DirectoryTarget } from "../../src/anchor/directory.ts";
+import { audit, type AuditReport } from "../../src/audit/audit.ts";
+import { loadConfig } from "../../src/config.ts";
+import { initLedger, newForwardSecure } from "../../src/daemon/init.ts";
+import type { AnchorDetails } from "../../src/format/fields.ts";
+import { readReceipt, type Receipt } from "../../src/format/receipt.ts";
+import { readRequest } from "../../src/format/request.ts";
+import type { Json } from "../../src/format/strict-json.ts";
+import { EpochKeys, ratchetAt } from "../../src/keys/epoch-keys.ts";
+import { FIRST_KEY, type Keyring, openKeyring } from "../../src/keys/keyring.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { RatchetFile } from "../../src/keys/ratchet-file.ts";
+import { openRootKeyFile } from "../../src/keys/root-key.ts";
+import { sealedKeys, type Seed, startsOf } from "../../src/keys/seed.ts";
+import { Reader } from "../../src/ledger/reader.ts";
+import { Writer } from "../../src/ledger/writer.ts";
+import { until } from "../faults/book.ts";
+import { Client } from "../faults/client.ts";
+import { DaemonProcess } from "../faults/daemon-process.ts";
+
+const ORIGIN = "attacked.example/loans";
+const BATCH = 5;
+/** Receipts that are anchored nowhere: some batches, and what is open. */
+const TAIL = 3 * BATCH + 2;
+const folder = mkdtempSync(join(tmpdir(), "receiptd-attack-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Day {
+  readonly host: Host;
+  /** The auditor's; none where the seed stays on the host. */
+  readonly seeds: readonly Seed[];
+  /** Tree size of the newest anchor at the target. */
+  readonly anchored: number;
+}
+
+function init(host: Host, isForward: boolean): readonly Seed[] {
+  const config = loadConfig({ path: host.config, env: {} });
+  if (!isForward) {
+    initLedger(config);
+    return [];
+  }
+  const { ledgerId, seed } = newForwardSecure();
+  const kept = { origin: ORIGIN, ledgerId, keyId: FIRST_KEY, firstEpoch: 0, seed: Uint8Array.from(seed) };
+  initLedger(config, { ledgerId, seed, sealed: null });
+  return [kept];
+}
+
+/** Some receipts under an anchor; then the target is away while batches are closed; then the host is the attacker's. */
+async function dayOf(name: string, isForward: boolean): Promise<Day> {
+  const host = makeHost(join(folder, name), ORIGIN, BATCH);
+  const seeds = init(host, isForward);
+  const daemon = await DaemonProcess.start(host.config);
+  const client = new Client(host.socket);
+  const decide = async (n: number): Promise<unknown> => await client.must("append", { receipt: { system_id: "scorer", organization: "loans", decision: { action: "DENY" }, inputs: { n } } });
+  for (let n = 0; n < 3; n++) await decide(n);
+  await client.must("anchor");
+  await until(async () => (await client.must("status"))["pending"] === 0, "the anchor at its target");
+  const away = `${host.anchors}.away`;
+  renameSync(host.anchors, away);
+  writeFileSync(host.anchors, "");
+  for (let n = 3; n < 3 + TAIL; n++) await decide(n);
+  expect(await daemon.signal("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });
+  await client.close();
+  rmSync(host.anchors);
+  renameSync(away, host.anchors);
+  return { host, seeds, anchored: Math.max(...anchorNames(host, keyringOf(host)).keys()) };
+}
+
+function keyringOf({ places }: Host): Keyring {
+  return openKeyring(places.keyring, openRootKeyFile(places.rootKey));
+}
+
+/** The decisions from log index `from` on become approvals: chain, numbers, tree, batches, everything made right, with the keys that he has. */
+function forge(host: Host, from: number): void {
+  const keyring = keyringOf(host);
+  const key = keyring.hmacKeys[0]!;
+  const open = new RatchetFile(host.places.ratchet, openRootKeyFile(host.places.rootKey), keyring.ledgerId).load()!;
+  // of a closed epoch of a forward-secure key he has none, and the open epoch's is the next best
+  const keysOf = (epoch: number): EpochKeys => new EpochKeys(keyring, key.seed === null && epoch < open.epoch
+    ? { keyId: key.keyId, epoch, key: Uint8Array.from(open.key) }
+    : ratchetAt(keyring.ledgerId, key, epoch, { ...open, key: Uint8Array.from(open.key) }));
+  const receipts = receiptsFrom(host, from);
+  cutTo(host, from);
+  const ids: string[] = [];
+  let now = 0;
+  const writer = Writer.open(host.places.ledger, { sha256: nodeHash.sha256, now: () => now, newId: () => ids.shift()!, maxBatch: BATCH, maxOrganizations: 10, prefixOf: () => undefined });
+  for (const receipt of receipts) {
+    now = Date.parse(receipt.recorded_at);
+    ids.push(receipt.receipt_id);
+    const keys = keysOf(writer.epoch);
+    if (receipt.type === "anchor") {
+      const { observed, next_anchor_by, reason } = receipt["details"] as unknown as AnchorDetails;
+      writer.closeBatch(keys, (facts) => ({ ...facts, epoch_commitment: keysOf(writer.epoch + 1).commitment(), observed, next_anchor_by, reason }));
+    } else {
+      const { system_id, inputs, organization, receipt_id } = receipt as unknown as { readonly [name: string]: Json };
+      writer.commit([[readRequest({ system_id: system_id!, inputs: inputs!, organization: organization!, receipt_id: receipt_id!, decision: { action: "APPROVE" } }, "", () => "")]], keys, "disk");
+      ids.pop();
+    }
+  }
+  writer.close();
+}
+
+function receiptsFrom(host: Host, from: number): readonly Receipt[] {
+  const reader = new Reader(host.places.ledger, nodeHash.sha256);
+  try {
+    return reader.page(from, reader.size(), reader.size()).map(({ blob }) => readReceipt(blob!).receipt as Receipt);
+  } finally {
+    reader.close();
+  }
+}
+
+/** What an auditor finds with the seeds and what the host has. */
+async function audited(host: Host, seeds: readonly Seed[]): Promise<AuditReport> {
+  const keyring = keyringOf(host);
+  const open = new RatchetFile(host.places.ratchet, openRootKeyFile(host.places.rootKey), keyring.ledgerId).load();
+  return await audit({
+    ledgerPath: host.places.ledger, ledger: keyring, targets: [new DirectoryTarget({ name: "archive", path: host.anchors })],
+    vkeys: keyring.checkpointKeys.map(({ vkey }) => vkey), areVkeysPinned: true, now: Date.now(),
+    keys: { starts: startsOf(keyring, open, seeds), sealed: sealedKeys(keyring, seeds), requestSecret: keyring.requestSecret },
+  });
+}
+
+describe("what was closed before the attack and is anchored nowhere", () => {
+  let forward: Day;
+  let retained: Day;
+  beforeAll(async () => {
+    [forward, retained] = await Promise.all([dayOf("forward", true), dayOf("retained", false)]);
+  }, 60_000);
+
+  test("untouched: the auditor's seed checks every MAC, the host those of the open epoch", async () => {
+    const copy = copyOf(forward.host, "untouched");
+    const withSeed = await audited(copy, forward.seeds);
+    expect(withSeed).toMatchObject({ exitCode: 0, macsChecked: { key_v1: withSeed.counts.receipts } });
+    const byHost = await audited(copy, []);
+    expect(byHost.exitCode).toBe(0);
+    expect(byHost.macsChecked["key_v1"]).toBeLessThan(withSeed.counts.receipts);
+    expect(byHost.notChecked.join("\n")).toMatch(/the MACs of \d+ receipts of closed epochs: key_v1 is forward-secure/);
+  });
+
+  test("forged with all that is on the host: caught by the auditor with the seed, at the first receipt; and by nobody else", async () => {
+    const copy = copyOf(forward.host, "forged");
+    forge(copy, forward.anchored);
+    const report = await audited(copy, forward.seeds);
+    expect(report.exitCode).toBe(1);
+    expect(report.findings[0]).toMatchObject({ severity: "violation", code: "mac_mismatch", logIndex: forward.anchored });
+    // the defence off: whoever has not got the seed can only say that he has not checked
+    const byHost = await audited(copy, []);
+    expect(byHost.exitCode).toBe(0);
+    expect(byHost.notChecked.join("\n")).toContain("key_v1 is forward-secure");
+  });
+
+  test("the same with a seed that stays on the host: nobody notices", async () => {
+    const copy = copyOf(retained.host, "retained-forged");
+    forge(copy, retained.anchored);
+    expect(receiptsFrom(copy, retained.anchored).filter(({ decision }) => (decision as { action?: string } | undefined)?.action === "APPROVE")).toHaveLength(TAIL);
+    expect(await audited(copy, [])).toMatchObject({ exitCode: 0, notChecked: expect.not.arrayContaining([expect.stringContaining("forward-secure")]) });
+  });
+
+  test("the open epoch is his: what is forged from there on is signed as it must be", async () => {
+    const copy = copyOf(forward.host, "open");
+    const newest = receiptsFrom(copy, 0).findLast(({ type }) => type === "anchor")!;
+    forge(copy, newest.log_index + 1);
+    expect(JSON.stringify(receiptsFrom(copy, newest.log_index + 1))).toContain("APPROVE");
+    expect(await audited(copy, forward.seeds)).toMatchObject({ exitCode: 0 });
+  });
+
+  test("an older ledger put back beside the ratchet: the daemon does not start", async () => {
+    const copy = copyOf(forward.host, "older");
+    cutTo(copy, forward.anchored);
+    await expect(DaemonProcess.start(copy.config)).rejects.toThrow(/ratchet_ahead/);
+  });
+});

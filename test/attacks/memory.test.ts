@@ -1,0 +1,87 @@
+/** An attacker who reads the daemon's memory at one moment: of the epochs that were closed before he finds no key, nor what a key is made of. */
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { epochSecret, firstRatchetKey, nextRatchetKey, organizationKey } from "../../src/format/mac.ts";
+import { Client } from "../faults/client.ts";
+import { DaemonProcess } from "../faults/daemon-process.ts";
+import { Ground, seedsBeside } from "../faults/ground.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "receiptd-memory-"));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const ZEROS = Buffer.alloc(4096);
+
+/** Which of the needles are in the memory that a process can write to. */
+function inMemoryOf(pid: number, needles: ReadonlyMap<string, Uint8Array>): readonly string[] {
+  const byStart = Map.groupBy([...needles], ([, bytes]) => (bytes[0]! << 8) | bytes[1]!);
+  const isStart = new Uint8Array(65_536);
+  for (const start of byStart.keys()) isStart[start] = 1;
+  const found = new Set<string>();
+  for (const region of readMemory(pid)) {
+    for (let page = 0; page < region.length; page += ZEROS.length) {
+      const end = Math.min(region.length - 1, page + ZEROS.length);
+      if (region.subarray(page, end).equals(ZEROS)) continue; // most of what is reserved
+      for (let i = page; i < end; i++) {
+        const start = (region[i]! << 8) | region[i + 1]!;
+        if (isStart[start] === 0) continue;
+        for (const [name, bytes] of byStart.get(start)!) if (region.subarray(i, i + bytes.length).equals(bytes)) found.add(name);
+      }
+    }
+  }
+  return [...found].sort();
+}
+
+function readMemory(pid: number): readonly Buffer[] {
+  const regions: Buffer[] = [];
+  const fd = openSync(`/proc/${pid}/mem`, "r");
+  for (const line of readFileSync(`/proc/${pid}/maps`, "utf8").trim().split("\n")) {
+    const [, from = "", to = "", mode = ""] = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(line)!;
+    const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)];
+    if (!mode.startsWith("rw") || end - start > 2 ** 30) continue;
+    const region = Buffer.alloc(end - start);
+    try {
+      regions.push(region.subarray(0, readSync(fd, region, 0, region.length, start)));
+    } catch {
+      // a guard, or what has gone meanwhile
+    }
+  }
+  closeSync(fd);
+  return regions;
+}
+
+test("in the daemon's memory there is no key of a closed epoch", async () => {
+  const ground = new Ground({ anchor: { max_batch: 1000 } }, folder).init();
+  const [seed] = seedsBeside(ground.data);
+  const daemon = await DaemonProcess.start(ground.configFile);
+  const client = new Client(ground.socket);
+  const organizations = ["loans", "cards"];
+  const ROUNDS = [100, 100, 1, 1, 1, 1]; // with garbage to collect, and without: memory that is freed is soon another's
+  for (const receipts of ROUNDS) {
+    await Promise.all(Array.from({ length: receipts }, (_, n) => client.must("append", { receipt: { system_id: "scorer", organization: organizations[n % 2], decision: 1, inputs: { n } } })));
+    await client.must("anchor");
+  }
+  await client.must("append", { receipt: { system_id: "scorer", organization: "loans", decision: 1, inputs: {} } });
+  const { key_epoch: epoch, pid } = await client.must("status") as { key_epoch: number; pid: number };
+  expect(epoch).toBeGreaterThan(ROUNDS.length);
+
+  const closed = new Map([["seed", seed!.seed]]);
+  const open = new Map<string, Uint8Array>();
+  let key = firstRatchetKey(seed!.seed, seed!.ledgerId, seed!.keyId);
+  for (let at = 0; at <= epoch; at++) {
+    const secret = epochSecret(key);
+    const keys: [string, Uint8Array][] = [[`K_${at}`, key], [`S_${at}`, secret]];
+    for (const organization of [...organizations, "_ledger"]) {
+      const mac = organizationKey(secret, organization);
+      keys.push([`M_${at},${organization}`, mac], [`M_${at},${organization} ^ ipad`, mac.map((byte) => byte ^ 0x36)], [`M_${at},${organization} ^ opad`, mac.map((byte) => byte ^ 0x5c)]);
+    }
+    for (const [name, bytes] of keys) (at < epoch ? closed : open).set(name, bytes);
+    key = nextRatchetKey(key);
+  }
+  const found = inMemoryOf(pid, new Map([...closed, ...open]));
+  expect(found.filter((name) => closed.has(name))).toEqual([]);
+  expect(found).toEqual(expect.arrayContaining([`K_${epoch}`, `S_${epoch}`, `M_${epoch},loans ^ ipad`])); // it was looked for in the right place
+  await client.close();
+  await daemon.signal("SIGKILL");
+}, 60_000);
