@@ -100,9 +100,14 @@ function anchorBehind(recalled: readonly (Recalled | null)[], { receipts }: Audi
   };
   const anchors = recalled.map((one) => one!.newest.facts).toSorted((a, b) => a.treeSize - b.treeSize);
   if (receipts === null) return inFull("the earlier audit was one of the targets alone");
-  if (keys !== null && !receipts.macs) return inFull("the earlier audit did not check the MACs");
+  if (checksAllMacs(keys) && !receipts.macs) return inFull("the earlier audit did not check all MACs");
   if (keys !== null && keys.requestSecret !== null && !receipts.request_macs) return inFull("the earlier audit did not check request_mac");
   return anchors[0] ?? inFull("no target has an anchor that the earlier audit saw");
+}
+
+/** Not so on the host of a forward-secure key. */
+function checksAllMacs(keys: AuditOptions["keys"]): boolean {
+  return keys !== null && (keys.sealed ?? []).length === 0;
 }
 
 /** Says why the ledger is read from its beginning. */
@@ -141,7 +146,7 @@ function whyLess({ origin, ledger_id: id, targets }: AuditRecord, { replaces }: 
 function recordOf(options: AuditOptions, targets: readonly TargetSeen[], first: number | null): AuditRecord {
   const { ledger, vkeys, keys, now, program, since } = options;
   const made_at = formatTime(now);
-  const read = { read_at: made_at, macs: keys !== null, request_macs: keys !== null && keys.requestSecret !== null };
+  const read = { read_at: made_at, macs: checksAllMacs(keys), request_macs: keys !== null && keys.requestSecret !== null };
   const before = since?.receipts ?? read;
   const receipts = first === 0 ? read : { read_at: before.read_at, macs: read.macs && before.macs, request_macs: read.request_macs && before.request_macs };
   return {

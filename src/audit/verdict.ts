@@ -50,6 +50,7 @@ export class NotChecked {
       else this.add(`${name} of ${count(n, "receipt")}: this program does not know their type`);
     }
     if (since !== null) this.add(`the first ${count(part.first, "receipt")} again, and the ledger's tables and indexes as a whole: ${foundBy(since)}; with --all-receipts they are read again`);
+    if (since?.receipts?.macs === false) this.add(`the MACs of the first ${count(part.first, "receipt")}: no audit of that record had all keys`);
     if (!isRanged) return;
     if (part.nothing !== undefined) this.add("nothing was recorded in the time range: what was read is the batches next to it");
     this.add(`receipts outside of ${part.first} to ${part.end - 1}: before them, the index's hashes are taken as they are`);

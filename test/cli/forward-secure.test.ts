@@ -71,6 +71,16 @@ describe("sealed to an auditor", () => {
     expect(oneWithSeed.stdout).toMatch(/checked +MAC \(key_v1, epoch \d\)/);
   });
 
+  test("a host's record says nothing of MACs that the host cannot check: with the seed everything is read, without it what is new", async () => {
+    const record = await here(host, ["audit", "--record", "audit.json", "--json"]);
+    expect(record.code).toBe(0);
+    const [again, withSeed] = await Promise.all([here(host, ["audit", "--since", "audit.json", "--json"]), here(host, ["audit", "--since", "audit.json", "--seed", SEED, "--identity", "auditor.key", "--json"])]);
+    const first = (ran: Ran): unknown => (json(ran)["scope"] as { first_index: number }).first_index;
+    expect([again.code, withSeed.code, first(withSeed)]).toEqual([0, 0, 0]);
+    expect(first(again)).toBeGreaterThan(0);
+    expect(String(json(again)["not_checked"])).toMatch(/the MACs of the first \d+ receipts: no audit of that record had all keys/);
+  });
+
   test("a seed that cannot be read, or is another's, is refused", async () => {
     writeFileSync(host.path("plain"), readFileSync(host.path(SEED), "utf8").replace("BEGIN", "begin"), { mode: 0o600 });
     const [noIdentity, wrongIdentity, noSeed] = await Promise.all([
