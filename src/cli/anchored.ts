@@ -60,12 +60,12 @@ function confirmedBefore(reader: Reader): number {
 }
 
 /** The details of an anchor receipt as it is stored; null where there is none that is well-formed. */
-export function anchorDetailsAt(reader: Reader, treeSize: number): (AnchorDetails & { readonly recordedAt: string }) | null {
+export function anchorDetailsAt(reader: Reader, treeSize: number): (AnchorDetails & { readonly recordedAt: string; readonly keyEpoch: number }) | null {
   const blob = reader.byIndex(treeSize - 1)?.blob;
   if (blob === null || blob === undefined) return null;
   try {
     const { known, receipt } = readReceipt(blob);
-    return known && receipt.type === "anchor" ? { ...(receipt["details"] as AnchorDetails), recordedAt: receipt.recorded_at } : null;
+    return known && receipt.type === "anchor" ? { ...(receipt["details"] as AnchorDetails), recordedAt: receipt.recorded_at, keyEpoch: receipt.key_epoch } : null;
   } catch {
     return null;
   }

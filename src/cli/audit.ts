@@ -6,14 +6,14 @@ import { formatReport } from "../audit/text.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { RatchetState } from "../keys/epoch-keys.ts";
 import type { Keyring } from "../keys/keyring.ts";
-import { sealedKeys, startsOf } from "../keys/seed.ts";
+import { type Seed, sealedKeys, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { readRecord, replacedRecord, writeRecord } from "./audit-record.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
-import { hostKeys, isCopy, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
+import { type HostKeys, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
 import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
 import { progress } from "./progress.ts";
 import { requireSeedsOf, seedsIn } from "./seeds.ts";
@@ -91,12 +91,13 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   const pins = pinsOf(options, own.keyring);
   const at = targets(cli, options);
   const { ledger, from: ledgerIdFrom } = await identity(cli, options, own.keyring, pins, at);
-  requireSeedsOf(seeds, ledger);
   if (replaced !== null && isOther(replaced, ledger) && (since === null || !isOther(since, ledger))) {
     throw new CliError("bad_usage", `${options.record!} is the record of the ledger ${replaced.origin} ${replaced.ledger_id}, and this one is ${ledger.origin} ${ledger.ledgerId}`,
       "hold this ledger against it with --since, or keep the new record in another file");
   }
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
+  requireSeedsOf(seeds, ledger, secrets);
+  const problem = own.why ?? (secrets === null ? null : await problemOf(cli, options, { keyring: secrets, open: own.open }, seeds));
   const bar = progress("receipts", options.progress === true ? true : null);
   let report: AuditReport;
   try {
@@ -109,9 +110,9 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       vkeys: pins.vkeys,
       areVkeysPinned: pins.pinned,
       keys: secrets === null && seeds.length === 0 ? null : {
-        starts: startsOf(secrets, own.open, seeds), sealed: secrets === null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
+        starts: startsOf(secrets, own.open, seeds), sealed: secrets === null || problem !== null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
       },
-      ...(own.why === null ? {} : { keysProblem: own.why }),
+      ...(problem === null ? {} : { keysProblem: problem }),
       range: rangeOf(options),
       ...(since === null ? {} : { since, allReceipts: options.allReceipts === true }),
       ...(replaced === null ? {} : { replaces: replaced }),
@@ -141,6 +142,16 @@ function ownKeys(cli: Cli, options: AuditOptions): { readonly keyring: Keyring |
   if (!options.keys || isCopy(cli, options)) return { ...none, why: null };
   const found = hostKeys(cli);
   return "keyring" in found ? { ...found, why: null } : { ...none, why: found.why };
+}
+
+async function problemOf(cli: Cli, options: AuditOptions, keys: HostKeys, seeds: readonly Seed[]): Promise<string | null> {
+  if (options.ledgerGone === true) return null;
+  try {
+    return await withReader(cli, options, (reader) => keysProblem(keys, reader, seeds));
+  } catch (error) {
+    if (error instanceof LedgerError) return keysProblem(keys, null, seeds); // what is wrong with the ledger the audit finds
+    throw error;
+  }
 }
 
 /**

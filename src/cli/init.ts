@@ -1,5 +1,5 @@
 /** `receiptd init`: a new ledger with its keys, and the policies of the bucket that its anchors go to. */
-import { existsSync } from "node:fs";
+import { existsSync, writeSync } from "node:fs";
 import type { Command } from "commander";
 import { createOutbox } from "../anchor/outbox.ts";
 import { DEFAULT_ORIGIN } from "../config.ts";
@@ -49,7 +49,7 @@ export function addInit(program: Command, run: Run): void {
     .option("--role <arn>", "with --bucket: the role or user that the daemon runs with")
     .option("--policy <document>", "with --bucket: print this document alone (anchoring-role, bucket, auditor, canary) and create nothing")
     .option("--auditor <recipient>", "forward-secure: encrypt the seed of the receipts' keys to this age recipient (age1…; may be given again) and keep no copy", collect)
-    .option("--print-seed", "forward-secure: print the seed of the receipts' keys, once, and keep no copy")
+    .option("--print-seed", "forward-secure: print the seed of the receipts' keys, once, as the first line, and keep no copy")
     .option("--outbox", "for a ledger that is there and has lost its anchor.db for good: make an empty one, and nothing else")
     .option("--ratchet", "for a forward-secure ledger that has lost its ratchet for good: make it from --seed, and nothing else")
     .option("--seed <file>", "with --ratchet: the auditor's seed")
@@ -80,6 +80,7 @@ async function init(cli: Cli, options: InitOptions): Promise<ExitCode> {
   }
   const setup = bucketSetup(cli.config, bucket, role);
   if (policy !== undefined) {
+    if ((options.auditor ?? options.printSeed) !== undefined) throw new CliError("bad_usage", "--policy prints a document and creates nothing", "leave out --auditor and --print-seed");
     if (!isPolicyName(policy)) throw new CliError("bad_usage", `there is no document ${policy.slice(0, 80)}`, "one of anchoring-role, bucket, auditor, canary");
     cli.line(JSON.stringify(setup.policies[policy], null, 2));
     return 0;
@@ -120,7 +121,7 @@ async function createRatchet(cli: Cli, file: string, identity: string | undefine
   seed!.seed.fill(0);
   cli.result({ ratchet, key_id: made.keyId, key_epoch: made.epoch }, () => [
     `${ratchet} is made: it holds the key of epoch ${made.epoch} of ${made.keyId}; start the daemon with: receiptd serve`,
-    "The seed was on this host: remove the file and every copy of it now. Whoever was here meanwhile can forge receipts that no anchor covers yet.",
+    "The seed was on this host: remove the file, every copy of it, and the identity that opened it. Whoever was here meanwhile can forge receipts that no anchor covers yet.",
   ].join("\n"));
   return 0;
 }
@@ -133,13 +134,23 @@ async function newKey(options: InitOptions, origin: string): Promise<NewKey> {
   return { forward: { ledgerId, seed, sealed: await sealSeed(facts, options.auditor) }, seed: null };
 }
 
+/** On its way before there is a ledger: one whose seed nobody has could not be told from one whose seed somebody else has. */
+function hand(seed: string): void {
+  try {
+    const line = Buffer.from(`${seed}\n`);
+    for (let at = 0; at < line.length;) at += writeSync(1, line, at);
+  } catch (error) {
+    throw new CliError("not_stored", `the seed could not be written, and no ledger was made: ${error instanceof Error ? error.message : String(error)}`, "run it again with its output in a file of mode 0600", { cause: error });
+  }
+}
+
 /** What is said of where the receipts' keys are. */
 function aboutKeys({ forward, seed }: NewKey, sealed: string): readonly string[] {
   if (forward === null) return ["Back up root key and keyring now, apart from each other: together they sign receipts, and without both of them none can be signed or re-checked."];
   return [
     seed === null
       ? `The receipts' keys are forward-secure. Their seed is not on this host but in ${sealed}, for the auditor alone: give it to the auditor now, and remove it.`
-      : `The receipts' keys are forward-secure. Their seed is not on this host; it is printed here once, for the auditor: keep the line in a file of mode 0600, elsewhere.\n${seed}`,
+      : `The receipts' keys are forward-secure. Their seed is not on this host; it is the first line here, printed this once: for the auditor, who keeps it in a file of mode 0600, elsewhere.`,
     "Without the seed nobody re-checks the MACs of closed epochs, or replaces a ratchet that is lost. Back up root key and keyring, apart from each other.",
   ];
 }
@@ -150,10 +161,11 @@ async function create(cli: Cli, options: InitOptions, beside?: { readonly facts:
   if (!isOrigin(config.origin)) {
     throw new CliError("bad_usage", `--origin is a host name and a path of yours, not ${config.origin.slice(0, 80)}`, "for example: receipts.example.com/loans");
   }
-  const key = await newKey(options, config.origin);
-  const { ledgerId, vkey } = initLedger(config, key.forward);
   const { ledger, rootKey, keyring, seed } = placesOf(config);
-  const keys = { mode: key.forward === null ? "retained" : "forward-secure", ...(key.forward === null ? {} : key.seed === null ? { seed_file: seed } : { seed: JSON.parse(key.seed) as object }) };
+  const key = await newKey(options, config.origin);
+  if (key.seed !== null && !existsSync(ledger)) hand(key.seed);
+  const { ledgerId, vkey } = initLedger(config, key.forward);
+  const keys = { mode: key.forward === null ? "retained" : "forward-secure", ...(key.forward === null || key.seed !== null ? {} : { seed_file: seed }) };
   const facts = { origin: config.origin, ledger_id: ledgerId, vkey, key_fingerprint: fingerprint(vkey), ledger, root_key: rootKey, keyring, ...keys, ...(beside === undefined ? {} : { bucket_setup: beside.facts }) };
   cli.result(facts, () => [
     `The ledger ${config.origin} is created; start it with: receiptd serve`,

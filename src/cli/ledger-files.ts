@@ -13,7 +13,9 @@ import { readWhich } from "../intake/params.ts";
 import type { RatchetState } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import type { Keyring } from "../keys/keyring.ts";
+import { modeProblem, type Seed } from "../keys/seed.ts";
 import { nodeHash } from "../keys/node-hash.ts";
+import { genesisOf } from "../ledger/genesis.ts";
 import { lookUp } from "../ledger/look-up.ts";
 import { Reader, type StoredBlob } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
@@ -118,6 +120,15 @@ function namesIn(folder: string): readonly string[] {
 export interface HostKeys {
   readonly keyring: Keyring;
   readonly open: RatchetState | null;
+}
+
+/** Why the host's keys cannot check all that they should, in words: then nothing counts as sealed by design. */
+export function keysProblem({ keyring, open }: HostKeys, reader: Reader | null, seeds: readonly Seed[]): string | null {
+  const key = keyring.hmacKeys.at(-1)!;
+  const changed = reader === null ? null : modeProblem(keyring, genesisOf(reader));
+  if (changed !== null) return changed;
+  if (key.seed !== null || open?.keyId === key.keyId || seeds.some(({ keyId }) => keyId === key.keyId)) return null;
+  return `the ratchet holds no key of ${key.keyId}, so that not even those of the open epoch can be checked (receiptd doctor)`;
 }
 
 export function hostKeys(cli: Cli): HostKeys | { readonly why: string } {

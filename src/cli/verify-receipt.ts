@@ -1,13 +1,11 @@
 /** Everything that can be said of one receipt: the steps of docs/FORMAT.md section 13.1, its link, and its anchors. */
 import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
-import { FormatError } from "../format/errors.ts";
-import type { GenesisDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey } from "../format/note.ts";
-import { readReceipt } from "../format/receipt.ts";
 import { formatTime, parseTime } from "../format/time.ts";
 import { nodeHash } from "../keys/node-hash.ts";
+import { genesisOf } from "../ledger/genesis.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { RatchetKeys, type RatchetStart } from "../verify/keys.ts";
@@ -127,7 +125,7 @@ function checkLedgerName({ receipt }: VerifiedReceipt, { ledger }: Question, cou
   course.checked.push(`ledger ${ledger.origin}`);
 }
 
-function checkMac({ receipt }: VerifiedReceipt, { blob, keys }: Question, course: Course): void {
+function checkMac({ receipt }: VerifiedReceipt, { blob, keys, reader }: Question, course: Course): void {
   if ("why" in keys) {
     course.notChecked.push(`the MAC: ${keys.why}`);
     return;
@@ -135,6 +133,7 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, keys }: Question, course
   // each epoch before it has an anchor receipt before it: one that claims more is not worth a key
   const known = receipt.key_epoch <= receipt.log_index ? new RatchetKeys(keys.starts, { hash: nodeHash }) : null;
   const macKey = known === null ? null : known.macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
+  if (reader !== null) checkEpoch(receipt, reader, known?.commitment(receipt.key_id, receipt.key_epoch) ?? null, course);
   if (macKey === null) {
     const why = keys.sealed.includes(receipt.key_id) ? `${receipt.key_id} is forward-secure, and its epoch ${receipt.key_epoch} is closed: only its seed can re-check it (--seed)` : `no key ${receipt.key_id} of epoch ${receipt.key_epoch} is at hand`;
     course.notChecked.push(`the MAC: ${why}`);
@@ -143,6 +142,21 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, keys }: Question, course
   verifyMac(blob, receipt, macKey, nodeHash);
   course.macChecked = true;
   course.checked.push(`MAC (${receipt.key_id}, epoch ${receipt.key_epoch})`);
+}
+
+/** Whoever has one epoch's key could sign anything with it that claims that epoch: it must be the place's, and the key the published one. */
+function checkEpoch({ log_index, key_epoch }: VerifiedReceipt["receipt"], reader: Reader, commitment: Uint8Array | null, course: Course): void {
+  const size = reader.coveringAnchor(log_index)?.firstIndex ?? reader.newestAnchor()?.treeSize ?? 0;
+  const before = size === 0 ? null : anchorDetailsAt(reader, size);
+  if (size > 0 && before === null) {
+    course.notChecked.push("that its key is the one that was published for this place: the anchor receipt before it is damaged");
+    return;
+  }
+  const expected = before === null ? 0 : before.keyEpoch + 1;
+  if (key_epoch !== expected) throw new VerifyError("epoch_mismatch", "the receipt is not of the epoch of its place", { pointer: "/key_epoch", expected, found: key_epoch });
+  const published = before === null ? genesisOf(reader)?.epoch_commitment : before.epoch_commitment;
+  if (commitment === null || published === undefined || hashText(commitment) === published) return;
+  throw new VerifyError("commitment_mismatch", "the key of this epoch is not the one that was published before", { expected: published, found: hashText(commitment) });
 }
 
 /** The ledger has these very bytes in this place. */
@@ -210,19 +224,8 @@ function closedOver(logIndex: number, { reader, confirmed, grace, pins }: Questi
     treeSize: row.treeSize,
     confirmed: (target) => Math.max(confirmed(target) ?? 0, observed.find((one) => one.target === target)?.tree_size ?? 0),
     due: (promised ?? reader.byIndex(row.treeSize - 1)?.recordedAt ?? 0) + grace,
-    isKeyOwn: firstVkeys(reader).some((vkey) => pins.vkeys.includes(vkey)),
+    isKeyOwn: (genesisOf(reader)?.vkeys ?? []).some((vkey) => pins.vkeys.includes(vkey)),
   };
-}
-
-/** The keys that the genesis receipt names; empty where it cannot be read. */
-function firstVkeys(reader: Reader): readonly string[] {
-  try {
-    const { known, receipt } = readReceipt(reader.byIndex(0)?.blob ?? new Uint8Array());
-    return known && receipt.type === "genesis" ? (receipt["details"] as GenesisDetails).vkeys : [];
-  } catch (error) {
-    if (error instanceof FormatError) return [];
-    throw error;
-  }
 }
 
 function seen({ facts, version }: Extract<AtTarget, { state: "anchored" }>): AnchorSeen {

@@ -13,7 +13,7 @@ import { verifyReceipt } from "../verify/receipt.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { findReceipt, hostKeys, isCopy, type LedgerOptions, ledgerPath, namingOf, targets, withReader } from "./ledger-files.ts";
+import { findReceipt, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, namingOf, targets, withReader } from "./ledger-files.ts";
 import { identitiesIn } from "./identities.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { requireSeedsOf, seedsIn } from "./seeds.ts";
@@ -59,7 +59,7 @@ async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promis
 
 function verifyIn(cli: Cli, reader: Reader, blob: Uint8Array, ledger: LedgerName, options: VerifyOptions, seeds: readonly Seed[]): Promise<Examination> {
   const own = ownKeys(cli, options, ledger);
-  const keys = keysOf(own, ledger, seeds);
+  const keys = keysOf(own, ledger, seeds, reader);
   const pins = pinsOf(options, "keyring" in own ? own.keyring : null);
   const copy = isCopy(cli, options);
   const confirmed = copy || options.anchors !== undefined ? () => null : confirmedBy(cli, ledger, options);
@@ -89,10 +89,12 @@ function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnTy
   return found;
 }
 
-function keysOf(own: ReturnType<typeof hostKeys>, ledger: LedgerName, seeds: readonly Seed[]): Question["keys"] {
-  requireSeedsOf(seeds, ledger);
-  if (!("keyring" in own)) return seeds.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [] };
-  return { starts: startsOf(own.keyring, own.open, seeds), sealed: sealedKeys(own.keyring, seeds) };
+function keysOf(own: ReturnType<typeof hostKeys>, ledger: LedgerName, seeds: readonly Seed[], reader: Reader | null): Question["keys"] {
+  const hasKeyring = "keyring" in own;
+  requireSeedsOf(seeds, ledger, hasKeyring ? own.keyring : null);
+  if (!hasKeyring) return seeds.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [] };
+  const why = keysProblem(own, reader, seeds);
+  return why === null ? { starts: startsOf(own.keyring, own.open, seeds), sealed: sealedKeys(own.keyring, seeds) } : { why };
 }
 
 /** Against anchors, without a ledger: the receipt says which ledger it is of, and the pinned key has to be that ledger's. */
@@ -100,7 +102,7 @@ async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions, s
   const origin = originOf(blob);
   const at = targets(cli, options);
   const ledger = origin === null ? { origin: "", ledgerId: "" } : await ledgerAt(at, origin, options.ledgerId, pinsOf(options, null).vkeys);
-  return examine({ blob, ledger, reader: null, keys: keysOf({ why: "there is no ledger at hand" }, ledger, seeds), pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
+  return examine({ blob, ledger, reader: null, keys: origin === null ? { why: "it is no receipt" } : keysOf({ why: "there is no ledger at hand" }, ledger, seeds, null), pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
 }
 
 /** Null where the bytes are no receipt, which is then what `examine` finds. */

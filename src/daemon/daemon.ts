@@ -12,8 +12,10 @@ import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
+import { modeProblem } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Checkpointer } from "../ledger/checkpointer.ts";
+import { genesisOf } from "../ledger/genesis.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
@@ -50,6 +52,10 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     if (config.origin !== writer.origin && config.origin !== DEFAULT_ORIGIN) {
       throw new LedgerError("wrong_origin", `the origin of the ledger in ${config.data_dir} is ${writer.origin}, the configuration says ${config.origin}`);
     }
+    const reader = new Reader(places.ledger, nodeHash.sha256);
+    undo.push(() => reader.close());
+    const changed = modeProblem(keyring, genesisOf(reader));
+    if (changed !== null) throw new KeyError("key_file_damaged", changed);
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
     const kept = ratchet.load();
     const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys.at(-1)!, writer.epoch, kept);
@@ -57,8 +63,6 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     undo.push(() => ratchet.close());
     await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
     const keys = new EpochKeys(keyring, state);
-    const reader = new Reader(places.ledger, nodeHash.sha256);
-    undo.push(() => reader.close());
 
     const checkpointKey = keyring.checkpointKeys.at(-1)!;
     const fatal = (error: Error): void => {

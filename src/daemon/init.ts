@@ -102,9 +102,10 @@ export function initLedger(config: Config, forward: ForwardSecure | null = null)
 /** Keyring and ratchet of a new ledger. The keyring last: where it is, all of them are. */
 function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null): { readonly keyring: Keyring; readonly state: RatchetState } {
   const places = placesOf(config);
+  if (existsSync(places.outbox)) throw new KeyError("key_file_exists", `${places.outbox} is there, and neither keyring nor ledger: it is another ledger's, and knows what that one signed. Move it away and run init again`);
   const ledger = { origin: config.origin, ledgerId: forward?.ledgerId ?? newLedgerId() };
   const now = new Date().toISOString();
-  rmSync(places.ratchet, { force: true }); // of a creation that was cut short
+  for (const path of [places.ratchet, places.seed]) rmSync(path, { force: true }); // of a creation that was cut short
   if (forward === null) {
     const keyring = createKeyring(places.keyring, ledger, root, now);
     const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys[0]!, 0, null);
@@ -114,7 +115,6 @@ function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null
   const seeded = { keyId: FIRST_KEY, mode: "forward-secure", firstEpoch: 0, seed: forward.seed } as const;
   const state = ratchetAt(ledger.ledgerId, seeded, 0, null);
   forward.seed.fill(0);
-  rmSync(places.seed, { force: true });
   if (forward.sealed !== null) createSecretFile(places.seed, forward.sealed);
   new RatchetFile(places.ratchet, root, ledger.ledgerId).create(state);
   return { keyring: createKeyring(places.keyring, ledger, root, now, "forward-secure"), state };
@@ -126,7 +126,7 @@ function takenUp(config: Config, root: RootKey, forward: ForwardSecure | null): 
   const keyring = openKeyring(places.keyring, root);
   const key = keyring.hmacKeys.at(-1)!;
   if (forward !== null || key.seed === null) {
-    throw new KeyError("key_file_exists", `${places.keyring} is there, and no ledger: a creation was cut short. No receipt was ever signed with it: move it away and run init again`);
+    throw new KeyError("key_file_exists", `${places.keyring} is there, and no ledger: a creation was cut short. No receipt was ever signed with it: move it, ratchet and ${places.outbox} away, and run init again`);
   }
   const state = ratchetAt(keyring.ledgerId, key, key.firstEpoch, null);
   if (!existsSync(places.ratchet)) new RatchetFile(places.ratchet, root, keyring.ledgerId).create(state);

@@ -4,9 +4,12 @@ import { nextTick } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
 import { openKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
+import type { GenesisDetails } from "../format/fields.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
+import { modeProblem } from "../keys/seed.ts";
+import { genesisOf } from "../ledger/genesis.ts";
 import { Reader } from "../ledger/reader.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 import { count } from "../format/count.ts";
@@ -48,13 +51,15 @@ export function checkKeys(config: Config): { readonly checks: readonly Check[]; 
 
 export function checkLedger(config: Config, keyring: Keyring | null): { readonly checks: readonly Check[]; readonly facts: LedgerFacts | null } {
   const path = placesOf(config).ledger;
-  let facts: LedgerFacts;
+  let facts: ReturnType<typeof factsOf>;
   try {
     facts = factsOf(path);
   } catch (error) {
     return { facts: null, checks: [problem("ledger", messageOf(error), "create it with: receiptd init; or restore it (docs/OPERATIONS.md)")] };
   }
   const { origin, ledgerId, size } = facts;
+  const changed = keyring === null ? null : modeProblem(keyring, facts.genesis);
+  if (changed !== null) return { facts, checks: [problem("keys", changed, "restore the keyring from its backup")] };
   if (keyring !== null && keyring.ledgerId !== ledgerId) {
     return { facts, checks: [problem("ledger", `${path} is the ledger ${ledgerId}, the keyring is that of ${keyring.ledgerId}`, "restore both from one backup")] };
   }
@@ -64,12 +69,13 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
   return { facts, checks: [ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${count(size, "receipt")}; what is in them is for: receiptd audit`)] };
 }
 
-function factsOf(path: string): LedgerFacts {
+/** `genesis`: null where it cannot be read. */
+function factsOf(path: string): LedgerFacts & { readonly genesis: GenesisDetails | null } {
   const reader = new Reader(path, nodeHash.sha256);
   try {
     const anchor = reader.newestAnchor();
     const receipt = anchor === null ? null : reader.byIndex(anchor.treeSize - 1);
-    return { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null };
+    return { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null, genesis: genesisOf(reader) };
   } finally {
     reader.close();
   }

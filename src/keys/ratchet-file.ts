@@ -6,7 +6,7 @@
  * holds nothing needed; synced; the slot of K_e is overwritten; synced; only then is the checkpoint signed. A crash between any
  * two leaves a state from which `ratchetAt` reaches the ledger's open epoch.
  */
-import { constants } from "node:fs";
+import { constants, rmSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { concat, fromUtf8, utf8 } from "../format/bytes.ts";
 import { canonicalize } from "../format/canonical.ts";
@@ -51,9 +51,14 @@ export class RatchetFile {
     return states[this.#current] ?? null;
   }
 
-  /** Writes the new epoch's key, then overwrites the old one's; on the disk when it resolves. */
+  /** Writes the new epoch's key, then overwrites the old one's; on the disk when it resolves. A file that is gone, or is another one, is made anew. */
   async store(state: RatchetState): Promise<void> {
     if (!(await this.#open())) return this.create(state);
+    if (!(await this.#isInPlace())) {
+      await this.close();
+      rmSync(this.#path, { force: true });
+      return this.create(state);
+    }
     const next = 1 - this.#current;
     await this.#write(next, this.#slot(state));
     await this.#write(this.#current, new Uint8Array(SLOT));
@@ -78,6 +83,13 @@ export class RatchetFile {
     // the slot that was loaded may be one that a killed process wrote and never synced: before the other one is overwritten
     await this.#handle.datasync();
     return true;
+  }
+
+  /** Is what is open still what the path names? */
+  async #isInPlace(): Promise<boolean> {
+    const ours = await this.#handle!.stat();
+    const there = statSync(this.#path, { throwIfNoEntry: false });
+    return there?.ino === ours.ino && there.dev === ours.dev;
   }
 
   async #write(slot: number, bytes: Uint8Array): Promise<void> {

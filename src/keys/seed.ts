@@ -5,10 +5,11 @@
 import { z } from "zod";
 import { fromBase64, fromUtf8, toBase64, utf8 } from "../format/bytes.ts";
 import { KEY_ID, LEDGER_ID } from "../format/names.ts";
+import { parseStrict } from "../format/strict-json.ts";
 import { type RatchetStart, ratchetStart } from "../verify/keys.ts";
 import type { RatchetState } from "./epoch-keys.ts";
 import { KeyError } from "./errors.ts";
-import type { Keyring } from "./keyring.ts";
+import type { KeyMode, Keyring } from "./keyring.ts";
 import { nodeHash } from "./node-hash.ts";
 
 export interface Seed {
@@ -19,9 +20,6 @@ export interface Seed {
   /** 32 bytes. */
   readonly seed: Uint8Array;
 }
-
-/** Bytes of such a file, at most. */
-export const MAX_SEED_BYTES = 4096;
 
 const seedSchema = z.strictObject({
   format: z.literal("receiptd-seed/1"),
@@ -41,7 +39,7 @@ export function formatSeed({ origin, ledgerId, keyId, firstEpoch, seed }: Seed):
 export function parseSeed(bytes: Uint8Array, name: string): Seed {
   let parsed: z.infer<typeof seedSchema>;
   try {
-    parsed = seedSchema.parse(JSON.parse(fromUtf8(bytes)));
+    parsed = seedSchema.parse(parseStrict(fromUtf8(bytes)));
   } catch {
     throw new KeyError("bad_seed", `${name} is not a seed (receiptd-seed/1)`);
   }
@@ -62,6 +60,13 @@ export function startsOf(keyring: Keyring | null, open: RatchetState | null, see
     return open?.keyId === keyId ? [{ keyId, epoch: open.epoch, key: open.key }] : [];
   });
   return [...given, ...own];
+}
+
+/** Why a keyring cannot be believed that has a key in another mode than the ledger's genesis receipt says, in words: a key's mode never changes. */
+export function modeProblem({ hmacKeys }: Keyring, genesis: { readonly key_id: string; readonly mode: KeyMode } | null): string | null {
+  const key = hmacKeys.find(({ keyId }) => keyId === genesis?.key_id);
+  if (genesis === null || key === undefined || key.mode === genesis.mode) return null;
+  return `the keyring says that ${key.keyId} is ${key.mode}, the ledger's genesis receipt that it is ${genesis.mode}: one of them was changed`;
 }
 
 /** The keys whose closed epochs nobody on the host can re-check, by design. */

@@ -9,7 +9,11 @@ import { DaemonProcess } from "../faults/daemon-process.ts";
 import { Ground, seedsBeside } from "../faults/ground.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "receiptd-memory-"));
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+let daemon: DaemonProcess | null = null;
+afterEach(async () => {
+  await daemon?.signal("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const ZEROS = Buffer.alloc(4096);
 
@@ -54,7 +58,7 @@ function readMemory(pid: number): readonly Buffer[] {
 test("in the daemon's memory there is no key of a closed epoch", async () => {
   const ground = new Ground({ anchor: { max_batch: 1000 } }, folder).init();
   const [seed] = seedsBeside(ground.data);
-  const daemon = await DaemonProcess.start(ground.configFile);
+  daemon = await DaemonProcess.start(ground.configFile);
   const client = new Client(ground.socket);
   const organizations = ["loans", "cards"];
   const ROUNDS = [100, 100, 1, 1, 1, 1]; // with garbage to collect, and without: memory that is freed is soon another's
@@ -83,5 +87,4 @@ test("in the daemon's memory there is no key of a closed epoch", async () => {
   expect(found.filter((name) => closed.has(name))).toEqual([]);
   expect(found).toEqual(expect.arrayContaining([`K_${epoch}`, `S_${epoch}`, `M_${epoch},loans ^ ipad`])); // it was looked for in the right place
   await client.close();
-  await daemon.signal("SIGKILL");
 }, 60_000);

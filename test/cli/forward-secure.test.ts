@@ -1,7 +1,17 @@
 /** A forward-secure ledger as its operator and its auditor see it: `init --auditor`, `audit --seed`, and a ratchet that is lost. */
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadConfig } from "../../src/config.ts";
+import { readKeys } from "../../src/daemon/init.ts";
+import { utf8 } from "../../src/format/bytes.ts";
+import { canonicalize } from "../../src/format/canonical.ts";
+import { epochSecret, organizationKey, signatureOf } from "../../src/format/mac.ts";
+import type { Json } from "../../src/format/strict-json.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
 import { here } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, talk } from "./talk.ts";
@@ -39,6 +49,17 @@ const errorOf = (ran: Ran): unknown => (JSON.parse(ran.stderr) as { error: { cod
 describe("sealed to an auditor", () => {
   const host = newHost();
   const SEED = "seed.key_v1.age";
+
+  /** The bytes, and their hash in the index. */
+  function replaceBlob(logIndex: number, bytes: Uint8Array): void {
+    const db = new Database(host.path("receiptd-data/ledger.db"));
+    const triggers = db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
+    for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
+    db.prepare("UPDATE blob SET bytes = ? WHERE log_index = ?").run(bytes, logIndex);
+    db.prepare("UPDATE receipt SET receipt_hash = ? WHERE log_index = ?").run(nodeHash.sha256(bytes), logIndex);
+    for (const { sql } of triggers) db.exec(sql);
+    db.close();
+  }
   let init: Ran;
 
   beforeAll(async () => {
@@ -89,6 +110,52 @@ describe("sealed to an auditor", () => {
     expect([noIdentity, wrongIdentity, noSeed].map((ran) => [ran.code, errorOf(ran)])).toEqual([[2, "bad_usage"], [2, "bad_usage"], [2, "bad_seed"]]);
   });
 
+  test("a receipt that claims the open epoch, of which the key is at hand, is not taken for one of its own", async () => {
+    const daemon = await host.serve();
+    await talk(host, async (client) => { await client.must("append", appending(4)); });
+    daemon.child.kill("SIGKILL");
+    await daemon.ended;
+    const { keyring, open } = readKeys(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
+    const db = new Database(host.path("receiptd-data/ledger.db"));
+    const sealed = db.prepare<[], { bytes: Buffer }>("SELECT bytes FROM blob WHERE log_index = 2").get()!;
+    const { signature: _, ...receipt } = JSON.parse(sealed.bytes.toString()) as { [name: string]: Json };
+    const forged = { ...receipt, decision: { action: "FORGED" }, key_epoch: open!.epoch };
+    const key = organizationKey(epochSecret(open!.key), "loans");
+    writeFileSync(host.path("forged.json"), canonicalize({ ...forged, signature: signatureOf(key, utf8(canonicalize(forged))) }));
+    db.close();
+    expect(keyring.hmacKeys[0]!.seed).toBeNull();
+    replaceBlob(2, readFileSync(host.path("forged.json")));
+    for (const more of [[], ["--seed", SEED, "--identity", "auditor.key"]]) {
+      const ran = await here(host, ["verify", "2", ...more, "--json"]);
+      expect([ran.code, (json(ran)["problem"] as { code: string }).code]).toEqual([1, "epoch_mismatch"]);
+    }
+    replaceBlob(2, sealed.bytes);
+    expect((await here(host, ["verify", "2"])).code).toBe(0);
+  });
+
+  test("no ratchet, or a keyring in another mode: the MACs could not be checked, and nothing is said to be sealed", async () => {
+    const problems = async (): Promise<unknown> => {
+      const [audit, verify] = await Promise.all([here(host, ["audit", "--json"]), here(host, ["verify", "2", "--json"])]);
+      expect(audit.code).toBe(2);
+      expect(String(json(audit)["not_checked"])).not.toContain("forward-secure");
+      expect(String(json(verify)["not_checked"])).not.toContain("only its seed");
+      return json(audit)["failed_to_check"];
+    };
+    renameSync(host.path("receiptd-data/ratchet"), host.path("ratchet.away"));
+    expect(await problems()).toEqual(expect.arrayContaining([expect.stringContaining("the ratchet holds no key of key_v1")]));
+    renameSync(host.path("ratchet.away"), host.path("receiptd-data/ratchet"));
+    const other = newHost();
+    await other.must(["init"]);
+    const file = other.path("receiptd-data/keyring.json");
+    const changed = JSON.parse(readFileSync(file, "utf8")) as { hmac_keys: { mode: string; seed?: string }[] };
+    changed.hmac_keys[0]!.mode = "forward-secure";
+    delete changed.hmac_keys[0]!.seed;
+    writeFileSync(file, JSON.stringify(changed));
+    const [audit, doctor, serve] = await Promise.all([here(other, ["audit", "--json"]), here(other, ["doctor", "--skip-canary", "--json"]), other.run(["serve"])]);
+    expect([audit.code, doctor.code, serve.code]).toEqual([2, 1, 2]);
+    for (const said of [audit.stdout, doctor.stdout, serve.stderr]) expect(said).toContain("the keyring says that key_v1 is forward-secure, the ledger's genesis receipt that it is retained");
+  });
+
   test("a lost ratchet: the daemon does not start; with the seed it is made again, once", async () => {
     const ratchet = host.path("receiptd-data/ratchet");
     const seed = ["--seed", SEED, "--identity", "auditor.key", "--json"];
@@ -115,16 +182,31 @@ describe("printed", () => {
     const line = init.stdout.split("\n").find((text) => text.startsWith('{"format":"receiptd-seed/1"'))!;
     writeFileSync(host.path("seed.json"), line, { mode: 0o600 });
     await receipts(host);
+    writeFileSync(host.path("copy.json"), line, { mode: 0o600 });
     const audit = await here(host, ["audit", "--seed", "seed.json", "--json"]);
     expect([audit.code, macs(audit)]).toEqual([0, { key_v1: (json(audit)["counts"] as { receipts: number }).receipts }]);
     chmodSync(host.path("seed.json"), 0o644);
     const open = await here(host, ["audit", "--seed", "seed.json", "--json"]);
     expect([open.code, errorOf(open)]).toEqual([2, "key_file_mode"]);
+    chmodSync(host.path("seed.json"), 0o600);
     const other = newHost();
     await other.must(["init"]);
     writeFileSync(other.path("seed.json"), line, { mode: 0o600 });
+    const twice = await here(host, ["audit", "--seed", "copy.json", "--seed", "seed.json", "--json"]);
+    expect([twice.code, errorOf(twice)]).toEqual([2, "bad_usage"]);
     const wrong = await here(other, ["audit", "--seed", "seed.json", "--json"]);
     expect([wrong.code, errorOf(wrong)]).toEqual([2, "wrong_ledger"]);
+  });
+
+  test("a seed that cannot be written makes no ledger, and an anchor.db of another ledger is left where it is", async () => {
+    const fresh = newHost();
+    const full = spawnSync("sh", ["-c", '"$0" "$@" > /dev/full', process.execPath, join(import.meta.dirname, "../../dist/cli/main.js"), "init", "--print-seed"], { cwd: fresh.dir, encoding: "utf8" });
+    expect([full.status, full.stderr]).toEqual([2, expect.stringContaining("not_stored: the seed could not be written")]);
+    expect(existsSync(fresh.path("receiptd-data/ledger.db"))).toBe(false);
+    await fresh.must(["init"]);
+    for (const name of ["ledger.db", "keyring.json"]) rmSync(fresh.path(`receiptd-data/${name}`));
+    const ran = await here(fresh, ["init", "--json"]);
+    expect([ran.code, errorOf(ran), ran.stderr]).toEqual([2, "key_file_exists", expect.stringContaining("anchor.db is there, and neither keyring nor ledger")]);
   });
 
   test.each([
