@@ -51,14 +51,15 @@ export function checkKeys(config: Config): { readonly checks: readonly Check[]; 
 
 export function checkLedger(config: Config, keyring: Keyring | null): { readonly checks: readonly Check[]; readonly facts: LedgerFacts | null } {
   const path = placesOf(config).ledger;
-  let facts: ReturnType<typeof factsOf>;
+  let read: ReturnType<typeof factsOf>;
   try {
-    facts = factsOf(path);
+    read = factsOf(path);
   } catch (error) {
     return { facts: null, checks: [problem("ledger", messageOf(error), "create it with: receiptd init; or restore it (docs/OPERATIONS.md)")] };
   }
+  const { facts, genesis } = read;
   const { origin, ledgerId, size } = facts;
-  const changed = keyring === null ? null : modeProblem(keyring, facts.genesis);
+  const changed = keyring === null ? null : modeProblem(keyring, genesis);
   if (changed !== null) return { facts, checks: [problem("keys", changed, "restore the keyring from its backup")] };
   if (keyring !== null && keyring.ledgerId !== ledgerId) {
     return { facts, checks: [problem("ledger", `${path} is the ledger ${ledgerId}, the keyring is that of ${keyring.ledgerId}`, "restore both from one backup")] };
@@ -70,12 +71,12 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
 }
 
 /** `genesis`: null where it cannot be read. */
-function factsOf(path: string): LedgerFacts & { readonly genesis: GenesisDetails | null } {
+function factsOf(path: string): { readonly facts: LedgerFacts; readonly genesis: GenesisDetails | null } {
   const reader = new Reader(path, nodeHash.sha256);
   try {
     const anchor = reader.newestAnchor();
     const receipt = anchor === null ? null : reader.byIndex(anchor.treeSize - 1);
-    return { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null, genesis: genesisOf(reader) };
+    return { facts: { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null }, genesis: genesisOf(reader) };
   } finally {
     reader.close();
   }
