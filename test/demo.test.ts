@@ -82,7 +82,7 @@ const BUCKET_VERDICTS: readonly RegExp[] = [
 test.skipIf(!hasS3())("the demo on a real S3 server does what it says, and leaves nothing behind", { timeout: 180_000 }, async () => {
   const { code, output } = await demo(folder, "--s3");
   const steps = stepsIn(output);
-  const inFolder = /Edited decision|Deleted receipt|Swapped order|Replaced anchor|Un-anchored tail|anchors the tail|very same cut|Ledger and anchors both|One earlier anchor|end of the day/;
+  const inFolder = /Edited decision|Deleted receipt|Swapped order|Forged insertion|Replaced anchor|Un-anchored tail|anchors the tail|very same cut|Ledger and anchors both|One earlier anchor|end of the day/;
   const shared = VERDICTS.filter((verdict) => !inFolder.test(verdict.source));
   expect(steps[0]).toMatch(/^✓ The bucket receiptd-demo-[0-9a-f]+ is made, on /);
   expect(steps.slice(1)).toEqual([...shared, ...BUCKET_VERDICTS].map((verdict) => expect.stringMatching(verdict)));

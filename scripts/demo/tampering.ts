@@ -39,7 +39,7 @@ function actionOf({ decision }: Receipt): unknown {
   return (decision as { readonly action?: string } | undefined)?.action;
 }
 
-/** `hasFolder`: the anchors are files, which can be replaced. What an edit, a deletion or a swap comes to is the same with any target. */
+/** `hasFolder`: the anchors are files, which can be replaced. What an edit, a deletion, a swap or an insertion comes to is the same with any target. */
 export async function tampering(report: Report, day: Day, hasFolder: boolean): Promise<void> {
   const { host, pins, anchored } = day;
   const ledger = keysOf(host);
@@ -71,7 +71,7 @@ export async function tampering(report: Report, day: Day, hasFolder: boolean): P
     return { did: `Swapped order: log index ${at} and ${other}`, outcome: `caught: ${found}` };
   }));
 
-  await report.attempt("forged insertion", () => onCopy(host, async (copy) => {
+  if (hasFolder) await report.attempt("forged insertion", () => onCopy(host, async (copy) => {
     const forged = { receipt_id: randomUUID(), decision: { action: "APPROVE", score: 0.99 } };
     rewriteLedger(copy, (receipt, sent) => receipt.log_index === at ? [{ ...sent, ...forged }, sent] : [sent]);
     const found = await catches(copy, pins, ({ code }) => code === "log_root_mismatch");
