@@ -45,8 +45,8 @@ describe.skipIf(problem !== undefined)("a power cut under the daemon", () => {
     const { trace } = traced;
     const outcomes = cuts(trace, CUTS, SEED).map((cut, i) => outcomeOf(trace, cut, { names: i % 2 === 0 ? "posix" : "ext4" }));
     for (const outcome of outcomes) expect(outcome).toMatchObject({ lost: 0, findings: [] });
-    // all of the run was cut, its beginning and its end
-    expect(new Set(outcomes.map((outcome) => outcome.told)).size).toBeGreaterThan(CUTS / 6);
+    // all of the run was cut, its beginning and its end; receipts are acknowledged by groups, of which there are some dozens
+    expect(new Set(outcomes.map((outcome) => outcome.told)).size).toBeGreaterThan(Math.min(CUTS / 6, 15));
     expect(Math.max(...outcomes.map((outcome) => outcome.told))).toBe(RECEIPTS);
     expect(Math.max(...outcomes.map((outcome) => outcome.published))).toBeGreaterThan(3);
   }, PATIENCE);
