@@ -23,7 +23,7 @@ import { interfering } from "./interfering.ts";
 import { closeSecrets, revive } from "./revive.ts";
 
 const LONG = process.env["RECEIPTD_LONG"] === "1";
-const ROUNDS = LONG ? 60 : 5;
+const ROUNDS = LONG ? 60 : 4;
 /** ms */
 const PATIENCE = LONG ? 1_200_000 : 120_000;
 

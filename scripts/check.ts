@@ -1,0 +1,13 @@
+/** `npm run check`: types, lint and what nobody uses, side by side, each with all that it says. Exit code 1 if one of them finds anything. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+const checks = ["typecheck", "lint", "knip"].map(async (name) => {
+  const child = spawn("npm", ["run", "-s", name], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => { output += text; });
+  const [code] = (await once(child, "close")) as [number | null];
+  process.stdout.write(code === 0 ? output : `${output}${name} found something\n`);
+  return code === 0;
+});
+process.exitCode = (await Promise.all(checks)).every(Boolean) ? 0 : 1;
