@@ -17,7 +17,7 @@ import { hash } from "node:crypto";
 import { equal, toHex } from "../format/bytes.ts";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.ts";
 import { FormatError } from "../format/errors.ts";
-import { type LedgerName, parseObjectName } from "../format/names.ts";
+import { type LedgerName, parseObjectName, sizeInName } from "../format/names.ts";
 import { type Vkey, verifyNote } from "../format/note.ts";
 import { MAX_TLOG_PROOF_BYTES, parseTlogProof } from "../format/tlog-proof.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
@@ -258,15 +258,4 @@ export class TargetWatch {
 /** 16 bytes: of a name that an attacker chose a second version with the same key cannot be made. */
 function keyOf({ name, versionId, size, lastModified }: TargetVersion): string {
   return hash("sha256", [name, versionId, size, lastModified].join("\0"), "buffer").toString("latin1", 0, 16);
-}
-
-/** The tree size in the name of an anchor; null for any other name. */
-export function sizeInName(ledger: LedgerName, name: string): number | null {
-  try {
-    const parsed = parseObjectName(ledger, name);
-    return parsed.kind === "anchor" ? parsed.treeSize : null;
-  } catch (error) {
-    if (error instanceof FormatError) return null;
-    throw error;
-  }
 }

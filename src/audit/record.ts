@@ -4,8 +4,7 @@
  * never checked, as with any pinned key; what cannot be so is refused all the same.
  */
 import { z } from "zod";
-import { FormatError } from "../format/errors.ts";
-import { type LedgerName, parseObjectName } from "../format/names.ts";
+import { type LedgerName, sizeInName } from "../format/names.ts";
 import { isTimestamp } from "../format/time.ts";
 
 const time = z.string().refine(isTimestamp, "must be a time");
@@ -83,19 +82,8 @@ function* contradictions({ made_at, origin, ledger_id, receipts, targets }: Audi
     if (names.has(target)) yield [at, `speaks of ${target} a second time`];
     names.add(target);
     if (Date.parse(read_at) > made) yield [[...at, "read_at"], "is after the record was made"];
-    if (sizeOf({ origin, ledgerId: ledger_id }, newest.name) !== newest.tree_size) yield [[...at, "newest", "name"], "must be that of an anchor of this ledger and of this size"];
+    if (sizeInName({ origin, ledgerId: ledger_id }, newest.name) !== newest.tree_size) yield [[...at, "newest", "name"], "must be that of an anchor of this ledger and of this size"];
     if (seen !== null && Date.parse(newest.last_modified) > Date.parse(seen.newest_at)) yield [[...at, "newest", "last_modified"], "is after everything that was listed"];
-  }
-}
-
-/** Of an anchor, by its name; null for any other. */
-function sizeOf(ledger: LedgerName, name: string): number | null {
-  try {
-    const parsed = parseObjectName(ledger, name);
-    return parsed.kind === "anchor" ? parsed.treeSize : null;
-  } catch (error) {
-    if (error instanceof FormatError) return null;
-    throw error;
   }
 }
 

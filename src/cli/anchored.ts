@@ -2,7 +2,7 @@
 import { anchorsPrefix, beforeAnchor } from "../anchor/objects.ts";
 import { type AnchorTarget, TargetError } from "../anchor/target.ts";
 import type { AnchorDetails } from "../format/fields.ts";
-import { type LedgerName, parseObjectName } from "../format/names.ts";
+import { type LedgerName, sizeInName } from "../format/names.ts";
 import { readReceipt } from "../format/receipt.ts";
 import type { Reader } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
@@ -35,20 +35,10 @@ export async function anchoredSize(cli: Cli, options: LedgerOptions, reader: Rea
 export async function anchorSizes(target: AnchorTarget, ledger: LedgerName, from: number): Promise<ReadonlyMap<number, number>> {
   const sizes = new Map<number, number>();
   for await (const { name, lastModified } of target.list(anchorsPrefix(ledger), beforeAnchor(ledger, from))) {
-    const size = anchorSizeOf(ledger, name);
+    const size = sizeInName(ledger, name);
     if (size !== null) sizes.set(size, lastModified);
   }
   return sizes;
-}
-
-/** The tree size in the name of an anchor object; null for what is none: anybody may have put it there. */
-function anchorSizeOf(ledger: LedgerName, name: string): number | null {
-  try {
-    const parsed = parseObjectName(ledger, name);
-    return parsed.kind === "anchor" ? parsed.treeSize : null;
-  } catch {
-    return null;
-  }
 }
 
 /** What every target had confirmed when the newest anchor was made: where looking has to begin. */

@@ -2,10 +2,9 @@
  * Looking for an anchor among what a target lists. Whoever may write there can put any number of objects under the names of
  * anchors, and versions beside one: each is read until one counts, up to a limit that is said when it is reached.
  */
-import { sizeInName } from "../anchor/compare.ts";
 import { type AnchorTarget, TargetError, type TargetVersion } from "../anchor/target.ts";
 import { equal } from "../format/bytes.ts";
-import type { LedgerName } from "../format/names.ts";
+import { type LedgerName, sizeInName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
 import { MAX_TLOG_PROOF_BYTES } from "../format/tlog-proof.ts";
 import { nodeHash } from "../keys/node-hash.ts";

@@ -65,3 +65,14 @@ export function parseObjectName(ledger: LedgerName, name: string): ObjectName {
   }
   throw new FormatError("bad_object_name", `not the name of an anchor, a batch or receipts of ${ledger.origin}: ${name.slice(0, 400)}`);
 }
+
+/** The tree size in the name of an anchor; null for any other name. */
+export function sizeInName(ledger: LedgerName, name: string): number | null {
+  try {
+    const parsed = parseObjectName(ledger, name);
+    return parsed.kind === "anchor" ? parsed.treeSize : null;
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
+}

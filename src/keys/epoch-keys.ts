@@ -24,7 +24,7 @@ function keyCopy(key: Uint8Array): Uint8Array {
 
 /**
  * Every array with a key that no longer signs is overwritten here and where it is passed to: what is in memory of a closed epoch could
- * forge it (test/keys/memory.test.ts looks through a daemon's).
+ * forge it (test/attacks/memory.test.ts looks through a daemon's).
  */
 export class EpochKeys {
   readonly #requestKey: MacKey;

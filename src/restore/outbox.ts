@@ -9,7 +9,6 @@
  */
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { sizeInName } from "../anchor/compare.ts";
 import { anchorsPrefix } from "../anchor/objects.ts";
 import { createOutbox, openOutbox, type Outbox } from "../anchor/outbox.ts";
 import { type AnchorTarget, TargetError, type TargetVersion } from "../anchor/target.ts";
@@ -17,7 +16,7 @@ import { auditHash } from "../audit/hash.ts";
 import { fetchVersion, MAX_ANCHOR_BYTES } from "../audit/objects.ts";
 import { equal } from "../format/bytes.ts";
 import { parseCheckpoint } from "../format/checkpoint.ts";
-import type { LedgerName } from "../format/names.ts";
+import { type LedgerName, sizeInName } from "../format/names.ts";
 import { parseNote, type Vkey } from "../format/note.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { syncPath } from "../ledger/sync-path.ts";

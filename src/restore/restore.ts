@@ -6,7 +6,6 @@
  * Order of writes: `ledger.db.new` batch by batch; then the outbox gets its name; then the ledger gets its own. A crash leaves files that
  * the next restore replaces or takes over, never half a ledger.
  */
-import { sizeInName } from "../anchor/compare.ts";
 import { anchorsPrefix } from "../anchor/objects.ts";
 import type { AnchorTarget } from "../anchor/target.ts";
 import { auditHash } from "../audit/hash.ts";
@@ -14,7 +13,7 @@ import { requestMac } from "../audit/request-mac.ts";
 import { parseNumber } from "../format/chain.ts";
 import { readEntries } from "../format/entries.ts";
 import { FormatError } from "../format/errors.ts";
-import { LEDGER_ORGANIZATION, type LedgerName } from "../format/names.ts";
+import { LEDGER_ORGANIZATION, type LedgerName, sizeInName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
 import { parseTime } from "../format/time.ts";
 import { LedgerRestore } from "../ledger/restore.ts";

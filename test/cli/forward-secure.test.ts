@@ -108,6 +108,9 @@ describe("sealed to an auditor", () => {
       here(host, ["audit", "--seed", SEED, "--json"]), here(host, ["audit", "--seed", SEED, "--identity", "other.key", "--json"]), here(host, ["audit", "--seed", "plain", "--json"]),
     ]);
     expect([noIdentity, wrongIdentity, noSeed].map((ran) => [ran.code, errorOf(ran)])).toEqual([[2, "bad_usage"], [2, "bad_usage"], [2, "bad_seed"]]);
+    spawnSync("mkfifo", [host.path("pipe")]);
+    writeFileSync(host.path("large"), Buffer.alloc(65_537), { mode: 0o600 });
+    for (const name of ["pipe", "large"]) expect(errorOf(await here(host, ["audit", "--seed", name, "--json"])), name).toBe("bad_seed");
   });
 
   test("a receipt that claims the open epoch, of which the key is at hand, is not taken for one of its own", async () => {

@@ -1,5 +1,5 @@
 /** The file as a crash, a torn write or a flipped bit leaves it: a key that was stored, or none; never anything else. */
-import { chmodSync, readFileSync, statSync, symlinkSync, truncateSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RatchetState } from "../../src/keys/epoch-keys.ts";
@@ -218,4 +218,16 @@ describe("the file", () => {
     fileAt().create(state);
     expect(fileAt().load()).toEqual(state);
   });
+});
+
+test.each(["removed", "replaced by another"])("a file that is %s while it is open is made anew: the key is where it is looked for", async (how) => {
+  const file = fileAt();
+  file.create(stateOf(1));
+  await file.store(stateOf(2));
+  rmSync(at("ratchet"));
+  if (how !== "removed") fileAt().create(stateOf(9));
+  await file.store(stateOf(3));
+  expect(fileAt().load()).toEqual(stateOf(3));
+  await file.store(stateOf(4));
+  expect(fileAt().load()).toEqual(stateOf(4));
 });
