@@ -136,6 +136,7 @@ interface LedgerVector {
   readonly ledger_id: string;
   readonly seed_hex: string | null;
   readonly key_id: string;
+  readonly rotated?: Readonly<Record<string, string>>;
   readonly blobs: readonly (string | number)[];
   readonly ok: boolean;
   readonly code?: string;
@@ -154,8 +155,10 @@ function blobsOf(blobs: readonly (string | number)[]): Uint8Array[] {
 
 describe("ledgers.json", () => {
   it.each(ledgers)("$name", (vector) => {
-    const { origin, ledger_id: ledgerId, seed_hex, key_id: keyId } = vector;
-    const keys = seed_hex === null ? undefined : new RatchetKeys([ratchetStart(ledgerId, { keyId, firstEpoch: 0, seed: bytesOf(seed_hex) })]);
+    const { origin, ledger_id: ledgerId, seed_hex, key_id, rotated = {} } = vector;
+    const seeds = [...(seed_hex === null ? [] : [[key_id, seed_hex, 0] as const]), ...Object.entries(rotated).map(([id, seed]) => [id, seed, 2] as const)];
+    const starts = seeds.map(([keyId, seed, firstEpoch]) => ratchetStart(ledgerId, { keyId, firstEpoch, seed: bytesOf(seed) }));
+    const keys = starts.length === 0 ? undefined : new RatchetKeys(starts);
     const walk = new LedgerWalk({ origin, ledgerId, keys, hash: nodeHash });
     const findings = blobsOf(vector.blobs).flatMap((blob, at) => walk.step(blob).map(({ code }) => ({ code: code as string, at })));
     expect(findings[0] ?? null).toEqual(vector.ok ? null : { code: vector.code, at: vector.at });

@@ -2,6 +2,7 @@
  * A part of a ledger: the whole batches that can hold receipts of a time range. What was before enters through the index: its
  * hashes are taken as they are, and the anchors' roots show whether they were right.
  */
+import { equal } from "../format/bytes.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import { leafHash } from "../format/merkle.ts";
@@ -11,8 +12,8 @@ import type { Inspector } from "../ledger/inspect.ts";
 import type { OrganizationRow } from "../ledger/reader.ts";
 import { STORED_LEVEL } from "../ledger/state.ts";
 import type { ChainEnd } from "../verify/chain.ts";
-import { detailsOf } from "../verify/log.ts";
-import { verifyReceipt } from "../verify/receipt.ts";
+import { detailsOf, endAfter, type LogEnd } from "../verify/log.ts";
+import { type VerifiedReceipt, verifyReceipt } from "../verify/receipt.ts";
 import { batchesWithin, type TimeSpan } from "./brackets.ts";
 import { type JoinStart, WHOLE } from "./join.ts";
 import { unlessCorrupt } from "./places.ts";
@@ -103,13 +104,22 @@ function startAt(inspector: Inspector, first: number, end: number, hash: Hash): 
     start: {
       size: first,
       ends,
-      log: { logIndex: first - 1, recordedAt: receipt.recorded_at, keyId: receipt.key_id, keyEpoch: receipt.key_epoch, isAnchor: true, anchorSize: first },
+      log: logAt(inspector, before, hash),
       heads,
       frontier: frontier(inspector, blocks),
       openLeaves: inspector.rows(blocks * BLOCK, first, BLOCK).map((row) => leafHash(entryOf(row.receiptHash), hash.sha256)),
       anchor: null,
     },
   };
+}
+
+/** Where the log stands after an anchor receipt: with the one before, which may be the `key_rotation` that names the next key. */
+export function logAt(inspector: Inspector, anchor: VerifiedReceipt, hash: Hash): LogEnd {
+  const last = anchor.receipt.log_index;
+  const [row] = inspector.rows(last - 1, last, 1);
+  const blob = last === 0 ? undefined : inspector.blobs(last - 1, last, 1).blobs[0]?.bytes;
+  if (blob === undefined || row === undefined || !equal(hash.sha256(blob), row.receiptHash)) throw new LedgerError("ledger_corrupt", `receipt ${last - 1} is not the one that the index has`);
+  return endAfter(anchor, endAfter(verifyReceipt(blob, hash), undefined));
 }
 
 /** The organization's newest receipt before `first`: its sequence rises with log_index, so it is found by halving. */

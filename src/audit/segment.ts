@@ -218,7 +218,10 @@ export class SegmentAudit {
     const { end } = this.#log;
     if (end === null) return;
     this.#logStart ??= this.#log.start;
-    this.#log = new LogWalk(this.#options.ledger, { ...end, logIndex, recordedAt: null, keyEpoch: end.keyEpoch + (end.isAnchor ? 1 : 0), isAnchor: false });
+    this.#log = new LogWalk(this.#options.ledger, {
+      ...end, logIndex, recordedAt: null, isAnchor: false,
+      ...(end.isAnchor ? { keyEpoch: end.keyEpoch + 1, keyId: end.rotatedTo ?? end.keyId, rotatedTo: null } : {}),
+    });
   }
 
   /** What the anchor receipt said is lost; that it was one is known from the index. */

@@ -17,7 +17,7 @@ import type { ChainEnd } from "../verify/chain.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { Heads } from "./heads.ts";
 import { LogTree } from "./log-tree.ts";
-import { frontier, headBefore, type KnownHead, type Part } from "./range.ts";
+import { frontier, headBefore, logAt, type KnownHead, type Part } from "./range.ts";
 import { BLOCK } from "./segment-tree.ts";
 
 /**
@@ -47,7 +47,7 @@ export function partSince(inspector: Inspector, anchor: AnchorFacts, end: number
       ...start,
       size: first,
       ends: new Map(heads.map(({ organization, orgSeq, hash: newest, prefix }): [string, ChainEnd] => [organization, { orgSeq, hash: newest, prefix }])),
-      log: { logIndex: first - 1, recordedAt: receipt.recorded_at, keyId: receipt.key_id, keyEpoch: receipt.key_epoch, isAnchor: true, anchorSize: first },
+      log: logAt(inspector, verifyReceipt(stored, hash), hash),
       heads,
       anchor: { root, details },
     },

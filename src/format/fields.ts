@@ -25,6 +25,8 @@ const object = z.custom<Record<string, unknown>>(isPlainObject, "must be an obje
 const count = z.int().nonnegative();
 const hash = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hex digits");
 const time = z.custom<string>((value) => parseTime(value) !== null, "must be a time like 2026-06-01T10:00:05.234Z");
+const keyId = z.string().regex(KEY_ID, "must be a key id");
+const keyMode = z.enum(["retained", "forward-secure"]);
 const gate = z.looseObject({ name: short, status: z.enum(["PASS", "FAIL", "WARN", "SKIP", "ERROR"]) });
 
 /** Section 4.1, without `type`, `organization` and `receipt_id`. */
@@ -73,7 +75,7 @@ export const linkingFields = {
   organization: z.string().regex(/^(?:_ledger|[a-z0-9][a-z0-9._-]{0,63})$/, "must be an organization"),
   org_seq: z.int().positive(),
   log_index: count,
-  key_id: z.string().regex(KEY_ID, "must be a key id"),
+  key_id: keyId,
   key_epoch: count,
   previous_receipt_hash: hash.nullable(),
   signature: z.string().regex(/^hmac-sha256:[0-9a-f]{64}$/, "must be hmac-sha256: and 64 hex digits"),
@@ -98,8 +100,8 @@ export const RESERVED_ANYWHERE: ReadonlySet<string> = new Set(["_sd", "_sd_alg",
 export const genesisDetails = z.strictObject({
   format: z.literal(1),
   ledger_id: z.string().regex(LEDGER_ID),
-  key_id: z.string().regex(KEY_ID),
-  mode: z.enum(["retained", "forward-secure"]),
+  key_id: keyId,
+  mode: keyMode,
   epoch_commitment: hash,
   vkeys: z.array(text(400)).min(1).max(16),
 });
@@ -118,14 +120,22 @@ export const anchorDetails = z.strictObject({
   reason: z.enum(["start", "schedule", "count", "heartbeat", "request", "shutdown"]),
 });
 
+const keyRotationDetails = z.strictObject({ previous_key_id: keyId, key_id: keyId, mode: keyMode, reason: z.enum(["request", "schedule"]) });
+
+const keyRevocationDetails = z.strictObject({ key_id: keyId, compromised_since: time, reason: text(1024) });
+
 /** `details` of the system types that this version knows; the others are reported as not checked. */
 export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   genesis: genesisDetails,
   clock_step: clockStepDetails,
   anchor: anchorDetails,
+  key_rotation: keyRotationDetails,
+  key_revocation: keyRevocationDetails,
 };
 
 export type GenesisDetails = Readonly<z.infer<typeof genesisDetails>>;
 export type AnchorDetails = Readonly<z.infer<typeof anchorDetails>>;
+export type KeyRotationDetails = Readonly<z.infer<typeof keyRotationDetails>>;
+export type KeyRevocationDetails = Readonly<z.infer<typeof keyRevocationDetails>>;
 export type AnchorReason = AnchorDetails["reason"];
 export type Observed = AnchorDetails["observed"][number];

@@ -3,7 +3,7 @@
  *
  * Like a `ChainWalk`, a `LogWalk` can begin anywhere: what needs the receipts before is kept in `start` and judged by `joinLog`.
  */
-import type { AnchorDetails, GenesisDetails } from "../format/fields.ts";
+import type { AnchorDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Receipt } from "../format/receipt.ts";
 import { VerifyError } from "./errors.ts";
@@ -19,13 +19,19 @@ export interface LogEnd {
   readonly keyEpoch: number;
   /** The receipt was an anchor: the next one is in the next epoch. */
   readonly isAnchor: boolean;
+  /**
+   * The key that the next epoch will have, where the receipt is a `key_rotation`, or the anchor receipt behind one; else null. undefined
+   * after an anchor receipt with which a segment begins.
+   */
+  readonly rotatedTo: string | null | undefined;
   /** Tree size of the newest anchor, 0 before the first; null in a segment without one. */
   readonly anchorSize: number | null;
 }
 
-/** The first receipt of a segment, and the first anchor receipt in it. */
+/** The first receipt of a segment, the one behind it where that is an anchor receipt, and the first anchor receipt in it. */
 export interface LogStart {
   readonly receipt: VerifiedReceipt;
+  readonly second: VerifiedReceipt | null;
   readonly firstAnchor: AnchorSeen | null;
 }
 
@@ -50,6 +56,7 @@ export class LogWalk {
   readonly #anchors: AnchorSeen[] = [];
   #end: LogEnd | null | undefined;
   #first: VerifiedReceipt | null = null;
+  #second: VerifiedReceipt | null = null;
   #firstAnchor: AnchorSeen | null = null;
 
   /** `known`: where the log stands, null at its beginning; undefined: segment mode. */
@@ -65,7 +72,7 @@ export class LogWalk {
 
   /** null but in segment mode. */
   get start(): LogStart | null {
-    return this.#first === null ? null : { receipt: this.#first, firstAnchor: this.#firstAnchor };
+    return this.#first === null ? null : { receipt: this.#first, second: this.#second, firstAnchor: this.#firstAnchor };
   }
 
   /** Anchor receipts so far. `batch.root`, `previous_anchor.root` and `org_heads_root` are not checked here. */
@@ -77,6 +84,7 @@ export class LogWalk {
   step(r: VerifiedReceipt): VerifyError[] {
     const before = this.#end;
     const findings = judgePlace(r, before, this.#ledger);
+    if (before?.rotatedTo === undefined && before?.isAnchor === true) this.#second = r;
     if (before === undefined) this.#first = r;
     else findings.push(...judgeTime(r, before), ...judgeEpoch(r, before));
     const anchor = anchorOf(r);
@@ -93,8 +101,9 @@ export class LogWalk {
 
 /** Judges the beginning of a segment against where the log stood before it, null at the ledger's beginning. */
 export function joinLog(start: LogStart, before: LogEnd | null): VerifyError[] {
-  const { receipt, firstAnchor } = start;
+  const { receipt, second, firstAnchor } = start;
   const findings = [...judgeIndex(receipt, before), ...judgeTime(receipt, before), ...judgeEpoch(receipt, before)];
+  if (second !== null) findings.push(...judgeKey(second.receipt.key_id, endAfter(receipt, before)));
   const size = before === null ? 0 : before.anchorSize;
   if (firstAnchor !== null && size !== null) findings.push(...judgeBatch(firstAnchor, size), ...judgePreviousSize(firstAnchor, size));
   return findings;
@@ -102,7 +111,8 @@ export function joinLog(start: LogStart, before: LogEnd | null): VerifyError[] {
 
 /** Where the log stands after a segment that was joined to `before`. */
 export function joinedEnd(end: LogEnd, before: LogEnd | null): LogEnd {
-  return { ...end, anchorSize: end.anchorSize ?? (before === null ? 0 : before.anchorSize) };
+  const rotatedTo = end.rotatedTo === undefined ? before?.rotatedTo ?? null : end.rotatedTo;
+  return { ...end, rotatedTo, anchorSize: end.anchorSize ?? (before === null ? 0 : before.anchorSize) };
 }
 
 export function anchorOf(r: VerifiedReceipt): AnchorSeen | null {
@@ -115,8 +125,13 @@ export function anchorOf(r: VerifiedReceipt): AnchorSeen | null {
 }
 
 /** `details` of a system receipt, whose form `verifyReceipt` has checked. */
-export function detailsOf<T extends AnchorDetails | GenesisDetails>(receipt: Receipt): T {
+export function detailsOf<T extends AnchorDetails | GenesisDetails | KeyRotationDetails | KeyRevocationDetails>(receipt: Receipt): T {
   return receipt["details"] as unknown as T;
+}
+
+/** What a `key_rotation` says; null for any other receipt. */
+export function rotationOf(r: VerifiedReceipt): KeyRotationDetails | null {
+  return r.known && r.receipt.type === "key_rotation" ? detailsOf<KeyRotationDetails>(r.receipt) : null;
 }
 
 export function endAfter(r: VerifiedReceipt, before: LogEnd | null | undefined): LogEnd {
@@ -125,6 +140,7 @@ export function endAfter(r: VerifiedReceipt, before: LogEnd | null | undefined):
   const sizeBefore = before === undefined ? null : before === null ? 0 : before.anchorSize;
   return {
     logIndex: log_index, recordedAt: r.known ? r.receipt.recorded_at : null, keyId: key_id, keyEpoch: key_epoch, isAnchor,
+    rotatedTo: rotationOf(r)?.key_id ?? (isAnchor && before !== null ? before?.rotatedTo : null),
     anchorSize: isAnchor ? log_index + 1 : sizeBefore,
   };
 }
@@ -193,8 +209,30 @@ export function judgeEpoch(r: VerifiedReceipt, before: LogEnd | null): VerifyErr
   if (key_epoch !== expected) {
     return [new VerifyError("epoch_mismatch", "the receipt is not of the open epoch", { pointer: "/key_epoch", expected, found: key_epoch })];
   }
-  if (before === null || before.isAnchor || key_id === before.keyId || key_id === "" || before.keyId === "") return [];
-  return [new VerifyError("key_mismatch", "a key changes only where an epoch does", { pointer: "/key_id", expected: before.keyId, found: key_id })];
+  return [...judgeKey(key_id, before), ...judgeRotation(r, before)];
+}
+
+/** A key changes only where an epoch does, and only to the one that a `key_rotation` has named. */
+function judgeKey(found: string, before: LogEnd | null): VerifyError[] {
+  if (before === null || before.keyId === "" || (before.isAnchor && before.rotatedTo === undefined)) return [];
+  const expected = before.isAnchor ? before.rotatedTo ?? before.keyId : before.keyId;
+  if (found === expected || found === "") return [];
+  const why = !before.isAnchor ? "a key changes only where an epoch does"
+    : before.rotatedTo === null ? "the key changes, and no key_rotation says so" : "the key is not the one that the key_rotation named";
+  return [new VerifyError("key_mismatch", why, { pointer: "/key_id", expected, found })];
+}
+
+/** What a `key_rotation` says of itself, and that the anchor receipt which closes its epoch follows at once. */
+function judgeRotation(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
+  const said = rotationOf(r);
+  if (said !== null && said.previous_key_id !== r.receipt.key_id) {
+    return [new VerifyError("key_mismatch", "the key_rotation is one of another key", { pointer: "/details/previous_key_id", expected: r.receipt.key_id, found: said.previous_key_id })];
+  }
+  if (said !== null && said.key_id === r.receipt.key_id) {
+    return [new VerifyError("key_mismatch", "the key_rotation names the key that it replaces", { pointer: "/details/key_id", found: said.key_id })];
+  }
+  if (before === null || before.isAnchor || (before.rotatedTo ?? null) === null || !r.known || r.receipt.type === "anchor") return [];
+  return [new VerifyError("key_mismatch", "a key_rotation is the last receipt before the anchor receipt that closes its epoch", { pointer: "/type", expected: "anchor", found: r.receipt.type })];
 }
 
 /** Step 10: `first_index` and `count`; `size` is the previous anchor's tree size, 0 where there is none. */

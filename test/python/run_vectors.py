@@ -196,8 +196,8 @@ def ledgers(vectors):
     first = vectors[0]["blobs"]
     for x in vectors:
         blobs = [(first[b] if isinstance(b, int) else b).encode() for b in x["blobs"]]
-        seed = (unhex(x["seed_hex"]), x["key_id"]) if x["seed_hex"] else ()
-        got, code = code_of(v.check_ledger, blobs, x["origin"], x["ledger_id"], *seed)
+        seeds = [(x["key_id"], x["seed_hex"]), *x.get("rotated", {}).items()]
+        got, code = code_of(v.check_ledger, blobs, x["origin"], x["ledger_id"], {name: unhex(seed) for name, seed in seeds if seed})
         if got is None:
             agree(x["name"], code, "a verdict")
             continue

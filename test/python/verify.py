@@ -1,5 +1,5 @@
 """Verifier for receiptd ledgers and their anchors, written from docs/FORMAT.md alone; numbers such as 13.1 are its sections.
-usage: verify.py --origin O --ledger-id ID --vkey V [--vkey V2] [--seed HEX --key-id K] [--grace SECONDS] ANCHORS_DIR [LEDGER_DB]
+usage: verify.py --origin O --ledger-id ID --vkey V [--vkey V2] [--seed HEX --key-id K]... [--grace SECONDS] ANCHORS_DIR [LEDGER_DB]
 Prints one verdict line, then each finding as `code at where`. Exit status: 0 ok, 1 something was found, 2 could not check."""
 import argparse, base64, datetime, decimal, functools, hashlib, hmac, itertools, json, pathlib, re, sqlite3, sys
 Decimal, accumulate, reduce, kept, unbase64 = decimal.Decimal, itertools.accumulate, functools.reduce, functools.lru_cache(4096), base64.b64decode
@@ -27,7 +27,7 @@ def parse(data, limit=2**20):  # strict JSON (3): json knows the grammar; the to
         require(len(names) <= 32, "too_deep")
     return require(not isinstance(value, Exception), "bad_json") or value
 def jcs(value):  # the repr of a float has the digits that ECMAScript writes
-    if isinstance(value, list): return "[" + ",".join(map(jcs, value)) + "]"
+    if isinstance(value, list): return f"[{','.join(map(jcs, value))}]"
     if isinstance(value, dict): return "{" + ",".join(f"{jcs(k)}:{jcs(value[k])}" for k in sorted(value, key=lambda k: k.encode("utf-16-be"))) + "}"
     if not isinstance(value, float): return json.dumps(value, ensure_ascii=False)
     return re.sub(r"\.0$", "", f"{Decimal(repr(value)):f}") if not value or 1e-6 <= abs(value) < 1e21 else repr(value).replace("e-0", "e-")
@@ -73,13 +73,12 @@ def parse_vkey(vkey):  # a point of small order is no key
     name, key_id, key = (change(text) for change, text in zip((str, bytes.fromhex, unbase64), match(VKEY, vkey, "bad_vkey")))
     return require(sha256(name.encode(), b"\n", key)[:4] == key_id and times(8, key[1:])[0], "bad_vkey") or ((name, key_id), key[1:])
 def open_note(data, keys):  # the text, and (name, key ID) of the pinned keys that signed it, of which no signature may be wrong
-    text, lines = match(NOTE, data, "bad_note")[:2]
-    signed = [((name, unbase64(value)[:4]), unbase64(value)[4:]) for name, value in re.findall(SIGNATURE, lines)]
+    text, lines = match(NOTE, data, "bad_note")[:2]; signed = [((name, unbase64(value)[:4]), unbase64(value)[4:]) for name, value in re.findall(SIGNATURE, lines)]
     known = [(key, ed25519(keys[key], text.encode(), value)) for key, value in signed if key in keys]
     return require(known and all(good for _, good in known), "bad_note") or (text, list(dict(known)))
 WORDS = {"ORIGIN": r"(?!(?:[^/\"]*/)*[.]{1,2}[/\"])(?=[^\"]{1,200}\")[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*", "NAME": "[a-z0-9][a-z0-9._-]{0,63}",
          "TREE": '{"root":HASH,"tree_size":SIZE}', "SEEN": '{"last_modified":TIME,"target":TEXT,"tree_size":SIZE,"version_id":TEXT}', "TEXT": '"CHAR*"',
-         "TIME": '"DATE[.][0-9]{3}Z"', "HASH": '"sha256:HEX{64}"', "HEX": "[0-9a-f]", "COUNT": "(?:0|SIZE)", "SIZE": "[1-9][0-9]*", "CHAR":
+         "MODE": "(?:retained|forward-secure)", "TIME": '"DATE[.][0-9]{3}Z"', "HASH": '"sha256:HEX{64}"', "HEX": "[0-9a-f]", "COUNT": "(?:0|SIZE)", "SIZE": "[1-9][0-9]*", "CHAR":
          r'(?:[^"\\]|\\u[0-9a-f]{4}|\\[^u])', "DATE": "(?:[0-9]{4}-(?!02-(?:29|3)|(?:0[469]|11)-31)(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|"
          "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"}
 STORED = {"ledger": '"ORIGIN"', "organization": '"(?:_ledger|NAME)"', "org_seq": "SIZE", "log_index": "COUNT", "key_id": '"NAME"', "key_epoch":
@@ -87,10 +86,11 @@ STORED = {"ledger": '"ORIGIN"', "organization": '"(?:_ledger|NAME)"', "org_seq":
           "TIME", "receipt_id": '"HEX{8}-(?:HEX{4}-){3}HEX{12}"', "receipt_number": '"[A-Z][A-Z0-9]{0,15}-[0-9]{4}-(?:[0-9]{5}|[1-9][0-9]{5,})"'}
 CALLER = ('{"(?:(?:system_id|model_version|user_id|region|policy_version|chain_id)":"CHAR{1,256}"|summary":"CHAR{1,4096}"|model_epoch":COUNT|'
           r'timestamp":"DATE(?:[.][0-9]{1,9})?Z"|decision":(?!null}).*|(?:inputs|metadata)":{.*}|(?:gates|reasons)":\[.*]|x_[A-Za-z0-9_.-]{1,62}":.*)}')
-DETAILS = {**dict.fromkeys("key_rotation key_revocation ratchet_break prune erasure recovery access attestation".split(), ".*"), "clock_step": '{"from":TIME,'
-           '"to":TIME}', "genesis": r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}","mode":"(retained|forward-secure)","vkeys":\[(TEXT'
-           r',){0,15}TEXT]}', "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed"'
-           r':\[(SEEN(,SEEN){0,15})?],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}'}
+DETAILS = {**dict.fromkeys("ratchet_break prune erasure recovery access attestation".split(), ".*"), "clock_step": '{"from":TIME,"to":TIME}', "key_revocation":
+           '{"compromised_since":TIME,"key_id":"NAME","reason":"CHAR{1,1024}"}', "key_rotation": '{"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","reason"'
+           ':"(request|schedule)"}', "genesis": r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}","mode":"MODE","vkeys":\[(TEXT,){0,15}TEXT]}',
+           "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed":\[(SEEN(,SEEN){0,15})?'
+           r'],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}'}
 def fits(pattern, value):  # forms are patterns of a value's canonical text, in which WORDS stand for theirs; lengths are in UTF-16 code units
     return re.fullmatch(reduce(lambda text, word: text.replace(word, WORDS[word]), WORDS, pattern), re.sub("[\U00010000-\U0010ffff]", "xx", jcs(value)), re.S)
 def gate_fits(gate): return fits("{.*}", gate) and fits('"CHAR{1,256}"', gate.get("name")) and fits('"(PASS|FAIL|WARN|SKIP|ERROR)"', gate.get("status"))
@@ -101,15 +101,15 @@ def fields_fit(r, own, kind):  # 13.1 step 3; own: the names that are not in eve
         len(r) <= 269 and max(len(gates), len(reasons)) <= 1000 and all(map(gate_fits, gates)) and not re.search(r'[{,]"(_sd|_sd_alg|[.]{3})":', jcs(r)))
 def check_receipt(blob, key=None):  # 13.1: the receipt and the names of what was not checked in it
     require(jcs(r := parse(blob, 2**20 + 4096)).encode() == blob, "not_canonical", isinstance(r, dict), "bad_receipt")
-    later, kind = fits("[2-9]|SIZE[0-9]", r.get("schema_version")), str(r.get("type"))
-    own = r.keys() - (needed := [*STORED][:9 if later else None])
+    later, kind = fits("[2-9]|SIZE[0-9]", r.get("schema_version")), str(r.get("type")); own = r.keys() - (needed := [*STORED][:9 if later else None])
     require(all(name in r and fits(STORED[name], r[name]) for name in needed) and (r["previous_receipt_hash"] is None) == (r["org_seq"] == 1), "bad_receipt")
     require(later or (kind in DETAILS) == (r["organization"] == "_ledger") and fields_fit(r, own, kind), "bad_receipt", later or
             r["receipt_number"].split("-")[1:] == [r["recorded_at"][:4], f"{r['org_seq']:05.0f}"], "number_mismatch", not key or mac_fits(key, r), "mac_mismatch")
     return r, own if later or kind == "chain" or DETAILS.get(kind) == ".*" else set()
-def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: findings, what was not checked, leaves, anchors, number of pending, unsure?
+def check_ledger(blobs, origin, ledger_id, seeds={}):  # 13.2: findings, what was not checked, leaves, anchors, number of pending, unsure?
     findings, not_checked, leaves, tree, anchors, ids, heads, prefixes = [], set(), [], [], [None], set(), {}, {"_ledger": "LEDGER", "LEDGER": "_ledger"}
-    key, key_id, time, published, start, before, epoch, position, unsure = None, None, None, None, 0, 0, 0, 0, False  # key: K of the open epoch
+    key, key_id, time, published, due, rotated, start, before, epoch, position, unsure = *[None] * 6, 0, 0, 0, 0, False  # key: K of the open epoch
+    def first_key(name): return mac(seeds[name], "receiptd/1 k0", ledger_id, name) if name in seeds else None
     def expect(*checks): findings.extend((code, place) for code in failures(*checks))
     for place, blob in enumerate(blobs):
         digest, position = sha256(blob), position + 1; leaves.append(leaf_hash(digest)); tree = push(tree, leaves[-1])
@@ -117,28 +117,28 @@ def check_ledger(blobs, origin, ledger_id, seed=None, seed_id=None):  # 13.2: fi
         except Refused as refusal: findings.append((refusal.args[0], place)); time = None; continue
         kind, now, receipt_id, number, details = (r.get(name) if r["schema_version"] == 1 else None for name in [*STORED][9:] + ["details"])
         org, index, prefix, head = r["organization"], r["log_index"], number and number.split("-")[0], heads.get(r["organization"], digest + bytes(8))
-        follows, opens, key_id = r["org_seq"] == int.from_bytes(head[32:40], "big") + 1, key_id is None, key_id or r["key_id"]
+        follows, opens, key_id = r["org_seq"] == int.from_bytes(head[32:40], "big") + 1, key_id is None, key_id or due or r["key_id"]
+        said = details if kind == "key_rotation" else {"previous_key_id": r["key_id"], "key_id": None}; key = key if due else key or first_key(key_id)
         expect(index == position - 1, "log_index_gap", not kind or (kind == "genesis") == (index == 0) and (index > 0 or
                    (r["key_id"], r["key_epoch"], ledger_id) == (details["key_id"], 0, details["ledger_id"])), "genesis_mismatch",
                r["ledger"] == origin, "ledger_mismatch", not kind or not (receipt_id in ids or ids.add(receipt_id)), "duplicate_receipt_id",
                follows, "org_seq_gap", not follows or r["previous_receipt_hash"] == (tag(head[40:]) if head[40:] else None), "link_mismatch",
                not kind or (prefixes.setdefault(org, prefix), prefixes.setdefault(prefix, org)) == (prefix, org), "number_mismatch",
                not now or not time or (now >= time if kind != "clock_step" else details == {"from": time, "to": now} and now < time), "time_backwards",
-               r["key_epoch"] == epoch, "epoch_mismatch", r["key_id"] == key_id, "key_mismatch")
-        key = key or (mac(seed, "receiptd/1 k0", ledger_id, key_id) if key_id == seed_id else None)
-        secret, published = key and mac(key, "receiptd/1 epoch"), details["epoch_commitment"] if kind == "genesis" else published
-        known = key and r["key_id"] == seed_id and r["key_epoch"] == epoch
-        expect(not opens or not key or (tag(sha256(b"receiptd/1 commit\0", secret)) == published) == (key_id == seed_id), "commitment_mismatch" if
-               key_id == seed_id else "key_mismatch", not known or mac_fits(mac(secret, "receiptd/1 mac", org), r), "mac_mismatch")
-        not_checked, unsure = not_checked | unchecked | (set() if known else {"signature"}), unsure or not kind or bool(seed and not known)
+               r["key_epoch"] == epoch, "epoch_mismatch", r["key_id"] == key_id and (not rotated or kind in (None, "anchor")) and
+               said["previous_key_id"] == r["key_id"] != said["key_id"], "key_mismatch")
+        secret, published = key and mac(key, "receiptd/1 epoch"), details["epoch_commitment"] if kind == "genesis" else published; known = key and r["key_id"] == key_id and r["key_epoch"] == epoch
+        expect(not opens or not key or tag(sha256(b"receiptd/1 commit\0", secret)) == published, "commitment_mismatch",
+               not known or mac_fits(mac(secret, "receiptd/1 mac", org), r), "mac_mismatch")
+        not_checked, unsure = not_checked | unchecked | (set() if known else {"signature"}), unsure or not kind or bool(seeds and not known)
         if kind == "anchor":
             batch, org_heads = details["batch"], tree_root([sha256(b"\0", entry) for entry in heads.values()])
             right = (batch["first_index"], batch["count"]) == (before, index - before)
             expect(right, "batch_gap", not right or batch["root"] == tag(tree_root(leaves[start:-1])), "batch_root_mismatch",
                    details["previous_anchor"] == anchors[-1], "anchor_link_mismatch", details["org_heads_root"] == tag(org_heads), "org_heads_mismatch")
-            anchors.append({"root": tag(fold(tree)), "tree_size": index + 1}); key = key and mac(key, "receiptd/1 ratchet")
-            start, before, epoch, key_id, published = len(leaves), index + 1, epoch + 1, None, details["epoch_commitment"]
-        heads[org], time, position = head[:32] + int(r["org_seq"]).to_bytes(8, "big") + digest, now, index + 1
+            anchors.append({"root": tag(fold(tree)), "tree_size": index + 1}); key = first_key(rotated) if rotated else key and mac(key, "receiptd/1 ratchet")
+            start, before, epoch, due, key_id, published = len(leaves), index + 1, epoch + 1, rotated or key_id, None, details["epoch_commitment"]
+        rotated, heads[org], time, position = said["key_id"], head[:32] + int(r["org_seq"]).to_bytes(8, "big") + digest, now, index + 1
     return findings, not_checked, leaves, anchors[1:], len(leaves) - start, unsure
 def read_anchor(data, size, origin, keys):  # the anchor's receipt, its leaf hash and the root of the tree that ends with it
     extra, index, path, note, name, tree_size, root, extensions = match(PROOF, data if len(data) <= 65536 else b"", "bad_tlog_proof")[:8]
@@ -179,13 +179,13 @@ def check_target(objects, origin, ledger_id, vkeys, ledger=None):  # 13.3, 13.4:
         previous, before, epoch, promise = {"root": tag(root), "tree_size": size}, size, r["key_epoch"] + 1, r["details"]["next_anchor_by"]
     return findings + behind, aside, [span for span in batches if span not in named for _ in batches[span]], sorted(groups), promise
 if __name__ == "__main__":
-    parser, must, path = argparse.ArgumentParser(usage=__doc__.split("\n")[1][7:]), {"required": True}, {"type": pathlib.Path}
-    for name, how in {"--origin": must, "--ledger-id": must, "--vkey": {**must, "action": "append"}, "--seed": {}, "--key-id": {}, "--grace": {"type": float,
+    parser, path, more = argparse.ArgumentParser(usage=__doc__.split("\n")[1][7:]), {"type": pathlib.Path}, {"action": "append", "default": []}
+    for name, how in {"--origin": {"required": True}, "--ledger-id": {"required": True}, "--vkey": {**more, "required": True}, "--seed": more, "--key-id": more, "--grace": {"type": float,
                       "default": 60}, "ANCHORS_DIR": path, "LEDGER_DB": {**path, "nargs": "?"}}.items(): parser.add_argument(name, **how)
     try:
         o = parser.parse_args(); top, base = o.ANCHORS_DIR, o.LEDGER_DB and sqlite3.connect(o.LEDGER_DB.resolve().as_uri() + "?mode=ro", uri=True)
         blobs = (bytes(row[0]) for row in (base.execute("SELECT bytes FROM blob ORDER BY log_index") if base else ()))
-        found, not_checked, leaves, anchors, pending, unsure = check_ledger(blobs, o.origin, o.ledger_id, o.seed and bytes.fromhex(o.seed), o.key_id)
+        found, not_checked, leaves, anchors, pending, unsure = check_ledger(blobs, o.origin, o.ledger_id, dict(zip(o.key_id, map(bytes.fromhex, o.seed))))
         files = [*top.iterdir()] and sorted((top / "v1" / o.origin / o.ledger_id).rglob("*"))  # without the folder the target does not answer
         objects = ((file.relative_to(top).as_posix(), file.read_bytes()) for file in files if file.is_file())
         findings, aside, spare, sizes, promise = check_target(objects, o.origin, o.ledger_id, o.vkey, leaves if base else None)

@@ -1,6 +1,6 @@
 /** Small ledgers, receipt by receipt, with a hook wherever one can go wrong (docs/FORMAT.md sections 4 to 8). Not from src/. */
 import {
-  bytes, checkpointKey, entryOf, epochKeys, fixed, hashText, jcs, type Json, leafOf, type Members, mth, organizationKey, sha256, signReceipt, uint64,
+  bytes, checkpointKey, entryOf, type EpochKeys, epochKeys, fixed, hashText, jcs, type Json, leafOf, type Members, mth, organizationKey, sha256, signReceipt, uint64,
 } from "./primitives.ts";
 
 export const ORIGIN = "receipts.example.com/loans";
@@ -25,6 +25,14 @@ export interface Hook {
   readonly bytes?: (blob: Buffer) => Buffer;
 }
 
+interface SigningKey {
+  readonly keyId: string;
+  readonly seed: Uint8Array;
+  readonly firstEpoch: number;
+}
+
+const keysAt = ({ keyId, seed, firstEpoch }: SigningKey, epoch: number): EpochKeys => epochKeys(seed, LEDGER_ID, keyId, epoch - firstEpoch);
+
 interface Head {
   readonly first: Buffer;
   readonly seq: number;
@@ -40,6 +48,8 @@ export class Builder {
   readonly #heads = new Map<string, Head>();
   #now = START;
   #epoch = 0;
+  #key: SigningKey = { keyId: KEY_ID, seed: SEED, firstEpoch: 0 };
+  #next: SigningKey | null = null;
 
   /** `hooks` by log_index. */
   constructor(hooks: Readonly<Record<number, Hook>> = {}) {
@@ -70,12 +80,12 @@ export class Builder {
       org_seq: seq,
       log_index: index,
       recorded_at: recordedAt,
-      key_id: KEY_ID,
+      key_id: this.#key.keyId,
       key_epoch: this.#epoch,
       previous_receipt_hash: head === undefined ? null : hashText(head.hash),
     };
     hook.before?.(members);
-    const { S } = epochKeys(SEED, LEDGER_ID, KEY_ID, members["key_epoch"] as number);
+    const { S } = keysAt(this.#key, members["key_epoch"] as number);
     const { receipt } = signReceipt(members, hook.macKey ?? organizationKey(S, members["organization"] as string));
     hook.after?.(receipt);
     const blob = hook.bytes?.(bytes(jcs(receipt))) ?? bytes(jcs(receipt));
@@ -101,10 +111,17 @@ export class Builder {
     this.add("_ledger", { type: "clock_step", details: { from, to: timeText(this.#now) } });
   }
 
+  /** Before the anchor with which the next key begins. */
+  rotate(keyId: string, seed: Uint8Array, mode = "retained"): void {
+    this.add("_ledger", { type: "key_rotation", details: { previous_key_id: this.#key.keyId, key_id: keyId, mode, reason: "request" } });
+    this.#next = { keyId, seed, firstEpoch: this.#epoch + 1 };
+  }
+
   anchor(reason: string, observed: readonly Json[] = []): void {
     const first = this.anchors.at(-1) ?? 0;
     const count = this.blobs.length - first;
-    const { C } = epochKeys(SEED, LEDGER_ID, KEY_ID, this.#epoch + 1);
+    const next = this.#next ?? this.#key;
+    const { C } = keysAt(next, this.#epoch + 1);
     this.add("_ledger", {
       type: "anchor",
       details: {
@@ -118,6 +135,8 @@ export class Builder {
       },
     });
     this.anchors.push(this.blobs.length);
+    this.#key = next;
+    this.#next = null;
     this.#epoch++;
   }
 
@@ -157,6 +176,30 @@ export function scenario(hooks: Readonly<Record<number, Hook>> = {}): Builder {
   b.anchor("schedule", [observed(6)]);
   b.add("acme", decision());
   b.anchor("shutdown", [observed(11)]);
+  b.add("beta", decision());
+  return b;
+}
+
+export const NEXT_KEY = "key_v2";
+export const NEXT_SEED = fixed("hmac seed of key_v2");
+
+/**
+ * A ledger whose key is rotated, and then revoked. 0 genesis, 1 acme, 2 anchor; 3 acme, 4 key_rotation, 5 anchor; 6 acme, 7 anchor;
+ * 8 key_revocation, 9 anchor; 10 beta. `between`: receipts of acme after the key_rotation, before its anchor.
+ */
+export function rotatedScenario(hooks: Readonly<Record<number, Hook>> = {}, between = 0): Builder {
+  const b = new Builder(hooks);
+  b.genesis();
+  b.add("acme", decision());
+  b.anchor("start");
+  b.add("acme", decision());
+  b.rotate(NEXT_KEY, NEXT_SEED);
+  for (let i = 0; i < between; i++) b.add("acme", decision());
+  b.anchor("request");
+  b.add("acme", decision());
+  b.anchor("schedule");
+  b.add("_ledger", { type: "key_revocation", details: { key_id: KEY_ID, compromised_since: "2026-12-31T23:59:58.600Z", reason: "the backup of key_v1 was stolen" } });
+  b.anchor("schedule");
   b.add("beta", decision());
   return b;
 }

@@ -1,5 +1,7 @@
 /** test/vectors/ledgers.json: one ledger for each way to go wrong, and the good ones. What must be found is written down by hand. */
-import { type Builder, decision, type Hook, idOf, KEY_ID, LEDGER_ID, LOG_KEY, ORIGIN, scenario, SEED } from "./build.ts";
+import {
+  type Builder, decision, type Hook, idOf, KEY_ID, LEDGER_ID, LOG_KEY, NEXT_KEY, NEXT_SEED, ORIGIN, rotatedScenario, scenario, SEED,
+} from "./build.ts";
 import { bytes, epochKeys, fixed, hashText, hex, jcs, type Members, organizationKey, signReceipt } from "./primitives.ts";
 
 type Hooks = Readonly<Record<number, Hook>>;
@@ -9,12 +11,15 @@ interface Verdict {
   readonly at?: number;
   readonly keys?: boolean;
   readonly notChecked?: readonly string[];
+  /** Of later keys that are known, by id. */
+  readonly rotated?: Readonly<Record<string, Uint8Array>>;
 }
 
 function vector(name: string, blobs: readonly Buffer[], verdict: Verdict): object {
-  const { code, at, keys = true, notChecked = [] } = verdict;
+  const { code, at, keys = true, notChecked = [], rotated } = verdict;
   return {
     name, origin: ORIGIN, ledger_id: LEDGER_ID, seed_hex: keys ? hex(SEED) : null, key_id: KEY_ID, vkey: LOG_KEY.vkey,
+    ...(rotated === undefined ? {} : { rotated: Object.fromEntries(Object.entries(rotated).map(([keyId, seed]) => [keyId, hex(seed)])) }),
     blobs: blobs.map(blobOrPlace),
     ...(code === undefined ? { ok: true, not_checked: keys ? notChecked : [...notChecked, "signature"] } : { ok: false, code, at }),
   };
@@ -134,10 +139,11 @@ export function ledgerVectors(): readonly object[] {
     bad("key epochs far ahead and back, in turn", "epoch_mismatch", 7, Object.fromEntries([7, 8, 9, 11, 13].map((at) => [at, { after: (r: Members) => { r["key_epoch"] = at % 2 === 1 ? 999_999 : 0; } }]))),
     bad("the greatest key_epoch", "epoch_mismatch", 13, { 13: { after: (r) => { r["key_epoch"] = Number.MAX_SAFE_INTEGER; } } }),
     bad("an unknown key in a new epoch, though the old one is published for it", "key_mismatch", 13, { 13: { before: (m) => { m["key_id"] = "key_v2"; } } }),
-    good("an unknown key in a new epoch, without keys", scenario({ 13: { before: (m) => { m["key_id"] = "key_v2"; } } }), { keys: false }),
-    good("an unknown key that was published", scenario({
+    bad("an unknown key in a new epoch, without keys", "key_mismatch", 13, { 13: { before: (m) => { m["key_id"] = "key_v2"; } } }, { keys: false }),
+    bad("an unknown key that was published, and no key_rotation", "key_mismatch", 13, {
       12: { before: details((d) => { d["epoch_commitment"] = other; }) }, 13: { before: (m) => { m["key_id"] = "key_v2"; } },
-    }), { notChecked: ["signature"] }),
+    }),
+    ...rotationVectors(),
     bad("another key inside an epoch", "key_mismatch", 7, { 7: { before: (m) => { m["key_id"] = "key_v2"; } } }),
 
     signed("another commitment in genesis", "commitment_mismatch", 0, details((d) => { d["epoch_commitment"] = other; })),
@@ -167,5 +173,32 @@ export function ledgerVectors(): readonly object[] {
 
     signed("another org_heads_root", "org_heads_mismatch", 10, details((d) => { d["org_heads_root"] = other; })),
     signed("an organization left out of org_heads_root", "org_heads_mismatch", 12, details((d) => { d["org_heads_root"] = headsWithoutBeta; })),
+  ];
+}
+
+/** Keys that change (sections 6 and 7). */
+function rotationVectors(): readonly object[] {
+  const all = { rotated: { [NEXT_KEY]: NEXT_SEED } };
+  const wrong = (name: string, code: string, at: number, hooks: Hooks, extra: Omit<Verdict, "code" | "at"> = all): object =>
+    vector(name, rotatedScenario(hooks).blobs, { code, at, ...extra });
+  const keyId = (id: string): Hook => ({ before: (m) => { m["key_id"] = id; } });
+  return [
+    good("a key that is rotated, and then revoked", rotatedScenario(), all),
+    good("the same without the new key", rotatedScenario(), { notChecked: ["signature"] }),
+    good("the same without the old key", rotatedScenario(), { ...all, keys: false }),
+    good("the same without keys", rotatedScenario(), { keys: false }),
+    wrong("a key_rotation of another key", "key_mismatch", 4, { 4: { before: details((d) => { d["previous_key_id"] = "key_v0"; }) } }),
+    wrong("a key_rotation to the same key", "key_mismatch", 4, { 4: { before: details((d) => { d["key_id"] = KEY_ID; }) } }),
+    vector("a receipt after the key_rotation, in its epoch", rotatedScenario({}, 1).blobs, { code: "key_mismatch", at: 5, ...all }),
+    wrong("the old key after a rotation", "key_mismatch", 6, { 6: keyId(KEY_ID) }),
+    wrong("another key than the one that was named", "key_mismatch", 6, { 6: keyId("key_v3") }),
+    wrong("another key than the one that was named, without keys", "key_mismatch", 6, { 6: keyId("key_v3") }, { keys: false }),
+    wrong("the new key in the anchor receipt that closes the old one's epoch", "key_mismatch", 5, { 5: keyId(NEXT_KEY) }),
+    wrong("the old key's commitment for the new one's first epoch", "commitment_mismatch", 6, {
+      5: { before: details((d) => { d["epoch_commitment"] = hashText(epochKeys(SEED, LEDGER_ID, KEY_ID, 2).C); }) },
+    }),
+    wrong("signed with the key that was rotated away", "mac_mismatch", 6, { 6: { macKey: organizationKey(epochKeys(SEED, LEDGER_ID, KEY_ID, 2).S, "acme") } }),
+    wrong("the key_rotation changed, everything else rebuilt", "mac_mismatch", 4, { 4: { after: (r) => { (r["details"] as Members)["mode"] = "forward-secure"; } } }),
+    wrong("the key_revocation changed, everything else rebuilt", "mac_mismatch", 8, { 8: { after: (r) => { (r["details"] as Members)["compromised_since"] = "2026-12-31T23:59:59.600Z"; } } }),
   ];
 }

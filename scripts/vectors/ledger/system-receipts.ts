@@ -10,6 +10,8 @@ export function systemReceipts(): readonly object[] {
   const anchor = (change: Change): Members => system("anchor", changed(change, detailsOf(10)));
   const batch = (change: Members): Members => anchor({ batch: { ...(detailsOf(10)["batch"] as Members), ...change } });
   const observed = { target: "disk", tree_size: 6, version_id: "1", last_modified: "2026-06-01T10:00:00.000Z" };
+  const rotation = { previous_key_id: "key_v1", key_id: "key_v2", mode: "forward-secure", reason: "request" };
+  const revocation = { key_id: "key_v1", compromised_since: "2026-06-01T10:00:00.000Z", reason: "the backup of key_v1 was stolen" };
   const no = (name: string, unsigned: Members): object => bad(name, "bad_receipt", unsigned);
   return [
     good("genesis", system("genesis", detailsOf(0))),
@@ -47,7 +49,20 @@ export function systemReceipts(): readonly object[] {
     no("a system receipt without details", members("_ledger", { type: "anchor" })),
     no("a system receipt with a field of a caller's", changed({ system_id: "s" }, anchor({}))),
     no("a system receipt with a field of one's own", changed({ x_note: 1 }, anchor({}))),
-    good("a system type that format 1 reserves", system("key_rotation", { anything: [1] }), ["details"]),
+    good("key_rotation", system("key_rotation", rotation)),
+    good("key_rotation on a schedule", system("key_rotation", { ...rotation, reason: "schedule" })),
+    no("key_rotation for another reason", system("key_rotation", { ...rotation, reason: "because" })),
+    no("key_rotation to another mode", system("key_rotation", { ...rotation, mode: "open" })),
+    no("key_rotation without the key before", system("key_rotation", changed({ previous_key_id: undefined }, rotation))),
+    no("key_rotation to no key id", system("key_rotation", { ...rotation, key_id: "Key 2" })),
+    no("key_rotation with one more member", system("key_rotation", { ...rotation, x_note: 1 })),
+    good("key_revocation", system("key_revocation", revocation)),
+    good("key_revocation with a reason of 1024", system("key_revocation", { ...revocation, reason: "😀".repeat(512) })),
+    no("key_revocation with a reason of 1026", system("key_revocation", { ...revocation, reason: "😀".repeat(513) })),
+    no("key_revocation without a reason", system("key_revocation", { ...revocation, reason: "" })),
+    no("key_revocation with a time of another form", system("key_revocation", { ...revocation, compromised_since: "2026-06-01T10:00:00Z" })),
+    no("key_revocation with one more member", system("key_revocation", { ...revocation, by: "me" })),
+    good("a system type that format 1 reserves", system("ratchet_break", { anything: [1] }), ["details"]),
     good("its details may be anything", system("prune", "text"), ["details"]),
     no("an unknown type in _ledger", system("x_note", {})),
   ];
