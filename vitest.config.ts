@@ -1,9 +1,21 @@
-import { join } from "node:path";
-import { defineConfig } from "vitest/config";
+import { basename, dirname, join } from "node:path";
+import { defineConfig, type Plugin } from "vitest/config";
 import { LongestFirst } from "./test/longest-first.ts";
 import { CountReporter } from "./test/reporter.ts";
 
+/** A daemon or an audit inside a test starts its threads as they are installed: dist/ is what src/ says, and loads in half the time. */
+const threadsAsInstalled: Plugin = {
+  name: "threads-as-installed",
+  enforce: "pre",
+  transform(code, id) {
+    if (!id.startsWith(join(import.meta.dirname, "src/"))) return null;
+    const dist = join("../../dist", basename(dirname(id)));
+    return code.replaceAll(/new URL\("\.\/([a-z-]*worker)\.ts", import\.meta\.url\)/g, (_, name: string) => `new URL("${dist}/${name}.js", import.meta.url)`);
+  },
+};
+
 export default defineConfig({
+  plugins: [threadsAsInstalled],
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/bundled.ts", "test/support/s3-global.ts"],

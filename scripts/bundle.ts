@@ -27,6 +27,26 @@ const placesInDist: Plugin = {
   },
 };
 
+/**
+ * Two of Node's modules past their ESM form, for which Node reads every property: one of `http` loads an HTTP client that nobody uses,
+ * one of `process` lists all of Node's options.
+ */
+const WITHOUT_FACADE: Readonly<Record<string, string>> = {
+  "node:http": 'const http = process.getBuiltinModule("http"); export default http; export const { Agent, request } = http;',
+  "node:process": "const { process } = globalThis; export default process; export const { env, versions } = process;",
+};
+const withoutFacade: Plugin = {
+  name: "without-facade",
+  resolveId: (id) => (Object.hasOwn(WITHOUT_FACADE, id) ? `\0${id}` : null),
+  load: (id) => WITHOUT_FACADE[id.slice(1)] ?? null,
+};
+
+/** Of crypto-js, of which merkletreejs asks for all ciphers, only what it uses of it: the encoding Hex. */
+const coreOfCryptoJs: Plugin = {
+  name: "core-of-crypto-js",
+  resolveId: { filter: { id: /^crypto-js$/ }, handler(_, importer) { return this.resolve("crypto-js/core", importer); } },
+};
+
 /** The licences of what is bundled, each package once. */
 function licensesOf(modules: readonly string[]): string {
   const folders = new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll("\0", "")) ?? []));
@@ -42,7 +62,7 @@ function licensesOf(modules: readonly string[]): string {
 export async function bundle(): Promise<void> {
   const fresh = join(root, `dist.${process.pid}`);
   const { rolldown } = await import("rolldown"); // most often there is nothing to do
-  const build = await rolldown({ input: ENTRIES, cwd: root, platform: "node", external: [/^better-sqlite3$/], plugins: [placesInDist], logLevel: "warn" });
+  const build = await rolldown({ input: ENTRIES, cwd: root, platform: "node", external: [/^better-sqlite3$/], plugins: [placesInDist, coreOfCryptoJs, withoutFacade], resolve: { mainFields: ["module", "main"] }, logLevel: "warn" });
   const { output } = await build.write({ dir: fresh, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" });
   await build.close();
   for (const layer of ["ledger", "anchor"]) cpSync(join(root, `src/${layer}/migrations`), join(fresh, `${layer}/migrations`), { recursive: true });

@@ -17,6 +17,9 @@ export { ConfigError } from "./config/errors.ts";
 
 const path = text("a path", "./receiptd-data", /^[^\0]+$/);
 
+/** A command parses one configuration: zod need not compile its schemas for that, which takes longer than the parsing. */
+const ONCE = { jitless: true } as const;
+
 /** What a ledger is called whose name nobody has chosen. */
 export const DEFAULT_ORIGIN = "localhost/receipts";
 
@@ -157,7 +160,7 @@ function completed(parsed: z.output<typeof SCHEMA>, base: string) {
 
 /** The defaults with everything under `dataDir` (relative to the working directory), as `receiptd dev` uses them. */
 export function defaultConfig(dataDir: string): Config {
-  return completed(SCHEMA.parse({ data_dir: dataDir }), process.cwd());
+  return completed(SCHEMA.parse({ data_dir: dataDir }, ONCE), process.cwd());
 }
 
 function placeOf(target: Config["anchor"]["targets"][number]): string {
@@ -231,7 +234,7 @@ interface Sources {
 export function loadConfig({ path: file, env }: Sources): Config {
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
   const yaml = readYaml(file === undefined ? "" : contentOf(file));
-  const { overrides, issues } = overridesIn(env, defaultConfig("."));
+  const { overrides, issues } = overridesIn(env, () => defaultConfig("."));
 
   const issueAt = (code: ConfigErrorCode, at: Path, message: string, place = yaml.placeOf(at)): ConfigIssue => {
     const variable = overrides.find((one) => one.path.every((name, i) => at[i] === name))?.variable;
@@ -256,7 +259,7 @@ export function loadConfig({ path: file, env }: Sources): Config {
   };
 
   refuse([...yaml.faults.map((fault) => issueAt(fault.code, [], fault.message, fault.place)), ...issues]);
-  const parsed = SCHEMA.safeParse(overridden(yaml.value, overrides), { reportInput: true });
+  const parsed = SCHEMA.safeParse(overridden(yaml.value, overrides), { ...ONCE, reportInput: true });
   if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap(issuesOf));
   const config = completed(parsed.data, base);
   refuse(contradictions(config).map(([at, message]) => issueAt("bad_value", at, message)));

@@ -21,7 +21,7 @@ interface AuditReport {
 }
 
 /** With a file of pinned vkeys. The exit code of the process is the one that is believed. */
-async function audit(host: Host, pins: string): Promise<AuditReport> {
+export async function audit(host: Host, pins: string): Promise<AuditReport> {
   const outcome = await receiptd(host, "audit", "--trust", pins);
   const report = parse(outcome);
   if (report.exit_code !== outcome.code) throw new Error(`the audit ended with ${outcome.code}, its report says ${report.exit_code}`);
@@ -45,7 +45,11 @@ export async function passes(host: Host, pins: string): Promise<string> {
 
 /** What the audit finds, where one of its findings is the expected one: the code, and where it is. Throws otherwise. */
 export async function catches(host: Host, pins: string, isExpected: (finding: Finding) => boolean): Promise<string> {
-  const { exit_code, sentence, findings } = await audit(host, pins);
+  return caughtIn(await audit(host, pins), isExpected);
+}
+
+/** The same in an audit that is there: of several attacks at once. */
+export function caughtIn({ exit_code, sentence, findings }: AuditReport, isExpected: (finding: Finding) => boolean): string {
   const found = findings.find((finding) => finding.severity !== "note" && isExpected(finding));
   if (exit_code !== 1 || found === undefined) throw new Error([`NOT caught as it should be: ${sentence}`, ...findings.map(told)].join("\n            "));
   return told(found);

@@ -10,10 +10,14 @@ import { hashText } from "../format/chain.ts";
 import type { AnchorReason, Observed } from "../format/fields.ts";
 import type { Request } from "../format/request.ts";
 import { formatTime } from "../format/time.ts";
-import type { EpochKeys } from "../keys/epoch-keys.ts";
+import { systemRequest } from "../format/seal.ts";
+import type { Json } from "../format/strict-json.ts";
+import { commitmentOf, type EpochKeys, keyCopy, type RatchetState } from "../keys/epoch-keys.ts";
+import { KeyError } from "../keys/errors.ts";
 import type { RatchetFile } from "../keys/ratchet-file.ts";
 import type { Outcome } from "../ledger/admit.ts";
-import type { Durability, Writer } from "../ledger/writer.ts";
+import type { StoredReceipt } from "../ledger/stage.ts";
+import type { Durability, Rotation, Writer } from "../ledger/writer.ts";
 
 export interface CloserOptions {
   readonly writer: Writer;
@@ -37,6 +41,18 @@ export interface ClosedBatch {
   /** `sha256:<hex>` of the log. */
   readonly root: string;
   readonly count: number;
+}
+
+/** A key to go on with. */
+export interface Successor {
+  readonly keyId: string;
+  /** null: whichever comes next. */
+  readonly firstEpoch: number | null;
+  /** K of that epoch; overwritten when this is over. */
+  readonly key: Uint8Array;
+  /** Of the `key_rotation` receipt. */
+  readonly receiptId: string;
+  readonly details: Json;
 }
 
 export class BatchCloser {
@@ -67,21 +83,78 @@ export class BatchCloser {
 
   /** Closes the open batch, empty or not. A LedgerError means that it is open still. */
   close(reason: AnchorReason): ClosedBatch {
-    const { writer, keys, ratchet, heartbeat, grace, observed, signable, fatal } = this.#options;
-    const closed = writer.closeBatch(keys, (facts, recordedAt) => ({
+    const { keys } = this.#options;
+    const closed = this.#close(reason, keys.nextCommitment(), null);
+    keys.advance();
+    this.#settle(closed);
+    return closed;
+  }
+
+  /**
+   * Closes the open batch with the receipt that names the next key, and goes on with that key. `file` puts it into the keyring, before
+   * anything is signed with it. A LedgerError means that nothing has changed; so does `epoch_passed`: the key is one for an epoch that has
+   * begun with another.
+   */
+  async rotate({ keyId, firstEpoch, key, receiptId, details }: Successor, file: (firstEpoch: number) => void): Promise<ClosedBatch & { readonly firstEpoch: number }> {
+    const { keys, writer } = this.#options;
+    try {
+      for (;;) {
+        this.#makeRoom();
+        const epoch = writer.epoch + 1;
+        if (firstEpoch !== null && firstEpoch !== epoch) throw new KeyError("epoch_passed", `${keyId} was made for epoch ${firstEpoch}, and the next one is ${epoch}; make another key`);
+        const state = { keyId, epoch, key };
+        await this.#prepare(state);
+        if (writer.epoch + 1 !== epoch || writer.openBatch.count >= this.#options.maxBatch) continue; // receipts came meanwhile
+        file(epoch);
+        const closed = this.#close("request", commitmentOf(key), { receipt: systemRequest("key_rotation", receiptId, details), keyId });
+        keys.change({ ...state, key: keyCopy(key) });
+        this.#settle(closed);
+        return { ...closed, firstEpoch: epoch };
+      }
+    } finally {
+      key.fill(0);
+    }
+  }
+
+  /** Stores a system receipt that says something of the keys. Survives power loss. */
+  announce(type: "key_revocation", receiptId: string, details: Json): StoredReceipt {
+    const { writer, keys } = this.#options;
+    this.#makeRoom();
+    return writer.announce(systemRequest(type, receiptId, details), keys);
+  }
+
+  #makeRoom(): void {
+    const { writer, maxBatch } = this.#options;
+    if (writer.openBatch.count >= maxBatch) this.close("count"); // which a full disk may have kept from being closed
+  }
+
+  /** Behind what is being stored: both write to the ratchet's file. */
+  async #prepare(state: RatchetState): Promise<void> {
+    const prepared = this.#stored.then(() => this.#options.ratchet.prepare(state));
+    this.#stored = prepared.catch(() => undefined); // whoever asked is told
+    await prepared;
+  }
+
+  #close(reason: AnchorReason, commitment: string, rotation: Rotation | null): ClosedBatch {
+    const { writer, keys, heartbeat, grace, observed } = this.#options;
+    const { treeSize, root, count } = writer.closeBatch(keys, (facts, recordedAt) => ({
       ...facts,
-      epoch_commitment: keys.nextCommitment(),
+      epoch_commitment: commitment,
       observed: observed(),
       next_anchor_by: reason === "shutdown" ? null : formatTime(recordedAt + heartbeat + grace),
       reason,
-    }));
-    keys.advance();
-    const state = keys.state;
+    }), rotation);
+    return { treeSize, root: hashText(root), count };
+  }
+
+  /** The ratchet is stored, then the checkpoint may be signed. */
+  #settle(closed: ClosedBatch): void {
+    const { keys, ratchet, signable, fatal } = this.#options;
+    const { state } = keys;
     this.#stored = this.#stored
       .then(() => ratchet.store(state).finally(() => void state.key.fill(0)))
       .then(() => signable(closed.treeSize))
       .catch((error: unknown) => fatal(error instanceof Error ? error : new Error(String(error))));
-    return { treeSize: closed.treeSize, root: hashText(closed.root), count: closed.count };
   }
 
   /** The ratchet is stored for every batch closed so far. */

@@ -1,4 +1,5 @@
 /** The anchors of a target against the ledger that was audited before (docs/FORMAT.md section 13.4). */
+import type { AnchorTarget } from "../anchor/target.ts";
 import { equal, toHex } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { count, receiptRange } from "../format/count.ts";
@@ -30,6 +31,7 @@ export interface Joined {
 
 export class AgainstLedger {
   readonly #target: string;
+  readonly #hasClock: boolean;
   readonly #joined: Joined;
   readonly #evidence: Evidence;
   readonly #findings: Findings;
@@ -38,8 +40,9 @@ export class AgainstLedger {
   #newer = 0;
   #isOther = false;
 
-  constructor(target: string, joined: Joined, evidence: Evidence, findings: Findings) {
-    this.#target = target;
+  constructor(target: Pick<AnchorTarget, "name" | "trustedTime">, joined: Joined, evidence: Evidence, findings: Findings) {
+    this.#target = target.name;
+    this.#hasClock = target.trustedTime;
     this.#joined = joined;
     this.#evidence = evidence;
     this.#findings = findings;
@@ -51,7 +54,7 @@ export class AgainstLedger {
     const { trail } = this.#joined;
     this.#present.fill(1, 0, trail.indexFrom(facts.treeSize + 1));
     const place = trail.indexOf(facts.treeSize);
-    if (place !== -1) trail.publish(place, lastModified, this.#target);
+    if (place !== -1) trail.publish(place, lastModified, this.#target, this.#hasClock);
   }
 
   /** The place of the size in the trail, or -1; there is an anchor of it. */
@@ -86,7 +89,7 @@ export class AgainstLedger {
     const { facts, lastModified } = seen;
     if (place !== -1) {
       const anchor = trail.at(place);
-      trail.publish(place, lastModified, this.#target); // what it shows, it showed then
+      trail.publish(place, lastModified, this.#target, this.#hasClock); // what it shows, it showed then
       if (equal(anchor.root, facts.root)) {
         times.published(anchor.latest, anchor.latestIndex, lastModified, this.#target, clockSteps);
         return;

@@ -15,16 +15,17 @@ import { Reader } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import type { RatchetStart } from "../verify/keys.ts";
+import { checkStructure, sizeOf } from "./extent.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
 import { LedgerView } from "./ledger-view.ts";
-import { unlessCorrupt } from "./places.ts";
 import { planSegments, Ratchet } from "./plan.ts";
 import { runSegments } from "./pool.ts";
 import { type Progress, ProgressMeter } from "./progress.ts";
 import { type AuditRange, isRanged, type Part, partOf } from "./range.ts";
 import type { AuditRecord } from "./record.ts";
 import { type AuditReport, Findings } from "./report.ts";
+import { judgeKeys, type RevokedKeys } from "./revoked.ts";
 import { knownBy, type Known, type KnownTarget, keepRecord, ledgerInFull, NOTHING_KNOWN } from "./since.ts";
 import { partSince } from "./since-start.ts";
 import { checkSiblings } from "./siblings.ts";
@@ -59,6 +60,8 @@ export interface AuditOptions {
     /** null: request_mac is not recomputed. */
     readonly requestSecret: Uint8Array | null;
   } | null;
+  /** Keys that are not to be believed any more, as the auditor knows; those that the ledger announces are judged too. */
+  readonly revoked?: RevokedKeys | undefined;
   /** age identities, for archived receipts that are encrypted. */
   readonly identities?: readonly string[] | undefined;
   readonly range?: AuditRange | undefined;
@@ -128,8 +131,9 @@ class Audit {
       const targets = await this.#auditTargets(part, view, known);
       for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
       this.#notChecked.ofTargets(this.#options, targets.map(({ counts }) => counts));
+      const keys = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
       const report = reportOf({
-        options: this.#options, findings: this.#findings, notChecked: this.#notChecked, part, targets: targets.map(({ counts }) => counts), elapsedMs: performance.now() - this.#startedAt,
+        options: this.#options, keys, findings: this.#findings, notChecked: this.#notChecked, part, targets: targets.map(({ counts }) => counts), elapsedMs: performance.now() - this.#startedAt,
       });
       return keepRecord(report, this.#options, targets, part?.part.first ?? null, this.#onRecord);
     } finally {
@@ -170,7 +174,7 @@ class Audit {
     const { ledger, range = {} } = this.#options;
     checkIdentity(inspector, ledger, findings);
     const since = after === null ? null : this.#partSince(inspector, after);
-    if (since === null && !isRanged(range)) this.#structure(inspector);
+    if (since === null && !isRanged(range)) checkStructure(inspector, this.#findings);
     const counted = since === null ? this.#count(inspector, range) : { size: since.end, entries: new Map() };
     const part = since ?? this.#part(inspector, counted.size, range);
     if (part === null) return null;
@@ -187,43 +191,20 @@ class Audit {
     return seen;
   }
 
-  /** One look of SQLite over its own pages, the only statement here that takes longer as the ledger grows (about a second for a GB). */
-  #structure(inspector: Inspector): void {
-    const damaged = (message: string): void => this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `the ledger's file is damaged: ${message}` });
-    for (const text of unlessCorrupt(() => inspector.structure(), damaged) ?? []) damaged(text.split("\n").join("; ").slice(0, 300));
-  }
-
   /** Receipts to audit, and what each index has. */
   #count(inspector: Inspector, range: AuditRange): { readonly size: number; readonly entries: ReturnType<typeof countIndexes> } {
     const findings = this.#findings;
-    const size = this.#size(inspector);
+    const size = sizeOf(inspector, findings);
     if (isRanged(range)) return { size, entries: new Map() };
     this.#meter.begin("indexes", null);
     const entries = countIndexes(inspector, size, findings);
     return { size: plausibleSize(inspector, size, entries.values(), findings), entries };
   }
 
-  #size(inspector: Inspector): number {
-    const extent = unlessCorrupt(() => inspector.extent(), (message) => {
-      this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `a table cannot be read to its end: ${message}` });
-    });
-    return (extent?.receipt?.[1] ?? this.#lastAnchor(inspector) - 1) + 1;
-  }
-
-  /** Where the end of the receipts cannot be read. */
-  #lastAnchor(inspector: Inspector): number {
-    let last = 0;
-    for (;;) {
-      const newest = unlessCorrupt(() => inspector.anchors(last, 1024).at(-1)?.treeSize, () => undefined);
-      if (newest === undefined || !(newest > last)) return last;
-      last = newest;
-    }
-  }
-
   /** What is behind the anchor; null where the ledger up to there is not what was anchored: it is read in full then. */
   #partSince(inspector: Inspector, after: AnchorFacts): Part | null {
     try {
-      return partSince(inspector, after, plausibleSizeFrom(inspector, after.treeSize, this.#size(inspector), this.#findings), auditHash);
+      return partSince(inspector, after, plausibleSizeFrom(inspector, after.treeSize, sizeOf(inspector, this.#findings), this.#findings), auditHash);
     } catch (error) {
       if (!(error instanceof LedgerError || error instanceof VerifyError || error instanceof FormatError)) throw error;
       ledgerInFull(error.message, this.#findings);

@@ -13,6 +13,7 @@ import type { VerifyError } from "../verify/errors.ts";
 import { joinedEnd, joinLog, type LogEnd } from "../verify/log.ts";
 import { AnchorRows, type JudgedRoot } from "./anchor-rows.ts";
 import { Heads } from "./heads.ts";
+import { KeysSeen } from "./keys-seen.ts";
 import { LogTree } from "./log-tree.ts";
 import type { Findings } from "./report.ts";
 import type { BatchSeen, MovedHead, OrganizationSeen, SegmentResult } from "./segment-result.ts";
@@ -50,6 +51,7 @@ export class Joiner {
     rows: 0, checked: 0, batches: 0, clockSteps: 0, notChecked: new Map(), macsChecked: new Map(), macsNotChecked: new Map(),
   };
   readonly heads: Heads;
+  readonly keys = new KeysSeen();
   readonly times: Times;
   /** The newest anchor that can be read. */
   newest: NonNullable<BatchSeen["anchor"]> | null = null;
@@ -130,6 +132,8 @@ export class Joiner {
     totals.checked += result.checked;
     totals.batches += result.batches.length;
     totals.clockSteps += result.clockSteps;
+    for (const key of result.keys) this.keys.join(key);
+    for (const revocation of result.revocations) this.keys.revoke(revocation);
     for (const name of ["notChecked", "macsChecked", "macsNotChecked"] as const) {
       for (const [key, count] of result[name]) totals[name].set(key, (totals[name].get(key) ?? 0) + count);
     }

@@ -4,7 +4,7 @@
  * The library makes RFC 6962 trees only when used so: leaves hashed already, SHA-256(01 ‖ left ‖ right) for nodes, nothing sorted or
  * doubled.
  */
-import { MerkleTree } from "merkletreejs";
+import { MerkleTree } from "merkletreejs/MerkleTree"; // not all of its kinds of trees
 import type { Sha256 } from "../format/hash.ts";
 import { emptyRoot } from "../format/merkle.ts";
 import { HASH_BYTES, type HashList } from "./hash-list.ts";

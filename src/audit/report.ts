@@ -50,7 +50,8 @@ export type AuditCode =
   | "stopped"
   | "recorded_after_anchor"
   | "recorded_before_observed"
-  | "clock_stepped";
+  | "clock_stepped"
+  | "key_revoked";
 
 /** An object in a target. */
 export interface ObjectRef {
@@ -161,6 +162,21 @@ export interface RecordMade {
   readonly readInFull: readonly { readonly target: string; readonly why: string }[];
 }
 
+export interface KeyReport {
+  readonly keyId: string;
+  readonly receipts: number;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  /** `recorded_at` of the first and the last of them; null where that is not known. */
+  readonly firstAt: string | null;
+  readonly lastAt: string | null;
+  readonly macsChecked: number;
+  /** RFC 3339, and who says so; null: it is to be believed. */
+  readonly revoked: { readonly since: string; readonly by: "auditor" | "ledger" } | null;
+  /** Receipts of a revoked key that no anchor shows to have been there before. */
+  readonly suspect: number;
+}
+
 export interface AuditReport {
   /** `findings`: something is wrong. `not_checked`: nothing is, but something that was asked for could not be looked at. */
   readonly verdict: "ok" | "findings" | "not_checked";
@@ -190,6 +206,8 @@ export interface AuditReport {
   };
   /** Receipts whose MAC was checked, by key id. */
   readonly macsChecked: { readonly [keyId: string]: number };
+  /** Of the receipts that were read, in order. */
+  readonly keys: readonly KeyReport[];
   /** At most 1000, of every code some. */
   readonly findings: readonly Finding[];
   /** All findings, by code. */

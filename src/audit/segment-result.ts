@@ -4,6 +4,7 @@ import type { LedgerName } from "../format/names.ts";
 import type { ChainEnd, ChainStart } from "../verify/chain.ts";
 import type { RatchetStart } from "../verify/keys.ts";
 import type { LogEnd, LogStart } from "../verify/log.ts";
+import type { KeySeen, RevocationSeen } from "./keys-seen.ts";
 import type { FindingsData } from "./report.ts";
 import type { FoldedLeaves } from "./segment-tree.ts";
 
@@ -109,5 +110,7 @@ export interface SegmentResult {
   readonly leaves: FoldedLeaves;
   /** As `BatchSeen.isTainted`, of the receipts after the last anchor. */
   readonly isTailTainted: boolean;
+  readonly keys: readonly KeySeen[];
+  readonly revocations: readonly RevocationSeen[];
   readonly clockSteps: number;
 }

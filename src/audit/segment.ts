@@ -15,6 +15,7 @@ import { anchorOf, type LogStart, LogWalk } from "../verify/log.ts";
 import type { VerifiedReceipt } from "../verify/receipt.ts";
 import { type ClosedBy, OpenBatch } from "./batch.ts";
 import { lookUpProblems } from "./lookups.ts";
+import { KeysSeen } from "./keys-seen.ts";
 import { readPlaces, unlessCorrupt } from "./places.ts";
 import { type CheckedPlace, problemOf, ReceiptCheck } from "./receipt-check.ts";
 import { Findings } from "./report.ts";
@@ -39,6 +40,7 @@ export class SegmentAudit {
   readonly #batches: BatchSeen[] = [];
   readonly #organizations = new Map<string, { org: number; organization: string; logIndex: number; count: number }>();
   readonly #assumed = new Set<string>();
+  readonly #keys = new KeysSeen();
   /** Organizations whose newest receipt is in doubt. */
   readonly #doubts = new Map<string, Suspect>();
   #log: LogWalk;
@@ -178,6 +180,7 @@ export class SegmentAudit {
     this.#batch.move(organization, org_seq, hash, logIndex);
     if (suspect !== null) this.#doubts.set(organization, suspect);
     else if (this.#doubts.size > 0) this.#doubts.delete(organization);
+    if (r.receipt.key_id !== "") this.#keys.add(r, logIndex); // else only the index is known
     if (!r.known) return;
     this.#batch.time(r.receipt.recorded_at, logIndex);
     if (r.receipt.type === "clock_step") this.#clockSteps++;
@@ -262,6 +265,8 @@ export class SegmentAudit {
       organizations: [...this.#organizations.values()],
       leaves: this.#tree.folded(),
       isTailTainted: this.#isTailTainted,
+      keys: this.#keys.keys,
+      revocations: this.#keys.revocations,
       clockSteps: this.#clockSteps,
     };
   }

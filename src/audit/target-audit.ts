@@ -82,7 +82,7 @@ class TargetAudit {
     this.#evidence = new Evidence(target, options, recalled?.before);
     const group = newest === null ? null : { treeSize: newest.facts.treeSize, anchors: [newest], listed: this.#listedAnchors };
     this.#lineage = new Lineage(this.#evidence, target.trustedTime ? target.name : null, group);
-    this.#ledger = options.joined === null ? null : new AgainstLedger(target.name, options.joined, this.#evidence, options.findings);
+    this.#ledger = options.joined === null ? null : new AgainstLedger(target, options.joined, this.#evidence, options.findings);
     if (newest !== null) this.#ledger?.remember(newest);
     this.#walk = new AnchorWalk({ hash: options.hash, after: newest?.facts });
     this.#delays = new Delays(options.grace);

@@ -1,6 +1,6 @@
 /** A report for people: the verdict first, then what is wrong, then what the verdict does not cover. */
 import { count } from "../format/count.ts";
-import type { AuditReport, Finding, RecordMade } from "./report.ts";
+import type { AuditReport, Finding, KeyReport, RecordMade } from "./report.ts";
 import { ended, subjectOf } from "./verdict.ts";
 
 /** Findings that are printed; the report as JSON has more. */
@@ -29,6 +29,7 @@ export function formatReport(report: AuditReport): string {
   } else {
     lines.push(`Ledger ${report.ledger.origin} ${report.ledger.ledgerId}: not read.`);
   }
+  if (report.keys.length > 1 || report.keys.some(({ revoked }) => revoked !== null)) lines.push(...report.keys.map(keyLine));
   for (const target of counts.targets) {
     const newest = target.newestTime === null ? "none" : `newest of ${count(target.newestSize, "receipt")} at ${target.newestTime}`;
     const locked = target.lockedUntil === null ? "" : `; locked until ${target.lockedUntil} or later`;
@@ -42,6 +43,12 @@ export function formatReport(report: AuditReport): string {
   }
   lines.push(`${(report.elapsedMs / 1000).toFixed(1)} s, ${count(report.receiptsPerSecond)} receipts/s.`);
   return `${lines.map(printable).join("\n")}\n`;
+}
+
+function keyLine({ keyId, receipts, firstIndex, lastIndex, firstAt, lastAt, macsChecked, revoked, suspect }: KeyReport): string {
+  const when = firstAt === null || lastAt === null ? "" : `, recorded ${firstAt} to ${lastAt}`;
+  const doubt = revoked === null ? "" : `; revoked since ${revoked.since}, ${suspect === 0 ? "before which all of them were anchored" : `${count(suspect)} of them suspect`}`;
+  return `Key ${keyId}: ${count(receipts, "receipt")}, ${firstIndex} to ${lastIndex}${when}; ${count(macsChecked, "MAC")} checked${doubt}.`;
 }
 
 function recordLines({ isMade, why, readInFull }: RecordMade): string[] {

@@ -23,8 +23,8 @@ export interface Published {
   readonly target: string;
 }
 
-/** sizes, first index, latest, its index, published time, target */
-const NUMBERS = 6;
+/** sizes, first index, latest, its index, published time, target, the same by a clock that is not the host's */
+const NUMBERS = 7;
 const HASHES = 2;
 
 export class Trail {
@@ -41,7 +41,7 @@ export class Trail {
   push(anchor: TrailAnchor): void {
     this.#grow();
     const i = this.#count++;
-    this.#numbers.set([anchor.treeSize, anchor.firstIndex, anchor.latest, anchor.latestIndex, Number.NaN, -1], i * NUMBERS);
+    this.#numbers.set([anchor.treeSize, anchor.firstIndex, anchor.latest, anchor.latestIndex, Number.NaN, -1, Number.NaN], i * NUMBERS);
     this.#hashes.set(anchor.root, i * HASHES * 32);
     if (anchor.entries !== null) this.#hashes.set(anchor.entries, (i * HASHES + 1) * 32);
   }
@@ -71,8 +71,9 @@ export class Trail {
     return i < this.#count && this.#numbers[i * NUMBERS] === treeSize ? i : -1;
   }
 
-  /** The anchor was found at a target, published at `time` (ms, by the target's clock). The earliest is kept. */
-  publish(i: number, time: number, target: string): void {
+  /** The anchor was found at a target, published at `time` (ms, by the target's clock). The earliest is kept. `hasClock`: that clock is its own. */
+  publish(i: number, time: number, target: string, hasClock: boolean): void {
+    if (hasClock && !(this.#numbers[i * NUMBERS + 6]! <= time)) this.#numbers[i * NUMBERS + 6] = time;
     const known = this.#numbers[i * NUMBERS + 4]!;
     if (known <= time) return;
     let place = this.#targets.indexOf(target);
@@ -88,6 +89,12 @@ export class Trail {
       if (target !== undefined) return { treeSize: this.#numbers[i * NUMBERS]!, time: this.#numbers[i * NUMBERS + 4]!, target };
     }
     return null;
+  }
+
+  /** Tree size of the newest anchor that was published before `time` (ms) at a target with a clock of its own; 0 where there is none. */
+  coveredBefore(time: number): number {
+    for (let i = this.#count - 1; i >= 0; i--) if (this.#numbers[i * NUMBERS + 6]! < time) return this.#numbers[i * NUMBERS]!;
+    return 0;
   }
 
   #grow(): void {

@@ -5,7 +5,7 @@ import type { AuditOptions } from "./audit.ts";
 import type { Joiner } from "./join.ts";
 import type { Part } from "./range.ts";
 import { type AuditRecord, recordProblem } from "./record.ts";
-import type { AuditReport, Finding, Findings, OpenFinding, TargetCounts } from "./report.ts";
+import type { AuditReport, Finding, Findings, KeyReport, OpenFinding, TargetCounts } from "./report.ts";
 
 /** The part of the ledger that was audited. */
 export interface PartSeen {
@@ -102,9 +102,10 @@ export function reportOf(seen: {
   readonly notChecked: NotChecked;
   readonly part: PartSeen | null;
   readonly targets: readonly TargetCounts[];
+  readonly keys: readonly KeyReport[];
   readonly elapsedMs: number;
 }): AuditReport {
-  const { options, findings, notChecked, part, targets, elapsedMs } = seen;
+  const { options, findings, notChecked, part, targets, keys, elapsedMs } = seen;
   const joined = part?.joined ?? null;
   const receipts = joined?.totals.checked ?? 0;
   const kept = findings.kept.map((finding) => dated(finding, joined));
@@ -126,6 +127,7 @@ export function reportOf(seen: {
     scope,
     counts,
     macsChecked: Object.fromEntries(joined?.totals.macsChecked ?? []),
+    keys,
     findings: kept,
     findingCounts: findings.counts,
     consequences: findings.consequences,

@@ -30,6 +30,7 @@ interface AuditOptions extends LedgerOptions, PinOptions {
   readonly ledgerId?: string;
   /** False with --no-keys. */
   readonly keys: boolean;
+  readonly acceptSuspect?: readonly string[];
   readonly identity?: string;
   readonly seed?: readonly string[];
   readonly since?: string;
@@ -60,6 +61,7 @@ export function addAudit(program: Command, run: Run): void {
     .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
     .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts and seeds that are encrypted")
     .option("--seed <file>", "the seed of a forward-secure key (as init wrote it; may be given again): all its MACs are checked", collect)
+    .option("--accept-suspect <key>", "receipts of this revoked key that are suspect are known to you: a note, and no finding (may be given again)", collect)
     .option("--record <file>", "if nothing is found, keep here what was read, for --since")
     .option("--since <file>", "read what is new since the audit that --record kept there, and what is not as it was then")
     .option("--all-receipts", "with --since: read all receipts again, and all objects but those under a lock")
@@ -114,6 +116,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       },
       ...(problem === null ? {} : { keysProblem: problem }),
       range: rangeOf(options),
+      revoked: { since: pins.revoked, accepted: new Set(options.acceptSuspect) },
       ...(since === null ? {} : { since, allReceipts: options.allReceipts === true }),
       ...(replaced === null ? {} : { replaces: replaced }),
       ...(options.sample === undefined ? {} : { sample: wholeNumber("--sample", options.sample) }),

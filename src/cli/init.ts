@@ -1,5 +1,5 @@
 /** `receiptd init`: a new ledger with its keys, and the policies of the bucket that its anchors go to. */
-import { existsSync, writeSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { createOutbox } from "../anchor/outbox.ts";
 import { DEFAULT_ORIGIN } from "../config.ts";
@@ -18,7 +18,7 @@ import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
-import { sealSeed, seedsIn } from "./seeds.ts";
+import { hand, sealSeed, seedsIn } from "./seeds.ts";
 
 interface InitOptions {
   readonly origin?: string;
@@ -134,16 +134,6 @@ async function newKey(options: InitOptions, origin: string): Promise<NewKey> {
   return { forward: { ledgerId, seed, sealed: await sealSeed(facts, options.auditor) }, seed: null };
 }
 
-/** On its way before there is a ledger: one whose seed nobody has could not be told from one whose seed somebody else has. */
-function hand(seed: string): void {
-  try {
-    const line = Buffer.from(`${seed}\n`);
-    for (let at = 0; at < line.length;) at += writeSync(1, line, at);
-  } catch (error) {
-    throw new CliError("not_stored", `the seed could not be written, and no ledger was made: ${error instanceof Error ? error.message : String(error)}`, "run it again with its output in a file of mode 0600", { cause: error });
-  }
-}
-
 /** What is said of where the receipts' keys are. */
 function aboutKeys({ forward, seed }: NewKey, sealed: string): readonly string[] {
   if (forward === null) return ["Back up root key and keyring now, apart from each other: together they sign receipts, and without both of them none can be signed or re-checked."];
@@ -163,9 +153,9 @@ async function create(cli: Cli, options: InitOptions, beside?: { readonly facts:
   }
   const { ledger, rootKey, keyring, seed } = placesOf(config);
   const key = await newKey(options, config.origin);
-  if (key.seed !== null && !existsSync(ledger)) hand(key.seed);
+  if (key.seed !== null && !existsSync(ledger)) hand(key.seed, "no ledger was made");
   const { ledgerId, vkey } = initLedger(config, key.forward);
-  const keys = { mode: key.forward === null ? "retained" : "forward-secure", ...(key.forward === null || key.seed !== null ? {} : { seed_file: seed }) };
+  const keys = { mode: key.forward === null ? "retained" : "forward-secure", ...(key.forward === null || key.seed !== null ? {} : { seed_file: seed(FIRST_KEY) }) };
   const facts = { origin: config.origin, ledger_id: ledgerId, vkey, key_fingerprint: fingerprint(vkey), ledger, root_key: rootKey, keyring, ...keys, ...(beside === undefined ? {} : { bucket_setup: beside.facts }) };
   cli.result(facts, () => [
     `The ledger ${config.origin} is created; start it with: receiptd serve`,
@@ -176,7 +166,7 @@ async function create(cli: Cli, options: InitOptions, beside?: { readonly facts:
     `  root key         ${rootKey}`,
     `  keyring          ${keyring}`,
     "Give the vkey to your auditors, by another way than this host: they pin it, and believe no anchor without it.",
-    ...aboutKeys(key, seed),
+    ...aboutKeys(key, seed(FIRST_KEY)),
     ...(beside === undefined ? [] : ["", beside.text]),
   ].join("\n"));
   if (![config.origin, DEFAULT_ORIGIN].includes(cli.config.origin)) {

@@ -12,10 +12,10 @@ import { isArray, type Json } from "../format/strict-json.ts";
 import { readWhich } from "../intake/params.ts";
 import type { RatchetState } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
-import type { Keyring } from "../keys/keyring.ts";
-import { modeProblem, type Seed } from "../keys/seed.ts";
+import { type Keyring, signingKey } from "../keys/keyring.ts";
+import { keyringProblem, type Seed } from "../keys/seed.ts";
 import { nodeHash } from "../keys/node-hash.ts";
-import { genesisOf } from "../ledger/genesis.ts";
+import { announcedFor, keyInUse } from "../ledger/keys-said.ts";
 import { lookUp } from "../ledger/look-up.ts";
 import { Reader, type StoredBlob } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
@@ -124,9 +124,11 @@ export interface HostKeys {
 
 /** Why the host's keys cannot check all that they should, in words: then nothing counts as sealed by design. */
 export function keysProblem({ keyring, open }: HostKeys, reader: Reader | null, seeds: readonly Seed[]): string | null {
-  const key = keyring.hmacKeys.at(-1)!;
-  const changed = reader === null ? null : modeProblem(keyring, genesisOf(reader));
+  const changed = reader === null ? null : keyringProblem(keyring, (epoch) => announcedFor(reader, epoch));
   if (changed !== null) return changed;
+  const used = reader === null ? null : keyInUse(reader);
+  if (used !== null && !keyring.hmacKeys.some(({ keyId }) => keyId === used)) return `the keyring has no key ${used}, which the ledger is signed with: it is an older one (receiptd doctor)`;
+  const key = signingKey(keyring, used);
   if (key.seed !== null || open?.keyId === key.keyId || seeds.some(({ keyId }) => keyId === key.keyId)) return null;
   return `the ratchet holds no key of ${key.keyId}, so that not even those of the open epoch can be checked (receiptd doctor)`;
 }

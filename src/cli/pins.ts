@@ -4,11 +4,18 @@ import { Option, type Command } from "commander";
 import { FormatError } from "../format/errors.ts";
 import { parseVkey } from "../format/note.ts";
 import type { Keyring } from "../keys/keyring.ts";
+import { KEY_ID } from "../format/names.ts";
 import { collect } from "./command.ts";
+import { CliError } from "./errors.ts";
+import { parseUtc } from "./times.ts";
+
+const REVOKED = /^revoked(\s|$)/;
+const REVOKED_KEY = /^revoked\s+(\S+)\s+(\S+)$/;
 
 export interface PinOptions {
   readonly vkey?: readonly string[];
   readonly trust?: string;
+  readonly revoked?: readonly string[];
 }
 
 export interface Pins {
@@ -17,23 +24,34 @@ export interface Pins {
   readonly names: readonly string[];
   /** False: they come from the keyring of the very host that is checked. */
   readonly pinned: boolean;
+  /** ms, by the id of an HMAC key that is not to be believed any more: since when. */
+  readonly revoked: ReadonlyMap<string, number>;
 }
 
 export function addPinOptions(command: Command): Command {
   return command
     .addOption(new Option("--vkey <vkey>", "believe anchors signed by this key; may be given several times").argParser(collect))
-    .option("--trust <file>", "a file of such keys, one a line; # begins a comment");
+    .addOption(new Option("--revoked <key=time>", "a key of receipts (key_v1) that is not to be believed since this time, UTC; may be given several times").argParser(collect))
+    .option("--trust <file>", "a file of such keys, one a line, and of lines such as: revoked key_v1 2026-06-30T09:00:00Z; # begins a comment");
 }
 
 /** Throws FormatError `bad_vkey`. */
 export function pinsOf(options: PinOptions, own: Keyring | null): Pins {
-  const given = [...(options.vkey ?? []), ...(options.trust === undefined ? [] : keysIn(options.trust))];
+  const lines = options.trust === undefined ? [] : linesIn(options.trust);
+  const given = [...(options.vkey ?? []), ...lines.filter((line) => !REVOKED.test(line))];
+  const revoked = [...(options.revoked ?? []).map((text) => /^([^=]*)=(.*)$/.exec(text)), ...lines.filter((line) => REVOKED.test(line)).map((line) => REVOKED_KEY.exec(line))];
   const vkeys = given.length > 0 ? given : (own?.checkpointKeys ?? []).map(({ vkey }) => vkey);
-  return { vkeys, names: vkeys.map((vkey) => parseVkey(vkey).name), pinned: given.length > 0 };
+  return { vkeys, names: vkeys.map((vkey) => parseVkey(vkey).name), pinned: given.length > 0, revoked: new Map(revoked.map(revocation)) };
 }
 
-function keysIn(file: string): readonly string[] {
+function revocation(match: RegExpExecArray | null): [string, number] {
+  const [, keyId = "", time = ""] = match ?? [];
+  if (!KEY_ID.test(keyId)) throw new CliError("bad_usage", "a revoked key is named with the time since when it is not to be believed", "for example: --revoked key_v1=2026-06-30T09:00:00Z, or in the file of --trust: revoked key_v1 2026-06-30T09:00:00Z");
+  return [keyId, parseUtc("--revoked", time)];
+}
+
+function linesIn(file: string): readonly string[] {
   const keys = readFileSync(file, "utf8").split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
-  if (keys.length === 0) throw new FormatError("bad_vkey", `${file} holds no vkey`);
+  if (keys.every((line) => REVOKED.test(line))) throw new FormatError("bad_vkey", `${file} holds no vkey`);
   return keys;
 }

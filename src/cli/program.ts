@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   verify: async () => (await import("./verify.ts")).addVerify,
   audit: async () => (await import("./audit.ts")).addAudit,
   restore: async () => (await import("./restore.ts")).addRestore,
+  key: async () => (await import("./key.ts")).addKey,
   status: async () => (await import("./status.ts")).addStatus,
   doctor: async () => (await import("./doctor.ts")).addDoctor,
   "check-config": async () => (await import("./check-config.ts")).addCheckConfig,

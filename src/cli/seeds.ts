@@ -1,5 +1,5 @@
 /** Seeds of forward-secure keys on the command line: made and sealed by `init`, given by an auditor to `audit` and `verify`. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { ArchiveError, decryptWith, encryptTo } from "../anchor/archive-object.ts";
 import type { LedgerName } from "../format/names.ts";
 import { KeyError } from "../keys/errors.ts";
@@ -21,6 +21,16 @@ export async function sealSeed(seed: Seed, recipients: readonly string[]): Promi
     return new TextEncoder().encode(armor.encode(await encryptTo(recipients, plain)));
   } finally {
     plain.fill(0);
+  }
+}
+
+/** Prints a seed before anything rests on it: a key whose seed nobody has could not be told from one whose seed somebody else has. */
+export function hand(seed: string, nothing: string): void {
+  try {
+    const line = Buffer.from(`${seed}\n`);
+    for (let at = 0; at < line.length;) at += writeSync(1, line, at);
+  } catch (error) {
+    throw new CliError("not_stored", `the seed could not be written, and ${nothing}: ${error instanceof Error ? error.message : String(error)}`, "run it again with its output in a file of mode 0600", { cause: error });
   }
 }
 

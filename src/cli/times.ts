@@ -15,13 +15,14 @@ const ALL_TIME: TimeRange = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
 /** The range of --from and --to: a date (as --to the whole day counts) or a time such as 2026-11-22T16:00:00Z. */
 export function timeRange(options: { readonly from?: string; readonly to?: string }): TimeRange {
-  const from = options.from === undefined ? ALL_TIME.from : parse("--from", options.from);
-  const to = options.to === undefined ? ALL_TIME.to : parse("--to", options.to) + (DATE.test(options.to) ? DAY : 0);
+  const from = options.from === undefined ? ALL_TIME.from : parseUtc("--from", options.from);
+  const to = options.to === undefined ? ALL_TIME.to : parseUtc("--to", options.to) + (DATE.test(options.to) ? DAY : 0);
   if (from >= to) throw new CliError("bad_usage", "--from is not before --to");
   return { from, to };
 }
 
-function parse(option: string, text: string): number {
+/** A date or time in UTC as ms; `bad_usage` otherwise. */
+export function parseUtc(option: string, text: string): number {
   const ms = DATE.test(text) || DATE_TIME.test(text) ? Date.parse(text) : Number.NaN;
   // Date.parse turns the 31st of a short month into the first of the next
   if (Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(text.slice(0, 10))) {

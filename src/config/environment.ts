@@ -31,16 +31,18 @@ interface Setting {
   readonly usual: unknown;
 }
 
-/** The overrides in `env`. `defaults`, a whole configuration, says which settings there are and what each is like. */
-export function overridesIn(env: Environment, defaults: object): Overrides {
-  const settings = new Map(settingsIn(defaults, []).map((it) => [PREFIX + it.path.join("__").toUpperCase(), it]));
+/** The overrides in `env`. `defaults`, a whole configuration, says which settings there are and what each is like; most often nobody asks. */
+export function overridesIn(env: Environment, defaults: () => object): Overrides {
+  const variables = Object.entries(env).filter(([variable]) => variable.startsWith(PREFIX) && !NOT_SETTINGS.has(variable));
+  if (variables.length === 0) return { overrides: [], issues: [] };
+  const settings = new Map(settingsIn(defaults(), []).map((it) => [PREFIX + it.path.join("__").toUpperCase(), it]));
   const overrides: Override[] = [];
   const issues: ConfigIssue[] = [];
   const complain = (code: ConfigIssue["code"], path: string, message: string): void => {
     issues.push({ code, path, line: undefined, column: undefined, message: `environment: ${message}` });
   };
-  for (const [variable, text] of Object.entries(env)) {
-    if (text === undefined || !variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable)) continue;
+  for (const [variable, text] of variables) {
+    if (text === undefined) continue;
     const setting = settings.get(variable);
     if (setting === undefined) {
       const { name } = nearest(variable, [...settings.keys()]);

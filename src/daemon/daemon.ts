@@ -11,14 +11,16 @@ import { type IntakeServer, listen } from "../intake/server.ts";
 import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { nodeHash } from "../keys/node-hash.ts";
+import { signingKey } from "../keys/keyring.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
-import { modeProblem } from "../keys/seed.ts";
+import { keyringProblem } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Checkpointer } from "../ledger/checkpointer.ts";
-import { genesisOf } from "../ledger/genesis.ts";
+import { announcedFor } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
+import { KeyChanges } from "./key-changes.ts";
 import { placesOf } from "./places.ts";
 import { Port } from "./port.ts";
 import { groupNumber } from "./group.ts";
@@ -54,11 +56,12 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     }
     const reader = new Reader(places.ledger, nodeHash.sha256);
     undo.push(() => reader.close());
-    const changed = modeProblem(keyring, genesisOf(reader));
+    const changed = keyringProblem(keyring, (epoch) => announcedFor(reader, epoch));
     if (changed !== null) throw new KeyError("key_file_damaged", changed);
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
-    const kept = ratchet.load();
-    const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys.at(-1)!, writer.epoch, kept);
+    const key = signingKey(keyring, writer.keyId);
+    const kept = ratchet.load(key.keyId);
+    const state = ratchetAt(keyring.ledgerId, key, writer.epoch, kept);
     kept?.key.fill(0);
     undo.push(() => ratchet.close());
     await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
@@ -108,9 +111,10 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       }
     };
 
+    const changes = new KeyChanges({ places, root, ledger: { origin: writer.origin, ledgerId: writer.ledgerId }, writer, keys, closer, newId, log });
     let server: IntakeServer | null = null;
     const port = new Port({
-      writer, reader, keys, closer, publisher, refusal, fatal, startedAt,
+      writer, reader, keys, closer, changes, publisher, refusal, fatal, startedAt,
       vkey: checkpointKey.vkey,
       dataDir: config.data_dir,
       failClosedAfter: config.anchor.fail_closed_after,
@@ -140,6 +144,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const listening = server;
     undo.push(() => listening.drain(0));
     // What was left open, and the word that the daemon is back: before the first call is read, and only by a daemon that has its socket.
+    if (refusal() === null) await changes.takeUp().catch((error: unknown) => log.error({ err: error }, "what receiptd key has left in the data folder could not be taken up"));
     close("start");
     const schedule = startSchedule({
       cron: config.anchor.schedule,
@@ -158,6 +163,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       async stop() {
         schedule.stop();
         await listening.drain(DRAIN); // from here on nothing comes that the last anchor would leave out
+        await changes.settled();
         close("shutdown");
         await closer.settled();
         if (refusal() === null) await anchored(port, writer.previousAnchor?.treeSize ?? 0);

@@ -105,7 +105,7 @@ function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null
   if (existsSync(places.outbox)) throw new KeyError("key_file_exists", `${places.outbox} is there, and neither keyring nor ledger: it is another ledger's, and knows what that one signed. Move it away and run init again`);
   const ledger = { origin: config.origin, ledgerId: forward?.ledgerId ?? newLedgerId() };
   const now = new Date().toISOString();
-  for (const path of [places.ratchet, places.seed]) rmSync(path, { force: true }); // of a creation that was cut short
+  for (const path of [places.ratchet, places.seed(FIRST_KEY)]) rmSync(path, { force: true }); // of a creation that was cut short
   if (forward === null) {
     const keyring = createKeyring(places.keyring, ledger, root, now);
     const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys[0]!, 0, null);
@@ -115,7 +115,7 @@ function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null
   const seeded = { keyId: FIRST_KEY, mode: "forward-secure", firstEpoch: 0, seed: forward.seed } as const;
   const state = ratchetAt(ledger.ledgerId, seeded, 0, null);
   forward.seed.fill(0);
-  if (forward.sealed !== null) createSecretFile(places.seed, forward.sealed);
+  if (forward.sealed !== null) createSecretFile(places.seed(FIRST_KEY), forward.sealed);
   new RatchetFile(places.ratchet, root, ledger.ledgerId).create(state);
   return { keyring: createKeyring(places.keyring, ledger, root, now, "forward-secure"), state };
 }

@@ -7,7 +7,10 @@ export interface Places {
   readonly keyring: string;
   readonly ratchet: string;
   /** The seed of a forward-secure key, encrypted to the auditor. */
-  readonly seed: string;
+  readonly seed: (keyId: string) => string;
+  /** What `receiptd key` leaves for the daemon: a key to go on with, and one that is not to be believed any more. */
+  readonly nextKey: string;
+  readonly revocation: string;
   readonly rootKey: string;
   /** The publisher's own database. */
   readonly outbox: string;
@@ -21,7 +24,9 @@ export function placesOf(config: Config): Places {
     ledger: inData("ledger.db"),
     keyring: inData("keyring.json"),
     ratchet: inData("ratchet"),
-    seed: inData("seed.key_v1.age"),
+    seed: (keyId) => inData(`seed.${keyId}.age`),
+    nextKey: inData("next.key"),
+    revocation: inData("revocation.json"),
     rootKey: config.keys.root_key.path,
     outbox: inData("anchor.db"),
     archive: inData("archive"),

@@ -14,6 +14,8 @@ import type { EpochKeys } from "../keys/epoch-keys.ts";
 import { lookUp } from "../ledger/look-up.ts";
 import type { Reader } from "../ledger/reader.ts";
 import type { Writer } from "../ledger/writer.ts";
+import { KeyError } from "../keys/errors.ts";
+import type { KeyChanges } from "./key-changes.ts";
 import { Overdue } from "./overdue.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -22,6 +24,7 @@ export interface Parts {
   readonly reader: Reader;
   readonly keys: EpochKeys;
   readonly closer: BatchCloser;
+  readonly changes: KeyChanges;
   readonly publisher: PublisherClient;
   readonly vkey: string;
   readonly dataDir: string;
@@ -102,6 +105,17 @@ export class Port implements IntakePort {
       return closer.close("request");
     });
     return this.#requested;
+  }
+
+  async changeKeys(): Promise<Json> {
+    const refusal = this.#parts.refusal();
+    if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
+    try {
+      return { ...(await this.#parts.changes.takeUp()) };
+    } catch (error) {
+      if (error instanceof KeyError) throw new RpcError(error.code, error.message);
+      throw error;
+    }
   }
 
   head(organization: string | null): Json {

@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { AnchorDetails, GenesisDetails } from "../format/fields.ts";
 import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
+import { signingKey } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import type { Seed } from "../keys/seed.ts";
@@ -21,14 +22,14 @@ import { placesOf } from "./places.ts";
 export async function rebuildRatchet(config: Config, seed: Seed): Promise<{ readonly keyId: string; readonly epoch: number }> {
   const places = placesOf(config);
   const { root, keyring } = openKeys(config);
-  const key = keyring.hmacKeys.at(-1)!;
-  if (key.keyId !== seed.keyId || keyring.ledgerId !== seed.ledgerId || key.firstEpoch !== seed.firstEpoch) {
-    throw new KeyError("bad_seed", `the seed is that of ${seed.keyId} of ledger ${seed.ledgerId}, the key that signs is ${key.keyId} of ${keyring.ledgerId}`);
-  }
   const writer = Writer.open(places.ledger, writerOptions(config)); // and nobody else
   try {
+    const key = signingKey(keyring, writer.keyId);
+    if (key.keyId !== seed.keyId || keyring.ledgerId !== seed.ledgerId || key.firstEpoch !== seed.firstEpoch) {
+      throw new KeyError("bad_seed", `the seed is that of ${seed.keyId} of ledger ${seed.ledgerId}, the key that signs is ${key.keyId} of ${keyring.ledgerId}`);
+    }
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
-    const kept = ratchet.load();
+    const kept = ratchet.load(key.keyId);
     if (kept?.keyId === key.keyId) throw new KeyError("key_file_exists", `${places.ratchet} holds the key of epoch ${kept.epoch}; it is not made anew, and the ledger is at epoch ${writer.epoch}`);
     const state = ratchetAt(keyring.ledgerId, { ...key, seed: seed.seed }, writer.epoch, null);
     const commitment = new EpochKeys(keyring, state).commitment();

@@ -4,12 +4,12 @@ import { nextTick } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
 import { openKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
-import type { GenesisDetails } from "../format/fields.ts";
-import type { Keyring } from "../keys/keyring.ts";
+import { type Keyring, signingKey } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
-import { modeProblem } from "../keys/seed.ts";
-import { genesisOf } from "../ledger/genesis.ts";
+import { keyringProblem } from "../keys/seed.ts";
+import { announcedFor, keyInUse } from "../ledger/keys-said.ts";
+import { LedgerError } from "../ledger/errors.ts";
 import { Reader } from "../ledger/reader.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 import { count } from "../format/count.ts";
@@ -38,8 +38,8 @@ export function checkKeys(config: Config): { readonly checks: readonly Check[]; 
   const { rootKey, ratchet } = placesOf(config);
   try {
     const { root, keyring } = openKeys(config);
-    const kept = new RatchetFile(ratchet, root, keyring.ledgerId).load();
-    const key = keyring.hmacKeys.at(-1)!;
+    const key = signingKey(keyring, keyUsedBy(placesOf(config).ledger));
+    const kept = new RatchetFile(ratchet, root, keyring.ledgerId).load(key.keyId);
     if (key.seed === null && kept?.keyId !== key.keyId) return { keyring, checks: [problem("keys", `the ratchet holds no key of ${key.keyId}, which is forward-secure: the daemon cannot sign`, "make it again with the auditor's seed: receiptd init --ratchet --seed FILE")] };
     const together = lstatSync(rootKey).dev === lstatSync(placesOf(config).keyring).dev;
     const place = together ? warning("root key", `${rootKey} is on the same disk as the keys that it wraps: whoever copies the disk can sign`, "where that matters, put keys.root_key.path on another one, such as a systemd credential") : ok("root key", `${rootKey} is on another disk than the keyring`);
@@ -53,13 +53,12 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
   const path = placesOf(config).ledger;
   let read: ReturnType<typeof factsOf>;
   try {
-    read = factsOf(path);
+    read = factsOf(path, keyring);
   } catch (error) {
     return { facts: null, checks: [problem("ledger", messageOf(error), "create it with: receiptd init; or restore it (docs/OPERATIONS.md)")] };
   }
-  const { facts, genesis } = read;
+  const { facts, changed } = read;
   const { origin, ledgerId, size } = facts;
-  const changed = keyring === null ? null : modeProblem(keyring, genesis);
   if (changed !== null) return { facts, checks: [problem("keys", changed, "restore the keyring from its backup")] };
   if (keyring !== null && keyring.ledgerId !== ledgerId) {
     return { facts, checks: [problem("ledger", `${path} is the ledger ${ledgerId}, the keyring is that of ${keyring.ledgerId}`, "restore both from one backup")] };
@@ -70,13 +69,28 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
   return { facts, checks: [ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${count(size, "receipt")}; what is in them is for: receiptd audit`)] };
 }
 
-/** `genesis`: null where it cannot be read. */
-function factsOf(path: string): { readonly facts: LedgerFacts; readonly genesis: GenesisDetails | null } {
+/** null where the ledger cannot be read, which has a check of its own. */
+function keyUsedBy(path: string): string | null {
+  let reader: Reader | undefined;
+  try {
+    reader = new Reader(path, nodeHash.sha256);
+    return keyInUse(reader);
+  } catch (error) {
+    if (error instanceof LedgerError) return null;
+    throw error;
+  } finally {
+    reader?.close();
+  }
+}
+
+/** `changed`: why the keyring cannot be the ledger's. */
+function factsOf(path: string, keyring: Keyring | null): { readonly facts: LedgerFacts; readonly changed: string | null } {
   const reader = new Reader(path, nodeHash.sha256);
   try {
+    const changed = keyring === null ? null : keyringProblem(keyring, (epoch) => announcedFor(reader, epoch));
     const anchor = reader.newestAnchor();
     const receipt = anchor === null ? null : reader.byIndex(anchor.treeSize - 1);
-    return { facts: { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null }, genesis: genesisOf(reader) };
+    return { facts: { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null }, changed };
   } finally {
     reader.close();
   }

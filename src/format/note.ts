@@ -75,8 +75,12 @@ export function keyId(name: string, publicKey: Uint8Array, sha256 = pureHash.sha
 export function formatVkey(name: string, publicKey: Uint8Array): string {
   if (!isKeyName(name)) throw new FormatError("bad_vkey", "not a key name");
   requireEd25519Key(publicKey);
-  const key = toBase64(concat(Uint8Array.of(ED25519_TYPE), publicKey));
-  return `${name}+${toHex(uint32(keyId(name, publicKey)))}+${key}`;
+  return vkeyText({ name, keyId: keyId(name, publicKey), publicKey });
+}
+
+/** A parsed verifier key as it was written. It is not checked again: that is a decompression of a point. */
+export function vkeyText({ name, keyId: id, publicKey }: Vkey): string {
+  return `${name}+${toHex(uint32(id))}+${toBase64(concat(Uint8Array.of(ED25519_TYPE), publicKey))}`;
 }
 
 /** Throws `bad_vkey` unless this is a verifier key of type 0x01 with its own key ID. */

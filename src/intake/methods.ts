@@ -33,10 +33,13 @@ export function answerCall(call: Call, around: Surroundings): string | Promise<s
     case "anchor":
       only(params);
       return port.anchorNow().then(({ treeSize, root }) => JSON.stringify({ tree_size: treeSize, root }));
+    case "key_change":
+      only(params);
+      return port.changeKeys().then((done) => JSON.stringify(done));
     case "wait":
       return wait(call, around);
     default:
-      throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait and anchor`);
+      throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait, anchor and key_change`);
   }
 }
 

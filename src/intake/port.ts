@@ -27,6 +27,8 @@ export interface IntakePort {
   onAnchored(size: number, done: () => void): () => void;
   /** Closes a batch now; the tree size that it anchors. */
   anchorNow(): Promise<{ readonly treeSize: number; readonly root: string }>;
+  /** Takes up what `receiptd key` has left in the data folder. */
+  changeKeys(): Promise<Json>;
   head(organization: string | null): Json;
   status(): Json;
   /** An error after which the process must end. */

@@ -15,11 +15,19 @@ export interface RatchetState {
   readonly key: Uint8Array;
 }
 
-/** In memory that the garbage collector does not move: of what it moves, nobody can overwrite what it leaves behind. */
-function keyCopy(key: Uint8Array): Uint8Array {
+/** A copy in memory that the garbage collector does not move: of what it moves, nobody can overwrite what it leaves behind. */
+export function keyCopy(key: Uint8Array): Uint8Array {
   const copy = new Uint8Array(new ArrayBuffer(key.length));
   copy.set(key);
   return copy;
+}
+
+/** `sha256:<hex>` of C of the epoch whose K this is. */
+export function commitmentOf(key: Uint8Array): string {
+  const secret = epochSecret(key, nodeHash);
+  const commitment = hashText(epochCommitment(secret, nodeHash));
+  secret.fill(0);
+  return commitment;
 }
 
 /**
@@ -28,7 +36,7 @@ function keyCopy(key: Uint8Array): Uint8Array {
  */
 export class EpochKeys {
   readonly #requestKey: MacKey;
-  readonly #keyId: string;
+  #keyId: string;
   #epoch: number;
   #ratchet: Uint8Array;
   #secret: Uint8Array;
@@ -73,21 +81,24 @@ export class EpochKeys {
   /** `sha256:<hex>` of C_{e+1}: what the anchor that closes the open epoch publishes. */
   nextCommitment(): string {
     const ratchet = nextRatchetKey(this.#ratchet, nodeHash);
-    const secret = epochSecret(ratchet, nodeHash);
-    const commitment = hashText(epochCommitment(secret, nodeHash));
+    const commitment = commitmentOf(ratchet);
     ratchet.fill(0);
-    secret.fill(0);
     return commitment;
   }
 
   /** To the next epoch; the old keys are overwritten in memory. */
   advance(): void {
-    const old = this.#ratchet;
-    this.#ratchet = nextRatchetKey(old, nodeHash);
-    old.fill(0);
+    this.change({ keyId: this.#keyId, epoch: this.#epoch + 1, key: nextRatchetKey(this.#ratchet, nodeHash) });
+  }
+
+  /** To another key, with which an epoch begins; the old ones are overwritten in memory. `state.key` is overwritten by the next change. */
+  change(state: RatchetState): void {
+    this.#ratchet.fill(0);
+    this.#ratchet = state.key;
     this.#secret.fill(0);
     this.#secret = epochSecret(this.#ratchet, nodeHash);
-    this.#epoch++;
+    this.#keyId = state.keyId;
+    this.#epoch = state.epoch;
     for (const key of this.#organizations.values()) key.erase();
     this.#organizations.clear();
   }

@@ -6,6 +6,11 @@ export type KeyErrorCode =
   | "key_file_damaged"
   | "wrong_root_key"
   | "wrong_ledger"
+  | "key_missing"
+  | "key_pending"
+  | "key_unknown"
+  | "key_in_use"
+  | "epoch_passed"
   | "ratchet_lost"
   | "ratchet_ahead"
   | "bad_seed";

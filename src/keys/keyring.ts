@@ -11,10 +11,13 @@ import { formatVkey, parseVkey } from "../format/note.ts";
 import type { Json } from "../format/strict-json.ts";
 import { KeyError } from "./errors.ts";
 import type { RootKey } from "./root-key.ts";
-import { createSecretFile, readSecretFile } from "./secret-file.ts";
+import { createSecretFile, readSecretFile, replaceSecretFile } from "./secret-file.ts";
 
 const wrapped = z.string().max(4096);
-const hmacMeta = { key_id: z.string().regex(KEY_ID), first_epoch: z.int().nonnegative(), created_at: z.string() };
+const hmacMeta = {
+  key_id: z.string().regex(KEY_ID), first_epoch: z.int().nonnegative(), created_at: z.string(),
+  revoked: z.strictObject({ compromised_since: z.string(), reason: z.string() }).optional(),
+};
 const keyringSchema = z.strictObject({
   format: z.literal("receiptd-keyring/1"),
   origin: z.string(),
@@ -36,6 +39,10 @@ export interface HmacKey {
   readonly firstEpoch: number;
   /** 32 bytes; null: the key is forward-secure, and the seed is with the auditor only. */
   readonly seed: Uint8Array | null;
+  /** RFC 3339 */
+  readonly createdAt?: string;
+  /** As the host knows: times are RFC 3339. */
+  readonly revoked?: { readonly compromised_since: string; readonly reason: string } | undefined;
 }
 
 export interface CheckpointKey {
@@ -46,7 +53,7 @@ export interface CheckpointKey {
 export interface Keyring {
   readonly origin: string;
   readonly ledgerId: string;
-  /** In order of first epoch; the last one signs. */
+  /** In order of first epoch. The ledger says which one signs (`signingKey`); a last one may be there that it never went on with. */
   readonly hmacKeys: readonly HmacKey[];
   readonly checkpointKeys: readonly CheckpointKey[];
   readonly requestSecret: Uint8Array;
@@ -76,8 +83,36 @@ export function createKeyring(
     checkpoint_keys: [{ ...checkpointMeta, private_key: toBase64(root.wrap(checkpointSeed, context({ checkpoint: checkpointMeta }))) }],
     request_secret: toBase64(root.wrap(requestSecret, context("request"))),
   };
-  createSecretFile(path, utf8(`${JSON.stringify(file, null, 2)}\n`));
+  createSecretFile(path, bytesOf(file));
   return openKeyring(path, root);
+}
+
+/** Files a further key, before anything is signed with it; in the place of one that was filed and never used. `seed` null: it is forward-secure. */
+export function addKey(path: string, root: RootKey, key: Omit<HmacKey, "createdAt" | "revoked"> & { readonly createdAt: string }): void {
+  const file = parseKeyring(path);
+  const context = (metadata: Json): Uint8Array => contextOf({ origin: file.origin, ledgerId: file.ledger_id }, metadata);
+  const meta = { key_id: key.keyId, mode: key.mode, first_epoch: key.firstEpoch, created_at: key.createdAt };
+  const before = file.hmac_keys.filter((known) => known.key_id !== key.keyId && known.first_epoch < key.firstEpoch);
+  const added: KeyringFile["hmac_keys"][number] = key.seed === null
+    ? { ...meta, mode: "forward-secure" } : { ...meta, mode: "retained", seed: toBase64(root.wrap(key.seed, context({ hmac: meta }))) };
+  replaceSecretFile(path, bytesOf({ ...file, hmac_keys: [...before, added] }));
+}
+
+/** Notes what the ledger says of a key: for whoever looks at this host. Nothing rests on it. */
+export function noteRevoked(path: string, keyId: string, revoked: NonNullable<HmacKey["revoked"]>): void {
+  const file = parseKeyring(path);
+  replaceSecretFile(path, bytesOf({ ...file, hmac_keys: file.hmac_keys.map((key) => (key.key_id === keyId ? { ...key, revoked } : key)) }));
+}
+
+/** The key with this id: `null` where nobody knows which one, then the newest. `key_missing`: the keyring is older than the ledger. */
+export function signingKey({ hmacKeys }: Pick<Keyring, "hmacKeys">, keyId: string | null): HmacKey {
+  const key = keyId === null ? hmacKeys.at(-1) : hmacKeys.find((one) => one.keyId === keyId);
+  if (key === undefined) throw new KeyError("key_missing", `the ledger is signed with ${keyId}, which the keyring has not: it is an older one; put the newest backup of the keyring in its place`);
+  return key;
+}
+
+function bytesOf(file: KeyringFile): Uint8Array {
+  return utf8(`${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** Opens every secret of the file; `key_file_damaged`, `wrong_root_key`. */
@@ -92,9 +127,9 @@ export function openKeyring(path: string, root: RootKey): Keyring {
   return {
     ...ledger,
     hmacKeys: file.hmac_keys.map((key) => {
-      const common = { keyId: key.key_id, mode: key.mode, firstEpoch: key.first_epoch };
+      const common = { keyId: key.key_id, mode: key.mode, firstEpoch: key.first_epoch, createdAt: key.created_at, revoked: key.revoked };
       if (key.mode === "forward-secure") return { ...common, seed: null };
-      const { seed, ...meta } = key;
+      const { seed, revoked: _, ...meta } = key;
       return { ...common, seed: open(seed, { hmac: meta }) };
     }),
     checkpointKeys: file.checkpoint_keys.map(({ private_key, ...meta }) => {

@@ -36,8 +36,11 @@ export class RatchetFile {
     this.#current = 0;
   }
 
-  /** The newest readable slot, or null where neither can be read (a retained key is then stepped from its seed). */
-  load(): RatchetState | null {
+  /**
+   * The newest readable slot, of those of `keyId` where that is given and there is one; null where neither can be read (a retained key is
+   * then stepped from its seed). A slot of a later key than the ledger's is one that was prepared for a rotation that did not happen.
+   */
+  load(keyId?: string): RatchetState | null {
     let bytes: Uint8Array;
     try {
       bytes = readSecretFile(this.#path);
@@ -47,8 +50,16 @@ export class RatchetFile {
     }
     const states = [0, 1].map((slot) => this.#readSlot(bytes.subarray(slot * SLOT, (slot + 1) * SLOT)));
     const [a, b] = states as [RatchetState | null, RatchetState | null];
-    this.#current = b !== null && (a === null || b.epoch > a.epoch) ? 1 : 0;
+    const rank = (state: RatchetState | null): number => (state === null ? -1 : state.epoch + (state.keyId === keyId ? Number.MAX_SAFE_INTEGER / 2 : 0));
+    this.#current = rank(b) > rank(a) ? 1 : 0;
+    states[1 - this.#current]?.key.fill(0);
     return states[this.#current] ?? null;
+  }
+
+  /** Writes the first key of a rotation beside the one that signs; on the disk when it resolves. What is stored next takes its place. */
+  async prepare(state: RatchetState): Promise<void> {
+    if (!(await this.#open())) throw new KeyError("key_file_missing", `${this.#path} is not there`);
+    await this.#write(1 - this.#current, this.#slot(state));
   }
 
   /** Writes the new epoch's key, then overwrites the old one's; on the disk when it resolves. A file that is gone, or is another one, is made anew. */

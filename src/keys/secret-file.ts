@@ -1,5 +1,5 @@
-/** Files that hold secrets: made whole with mode 0600, refused with any other, never replaced. */
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
+/** Files that hold secrets: made whole with mode 0600, refused with any other, replaced only where that is asked for. */
+import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { KeyError } from "./errors.ts";
 
@@ -43,17 +43,37 @@ export function notOpened(path: string, cause: unknown): KeyError {
   return new KeyError("key_file_damaged", code === "ELOOP" ? `${path} is a symbolic link, not a key file` : text, { cause });
 }
 
-/** Creates the file; `key_file_exists` where there is one. Whole, on the disk, with its name, when this returns. */
-export function createSecretFile(path: string, bytes: Uint8Array): void {
+/** Puts a file in the place of the one that is there, in one step: after a crash it is the old one or the new one, whole. */
+export function replaceSecretFile(path: string, bytes: Uint8Array): void {
   const fresh = `${path}.new`;
-  rmSync(fresh, { force: true }); // a creation that was cut short
-  const fd = openSync(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  writeFresh(fresh, bytes);
+  renameSync(fresh, path);
+  syncFolder(path);
+}
+
+/** Overwrites the file, then removes it; none is there afterwards. */
+export function eraseSecretFile(path: string): void {
+  let fd: number;
   try {
-    writeFileSync(fd, bytes);
+    fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw notOpened(path, error);
+  }
+  try {
+    writeSync(fd, new Uint8Array(fstatSync(fd).size), 0, undefined, 0);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
+  rmSync(path, { force: true });
+  syncFolder(path);
+}
+
+/** Creates the file; `key_file_exists` where there is one. Whole, on the disk, with its name, when this returns. */
+export function createSecretFile(path: string, bytes: Uint8Array): void {
+  const fresh = `${path}.new`;
+  writeFresh(fresh, bytes);
   try {
     linkSync(fresh, path); // unlike a rename, this replaces nothing
   } catch (error) {
@@ -63,6 +83,17 @@ export function createSecretFile(path: string, bytes: Uint8Array): void {
     rmSync(fresh, { force: true });
   }
   syncFolder(path);
+}
+
+function writeFresh(path: string, bytes: Uint8Array): void {
+  rmSync(path, { force: true }); // a creation that was cut short
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    writeFileSync(fd, bytes);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function syncFolder(path: string): void {

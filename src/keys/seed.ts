@@ -62,11 +62,19 @@ export function startsOf(keyring: Keyring | null, open: RatchetState | null, see
   return [...given, ...own];
 }
 
-/** Why a keyring cannot be believed that has a key in another mode than the ledger's genesis receipt says, in words: a key's mode never changes. */
-export function modeProblem({ hmacKeys }: Keyring, genesis: { readonly key_id: string; readonly mode: KeyMode } | null): string | null {
-  const key = hmacKeys.find(({ keyId }) => keyId === genesis?.key_id);
-  if (genesis === null || key === undefined || key.mode === genesis.mode) return null;
-  return `the keyring says that ${key.keyId} is ${key.mode}, the ledger's genesis receipt that it is ${genesis.mode}: one of them was changed`;
+/**
+ * Why a keyring cannot be believed that says something else of a key than the ledger, in words: a key's mode never changes. `announced`: what
+ * the ledger says of the key with which an epoch begins; null where it says nothing.
+ */
+export function keyringProblem({ hmacKeys }: Keyring, announced: (epoch: number) => { readonly key_id: string; readonly mode: KeyMode } | null): string | null {
+  for (const { keyId, mode, firstEpoch } of hmacKeys) {
+    const said = announced(firstEpoch);
+    if (said === null) continue; // a key that is not in use yet
+    const where = firstEpoch === 0 ? "genesis receipt" : `key_rotation before epoch ${firstEpoch}`;
+    if (said.key_id !== keyId) return `the keyring says that epoch ${firstEpoch} begins with ${keyId}, the ledger's ${where} that it is ${said.key_id}: one of them was changed`;
+    if (said.mode !== mode) return `the keyring says that ${keyId} is ${mode}, the ledger's ${where} that it is ${said.mode}: one of them was changed`;
+  }
+  return null;
 }
 
 /** The keys whose closed epochs nobody on the host can re-check, by design. */

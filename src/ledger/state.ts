@@ -9,6 +9,7 @@ import type { Sha256 } from "../format/hash.ts";
 import { CompactRange, leafHash } from "../format/merkle.ts";
 import { formatTime } from "../format/time.ts";
 import { LedgerError } from "./errors.ts";
+import { nextKeyId } from "./keys-said.ts";
 
 /** Levels of the log's subtrees that are stored: 256 leaves and more. */
 export const STORED_LEVEL = 8;
@@ -43,6 +44,8 @@ export interface LedgerState {
   previousAnchorAt: number;
   /** Epoch of the next receipt. */
   epoch: number;
+  /** Key of the next receipt; null where there is none yet, or the receipt that says it is damaged. */
+  keyId: string | null;
 }
 
 export function loadState(db: Database, sha256: Sha256): LedgerState {
@@ -68,6 +71,7 @@ export function loadState(db: Database, sha256: Sha256): LedgerState {
   const anchor = db.prepare("SELECT tree_size, root FROM anchor ORDER BY tree_size DESC LIMIT 1")
     .get() as { tree_size: number; root: Uint8Array } | undefined;
   const time = db.prepare<[number], { recorded_at: number }>("SELECT recorded_at FROM receipt WHERE log_index = ?");
+  const blob = db.prepare<[number], { bytes: Uint8Array }>("SELECT bytes FROM blob WHERE log_index = ?");
   const batchFirst = anchor?.tree_size ?? 0;
   if (batchFirst > size) throw new LedgerError("ledger_corrupt", `the ledger has ${count(size, "receipt")} but an anchor at ${batchFirst}; run: receiptd audit`);
   return {
@@ -82,6 +86,7 @@ export function loadState(db: Database, sha256: Sha256): LedgerState {
     previousAnchor: anchor === undefined ? null : { treeSize: anchor.tree_size, root: anchor.root },
     previousAnchorAt: anchor === undefined ? 0 : time.get(anchor.tree_size - 1)?.recorded_at ?? 0,
     epoch: last === undefined ? 0 : last.key_epoch + (batchFirst === size ? 1 : 0),
+    keyId: nextKeyId(size, batchFirst === size, (logIndex) => blob.get(logIndex)?.bytes ?? null),
   };
 }
 

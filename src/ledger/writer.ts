@@ -17,7 +17,7 @@ import { Arena } from "./arena.ts";
 import { type Checkpointer, INLINE_PAGES } from "./checkpointer.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
-import { insertStatements, ROWS } from "./insert-statements.ts";
+import { insertRows, insertStatements } from "./insert-statements.ts";
 import { emptyLeftOver, syncLeftOver } from "./left-over.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
@@ -35,6 +35,12 @@ export interface WriterOptions {
   readonly maxBatch: number;
   readonly maxOrganizations: number;
   readonly prefixOf: (organization: string) => string | undefined;
+}
+
+/** A `key_rotation` receipt, and the key that it names. */
+export interface Rotation {
+  readonly receipt: Request;
+  readonly keyId: string;
 }
 
 /** What an anchor receipt says of the tree that it ends (docs/FORMAT.md section 7). */
@@ -91,6 +97,8 @@ export class Writer {
     return { firstIndex: this.#state.batchFirst, count: this.#state.batch.size };
   }
   get epoch(): number { return this.#state.epoch; }
+  /** Key of the next receipt; null where nothing says which. */
+  get keyId(): string | null { return this.#state.keyId; }
   get previousAnchor(): TreeHead | null { return this.#state.previousAnchor; }
   /** ms; 0: none yet */
   get previousAnchorAt(): number { return this.#state.previousAnchorAt; }
@@ -120,15 +128,24 @@ export class Writer {
     return outcomes;
   }
 
-  /** Closes the open batch with an anchor receipt; the caller then moves the signer to the next epoch. Survives power loss. */
-  closeBatch(signer: Signer, details: (facts: BatchFacts, recordedAt: number) => Json): { readonly treeSize: number; readonly root: Uint8Array; readonly count: number } {
+  /** Stores a system receipt, for which the open batch must have room. Survives power loss. */
+  announce(receipt: Request, signer: Signer): StoredReceipt {
     this.#requireEpoch(signer);
     const stage = this.#stage(signer);
-    const time = nextTime(this.#state, this.#options.now());
-    // a full batch has no room for a clock_step: its anchor keeps the last time, the next receipt takes the step
-    const step = stage.batch.size < this.#options.maxBatch ? time.step : null;
-    if (step !== null) stage.add(systemRequest("clock_step", this.#options.newId(), step), time.at, undefined, null);
-    const at = time.step !== null && step === null ? this.#state.lastRecordedAt : time.at;
+    const stored = stage.add(receipt, this.#stepIn(stage, 1), undefined, null);
+    this.#write(stage, "disk", null);
+    return stored;
+  }
+
+  /**
+   * Closes the open batch with an anchor receipt; the caller then moves the signer to the next epoch. Survives power loss. `rotation`: stored
+   * before it, with the key that it names; the batch must have room for it.
+   */
+  closeBatch(signer: Signer, details: (facts: BatchFacts, recordedAt: number) => Json, rotation: Rotation | null = null): { readonly treeSize: number; readonly root: Uint8Array; readonly count: number } {
+    this.#requireEpoch(signer);
+    const stage = this.#stage(signer);
+    const at = this.#stepIn(stage, rotation === null ? 0 : 1);
+    if (rotation !== null) stage.add(rotation.receipt, at, undefined, null);
     const count = stage.batch.size;
     const previous = this.#state.previousAnchor;
     const facts: BatchFacts = {
@@ -139,6 +156,7 @@ export class Writer {
     stage.add(systemRequest("anchor", this.#options.newId(), details(facts, at)), at, undefined, null);
     const anchor = { treeSize: stage.log.size, root: stage.log.root() };
     this.#write(stage, "disk", anchor);
+    if (rotation !== null) this.#state.keyId = rotation.keyId;
     return { ...anchor, count };
   }
 
@@ -147,6 +165,7 @@ export class Writer {
     const stage = this.#stage(signer);
     stage.add(genesis, this.#options.now(), undefined, null);
     this.#write(stage, "disk", null);
+    this.#state.keyId = signer.keyId;
   }
 
   /** Makes everything committed so far survive power loss; returns the size that now does. A failure is fatal. */
@@ -180,6 +199,9 @@ export class Writer {
     if (signer.epoch !== this.#state.epoch) {
       throw new LedgerError("ledger_failed", `the signer is in epoch ${signer.epoch}, the ledger in ${this.#state.epoch}`);
     }
+    if (this.#state.keyId !== null && signer.keyId !== this.#state.keyId) {
+      throw new LedgerError("ledger_failed", `the signer has the key ${signer.keyId}, the ledger goes on with ${this.#state.keyId}`);
+    }
   }
 
   #stage(signer: Signer): Stage {
@@ -192,6 +214,18 @@ export class Writer {
     const known = this.#statements.indexOfId.get(uuidBytes(receiptId)); // almost always none: the index alone tells
     const row = known === undefined ? undefined : this.#statements.byIndex.get(known.log_index);
     return row === undefined ? undefined : receiptRow(row);
+  }
+
+  /**
+   * The time of what is stored next, with a `clock_step` before it where one is due and the batch has room for it and `others`: else that
+   * keeps the last time, and the next receipt takes the step.
+   */
+  #stepIn(stage: Stage, others: number): number {
+    const { at, step } = nextTime(this.#state, this.#options.now());
+    if (step === null) return at;
+    if (stage.batch.size + others >= this.#options.maxBatch) return this.#state.lastRecordedAt;
+    stage.add(systemRequest("clock_step", this.#options.newId(), step), at, undefined, null);
+    return at;
   }
 
   #headsRoot(stage: Stage): Uint8Array {
@@ -212,7 +246,7 @@ export class Writer {
       }
       s.begin.run();
       for (const head of stage.newOrganizations) s.organization.run(head.org, head.name, head.prefix, this.#firstIndex(stage, head.org));
-      this.#insert(stage.rows);
+      insertRows(s, stage.rows);
       for (const node of stage.nodes) s.tree.run(node.level, node.position, node.hash);
       if (anchor !== null) s.anchor.run(anchor.treeSize, this.#state.batchFirst, anchor.root);
       s.commit.run();
@@ -222,25 +256,6 @@ export class Writer {
     }
     this.#adopt(stage, durability, anchor);
     this.#checkpointer?.wrote(pagesOf(stage)); // what is committed is committed, whatever becomes of this
-  }
-
-  #insert(rows: Stage["rows"]): void {
-    const s = this.#statements;
-    const whole = rows.length - (rows.length % ROWS);
-    for (let at = 0; at < whole; at += ROWS) {
-      const receipts: unknown[] = [];
-      const blobs: unknown[] = [];
-      for (let i = at; i < at + ROWS; i++) {
-        receipts.push(...receiptValues(rows[i]!));
-        blobs.push(rows[i]!.stored.logIndex, rows[i]!.blob);
-      }
-      s.receipts.run(receipts);
-      s.blobs.run(blobs);
-    }
-    for (let i = whole; i < rows.length; i++) {
-      s.receipt.run(receiptValues(rows[i]!));
-      s.blob.run(rows[i]!.stored.logIndex, rows[i]!.blob);
-    }
   }
 
   #firstIndex(stage: Stage, org: number): number {
@@ -271,10 +286,6 @@ function pagesOf({ rows }: Stage): number {
   let bytes = 0;
   for (const { blob } of rows) bytes += blob.length;
   return 6 + Math.ceil((bytes + 160 * rows.length) / 7000);
-}
-
-function receiptValues({ org, idBytes, stored }: Stage["rows"][number]): readonly unknown[] {
-  return [stored.logIndex, org, stored.orgSeq, idBytes, stored.receiptHash, stored.recordedAt, stored.keyEpoch, stored.requestMac];
 }
 
 function prepare(db: Database) {

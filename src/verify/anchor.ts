@@ -6,7 +6,7 @@ import type { AnchorDetails } from "../format/fields.ts";
 import { type Hash, pureHash } from "../format/hash.ts";
 import { leafHash, verifyInclusion } from "../format/merkle.ts";
 import { type LedgerName, type ObjectName, parseObjectName } from "../format/names.ts";
-import { formatVkey, type VerifyEd25519, verifyNote, type Vkey } from "../format/note.ts";
+import { type VerifyEd25519, verifyNote, type Vkey, vkeyText } from "../format/note.ts";
 import type { Receipt } from "../format/receipt.ts";
 import { parseTlogProof } from "../format/tlog-proof.ts";
 import { reading, VerifyError } from "./errors.ts";
@@ -53,7 +53,7 @@ export function verifyCheckpoint(
   if (checkpoint.extensions.length > 0) {
     throw new VerifyError("bad_checkpoint", "the checkpoint has extension lines", { found: checkpoint.extensions[0] });
   }
-  return { size: checkpoint.size, root: checkpoint.root, signedBy: verified.keys.map((key) => formatVkey(key.name, key.publicKey)) };
+  return { size: checkpoint.size, root: checkpoint.root, signedBy: verified.keys.map(vkeyText) };
 }
 
 /**

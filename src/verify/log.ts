@@ -130,7 +130,7 @@ export function detailsOf<T extends AnchorDetails | GenesisDetails | KeyRotation
 }
 
 /** What a `key_rotation` says; null for any other receipt. */
-export function rotationOf(r: VerifiedReceipt): KeyRotationDetails | null {
+function rotationOf(r: VerifiedReceipt): KeyRotationDetails | null {
   return r.known && r.receipt.type === "key_rotation" ? detailsOf<KeyRotationDetails>(r.receipt) : null;
 }
 

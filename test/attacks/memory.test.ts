@@ -15,7 +15,12 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const ZEROS = Buffer.alloc(4096);
+/** bytes */
+const PAGE = 4096;
+const ZEROS = Buffer.alloc(PAGE);
+/** Bytes of a page in /proc/PID/pagemap, and two bits of the last of them: 63 and 62 of the whole. */
+const ENTRY = 8;
+const PRESENT_OR_SWAPPED = 0xc0;
 
 /** Which of the needles are in the memory that a process can write to. */
 function inMemoryOf(pid: number, needles: ReadonlyMap<string, Uint8Array>): readonly string[] {
@@ -37,22 +42,31 @@ function inMemoryOf(pid: number, needles: ReadonlyMap<string, Uint8Array>): read
   return [...found].sort();
 }
 
-function readMemory(pid: number): readonly Buffer[] {
-  const regions: Buffer[] = [];
-  const fd = openSync(`/proc/${pid}/mem`, "r");
+/** What of that memory is there: most is reserved only, and reading it would make it (proc_pid_pagemap(5)). */
+function* readMemory(pid: number): Generator<Buffer> {
+  const [memory, pages] = [openSync(`/proc/${pid}/mem`, "r"), openSync(`/proc/${pid}/pagemap`, "r")];
   for (const line of readFileSync(`/proc/${pid}/maps`, "utf8").trim().split("\n")) {
     const [, from = "", to = "", mode = ""] = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(line)!;
     const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)];
     if (!mode.startsWith("rw") || end - start > 2 ** 30) continue;
-    const region = Buffer.alloc(end - start);
-    try {
-      regions.push(region.subarray(0, readSync(fd, region, 0, region.length, start)));
-    } catch {
-      // a guard, or what has gone meanwhile
+    const entries = Buffer.alloc(((end - start) / PAGE) * ENTRY);
+    const known = readSync(pages, entries, 0, entries.length, (start / PAGE) * ENTRY) / ENTRY;
+    // what is not known to be away is read
+    const isThere = (page: number): boolean => page >= known || (entries[page * ENTRY + ENTRY - 1]! & PRESENT_OR_SWAPPED) !== 0;
+    for (let page = 0, next = 0; page < entries.length / ENTRY; page = next) {
+      next = page + 1;
+      if (!isThere(page)) continue;
+      while (next < entries.length / ENTRY && isThere(next)) next++;
+      const region = Buffer.alloc((next - page) * PAGE);
+      try {
+        yield region.subarray(0, readSync(memory, region, 0, region.length, start + page * PAGE));
+      } catch {
+        // a guard, or what has gone meanwhile
+      }
     }
   }
-  closeSync(fd);
-  return regions;
+  closeSync(memory);
+  closeSync(pages);
 }
 
 test("in the daemon's memory there is no key of a closed epoch", async () => {

@@ -2,7 +2,7 @@
  * A daemon that signs what is not so: every check of docs/FORMAT.md section 13.2 that MACs and roots do not imply. Each with the lie
  * inside one segment of the audit, and at the border of two, where one thread sees only its own side.
  */
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import type { Finding } from "../../src/audit/audit.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 import { TestLedger } from "../support/ledger.ts";
@@ -14,12 +14,22 @@ const ZERO = `sha256:${"0".repeat(64)}`;
 /** Receipts before the lie: with the second, a segment of the audit ends there. */
 const SIZES = [["inside a segment", 20], ["at a border", 2100]] as const;
 
+const batches = new Map<number, TestLedger>();
+afterAll(() => {
+  for (const batch of batches.values()) batch.remove();
+});
+
 /** A ledger with one batch of receipts that say little: what they say is not what is audited here. */
 function withBatch(size: number): TestLedger {
-  const ledger = new TestLedger();
-  ledger.append(size, () => ({ inputs: {}, gates: [], reasons: [] }));
-  ledger.anchor();
-  return ledger;
+  let batch = batches.get(size);
+  if (batch === undefined) {
+    batch = new TestLedger();
+    batches.set(size, batch);
+    batch.append(size, () => ({ inputs: {}, gates: [], reasons: [] }));
+    batch.anchor();
+    batch.close();
+  }
+  return new TestLedger({ from: batch });
 }
 
 async function findings(ledger: TestLedger): Promise<readonly Finding[]> {

@@ -112,9 +112,12 @@ it("a trail gives its anchors back, and the first published one over a receipt",
   expect(toHex(trail.at(500).root)).toBe(toHex(leaves[501]!));
   expect([trail.indexOf(5000), trail.indexOf(5001), trail.indexFrom(5001), trail.indexFrom(10_001)]).toEqual([499, -1, 500, 1000]);
   expect(trail.coverOf(5)).toBeNull();
-  trail.publish(600, 70, "b");
-  trail.publish(600, 60, "a");
-  trail.publish(600, 65, "c");
+  trail.publish(600, 70, "b", true);
+  trail.publish(600, 60, "a", false);
+  trail.publish(600, 65, "c", true);
   expect(trail.coverOf(4000)).toEqual({ treeSize: 6010, time: 60, target: "a" });
   expect(trail.coverOf(6010)).toBeNull();
+  trail.publish(700, 80, "c", true);
+  trail.publish(701, 50, "a", false);
+  expect([65, 66, 80, 81, 1000].map((time) => trail.coveredBefore(time))).toEqual([0, 6010, 6010, 7010, 7010]);
 });

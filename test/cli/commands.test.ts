@@ -4,7 +4,7 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "n
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { DEFAULT_ORIGIN } from "../../src/config.ts";
-import { here } from "./here.ts";
+import { here, must } from "./here.ts";
 import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -20,7 +20,7 @@ describe("without a ledger", () => {
 
   test("help, version and usage", async () => {
     const [help, version, none, unknown, option] = await Promise.all([
-      host.run(["append", "--help"]), host.run(["--version"]), host.run([]), host.run(["frob"]), host.run(["status", "--frob", "--json"]),
+      here(host, ["append", "--help"]), host.run(["--version"]), host.run([]), here(host, ["frob"]), here(host, ["status", "--frob", "--json"]),
     ]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toContain("Examples:\n  receiptd append --file");
@@ -36,7 +36,7 @@ describe("without a ledger", () => {
 
   test("what is missing is said, and what to do", async () => {
     const [serve, status, get, verify] = await Promise.all([
-      host.run(["serve"]), host.run(["status"]), host.run(["get", "1", "--json"]), host.run(["verify", "1", "--json"]),
+      host.run(["serve"]), here(host, ["status"]), host.run(["get", "1", "--json"]), host.run(["verify", "1", "--json"]),
     ]);
     expect(serve.code).toBe(2);
     expect(serve.stderr).toMatch(/receiptd: key_file_missing: .*receiptd init/);
@@ -52,7 +52,7 @@ describe("without a ledger", () => {
     writeFileSync(host.path("bad.yaml"), "ack: disk\nlimits:\n  max_mesage: 1MiB\n");
     const [good, asJson, bad, badJson] = await Promise.all([
       here(host, ["check-config", "--config", "good.yaml"]), here(host, ["check-config", "--config", "good.yaml", "--json"]),
-      host.run(["check-config"], { env: { RECEIPTD_CONFIG: "bad.yaml" } }), host.run(["check-config", "--json", "--config", "bad.yaml"]),
+      host.run(["check-config"], { env: { RECEIPTD_CONFIG: "bad.yaml" } }), here(host, ["check-config", "--json", "--config", "bad.yaml"]),
     ]);
     expect(good.code).toBe(0);
     expect(json(asJson)).toMatchObject({ file: "good.yaml", config: { limits: { line_timeout: 5000 }, organizations: { loans: { prefix: "LN" } } } });
@@ -76,7 +76,7 @@ describe("with a ledger", () => {
   afterAll(() => host.remove());
 
   test("init: once, with keys that nobody else can read", async () => {
-    const [again, serve] = await Promise.all([host.run(["init"]), host.run(["serve"])]);
+    const [again, serve] = await Promise.all([here(host, ["init"]), host.run(["serve"])]);
     expect(again.code).toBe(2);
     expect(again.stderr).toMatch(/^receiptd: ledger_exists: /);
     expect(serve.code).toBe(2);
@@ -87,9 +87,9 @@ describe("with a ledger", () => {
   test("init: --origin, and what it says", async () => {
     const other = new Host();
     try {
-      const bad = await other.run(["init", "--origin", "Not An Origin"]);
+      const bad = await here(other, ["init", "--origin", "Not An Origin"]);
       expect([bad.code, bad.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: /)]);
-      const { stdout, stderr } = await other.must(["init", "--origin", "other.example/log"]);
+      const { stdout, stderr } = await must(other, ["init", "--origin", "other.example/log"]);
       expect(stderr).toMatch(/^The configuration says origin: test\.example\/receipts\. Change that to other\.example\/log: /);
       expect(stdout).toMatch(/^The ledger other\.example\/log is created; start it with: receiptd serve\n/);
       expect(stdout).toMatch(/vkey +other\.example\/log\+[0-9a-f]{8}\+/);
@@ -113,7 +113,7 @@ describe("with a ledger", () => {
     const [again, stdin, args] = await Promise.all([
       host.must(["append"], { input: receipt(1, { receipt_id: ID }) }),
       host.must(["append", "--ack", "wal"], { input: receipt(2) }),
-      host.must(["append", "--system", "kyc", "--type", "x_review", "--field", 'summary="second look"', "--json"]),
+      must(host, ["append", "--system", "kyc", "--type", "x_review", "--field", 'summary="second look"', "--json"]),
     ]);
     expect(again.stdout).toMatch(/^LN-\d{4}-00001 was there already, on the disk: receipt_id 0198c0de-.*sha256:[0-9a-f]{64}\n$/);
     expect(stdin.stdout).toMatch(/^LN-\d{4}-0000[23] is stored, /);
@@ -126,7 +126,7 @@ describe("with a ledger", () => {
     ["an id with other content", [], receipt(99, { receipt_id: ID }), "conflict", ""],
     ["more than one receipt", [], '{"system_id":"a"},"ack":"wal"', "bad_json", ""],
   ])("append refuses %s", async (_, args, input, code, pointer) => {
-    const ran = await host.run(["append", ...args, "--json"], { input });
+    const ran = input === "" ? await here(host, ["append", ...args, "--json"]) : await host.run(["append", ...args, "--json"], { input });
     expect([ran.code, ran.stdout, errorOf(ran)["code"], errorOf(ran)["pointer"]]).toEqual([2, "", code, pointer]);
   });
 
@@ -182,7 +182,7 @@ describe("with a ledger", () => {
     const elsewhere = new Host(null);
     try {
       const socket = host.path("receiptd-data/receiptd.sock");
-      const [option, variable] = await Promise.all([elsewhere.run(["status", "--socket", socket]), elsewhere.run(["status"], { env: { RECEIPTD_SOCKET: socket } })]);
+      const [option, variable] = await Promise.all([here(elsewhere, ["status", "--socket", socket]), elsewhere.run(["status"], { env: { RECEIPTD_SOCKET: socket } })]);
       expect([option.code, variable.code]).toEqual([0, 0]);
     } finally {
       await elsewhere.remove();
@@ -208,9 +208,9 @@ describe("when things go wrong under a daemon", () => {
         renameSync(host.path("receiptd-data/anchors"), host.path("receiptd-data/away"));
         await client.must("append", appending(1));
       });
-      const anchor = await host.run(["anchor", "--timeout", "1"]);
+      const anchor = await here(host, ["anchor", "--timeout", "1"]);
       expect([anchor.code, anchor.stderr]).toMatchObject([2, expect.stringMatching(/^The batch is closed at \d+ receipts; .*\nreceiptd: timeout: /)]);
-      const status = await host.run(["status"]);
+      const status = await here(host, ["status"]);
       expect([status.code, status.stdout]).toMatchObject([1, expect.stringMatching(/^Receipts are taken, but the target local takes no anchors: target_unavailable: /)]);
       daemon.child.kill("SIGTERM");
       await until(() => daemon.stderr().includes("stopping"), daemon);
@@ -228,7 +228,7 @@ describe("when things go wrong under a daemon", () => {
       const { code, stderr } = await host.start([how], {}, fileURLToPath(new URL("./failing-daemon.ts", import.meta.url))).ended;
       expect(code).toBe(70);
       expect(JSON.parse(stderr.trim().split("\n").at(-1)!)).toMatchObject({ level: 60, err: { message: "boom" } });
-      expect((await host.run(["list"])).code).toBe(0);
+      expect((await here(host, ["list"])).code).toBe(0);
     } finally {
       await host.remove();
     }

@@ -9,6 +9,7 @@ import type { Policy } from "../../src/anchor/s3/policy.ts";
 import { type Lie, LyingS3 } from "../support/lying-s3.ts";
 import { radosgwAdmin } from "../../scripts/s3/server.ts";
 import { ownerClient, s3Server } from "../support/s3-server.ts";
+import { here, must } from "./here.ts";
 import { Host, json, type Ran } from "./host.ts";
 import { init } from "./talk.ts";
 
@@ -30,6 +31,20 @@ anchor:
 `;
 }
 
+/** The profiles of a file, and nothing else, for commands in this process. Returns what takes it back. */
+function inForce({ env }: { readonly env: Readonly<Record<string, string>> }): () => void {
+  const wanted: Readonly<Record<string, string | undefined>> = { ...env, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
+  const set = (variables: typeof wanted): void => {
+    for (const [name, value] of Object.entries(variables)) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
+  const before = Object.fromEntries(Object.keys(wanted).map((name) => [name, process.env[name]]));
+  set(wanted);
+  return () => set(before);
+}
+
 function withProfiles(host: Host, keys: Readonly<Record<string, string>>): { readonly env: Readonly<Record<string, string>> } {
   writeFileSync(host.path("credentials"), Object.entries(keys).map(([name, secret]) => `[${name}]\naws_access_key_id = ${name}\naws_secret_access_key = ${secret}\n`).join("\n"));
   return { env: { AWS_SHARED_CREDENTIALS_FILE: host.path("credentials"), AWS_CONFIG_FILE: host.path("none") } };
@@ -41,15 +56,15 @@ describe("init --bucket", () => {
 
   test("prints the policies, with the ledger it creates and for one that is there; never asks the network", async () => {
     const role = "arn:aws:iam::123456789012:role/receiptd-anchor";
-    const document = json(await host.must(["init", "--bucket", "mine", "--role", role, "--policy", "bucket"])) as unknown as Policy;
+    const document = json(await must(host, ["init", "--bucket", "mine", "--role", role, "--policy", "bucket"])) as unknown as Policy;
     expect(document.Statement.find((one) => one.Sid === "PutAnchors")).toMatchObject({
       Effect: "Allow", Principal: { AWS: role }, Action: ["s3:PutObject"], Resource: "arn:aws:s3:::mine/a/v1/*",
       Condition: { StringEquals: { "s3:object-lock-mode": "COMPLIANCE" }, NumericGreaterThanEquals: { "s3:object-lock-remaining-retention-days": "29" }, Null: { "s3:if-none-match": "false" } },
     });
-    const created = await host.must(["init", "--bucket", "mine"]);
+    const created = await must(host, ["init", "--bucket", "mine"]);
     expect(created.stdout).toMatch(/^The ledger test\.example\/receipts is created;[\s\S]*Policies for the bucket mine, prefix a\/, anchors locked for 30 days \(target s3\)[\s\S]*# anchoring-role: /);
     expect(created.stdout).toContain("ACCOUNT in the role's ARN");
-    const again = await host.must(["init", "--bucket", "other", "--json"]);
+    const again = await must(host, ["init", "--bucket", "other", "--json"]);
     expect(json(again)).toMatchObject({ bucket_setup: { bucket: "other", target: null, policies: { auditor: { Version: "2012-10-17" } } } });
     expect(again.stderr).toContain("There is a ledger already");
   });
@@ -57,7 +72,7 @@ describe("init --bucket", () => {
   test.each([
     [["--bucket", "No_Bucket"]], [["--bucket", "mine", "--role", "me"]], [["--bucket", "mine", "--policy", "all"]], [["--role", "arn:aws:iam::123456789012:role/x"]], [["--bucket", "mine", "--origin", "x.example/y"]],
   ])("%j is refused", async (args) => {
-    const { code, stderr } = await host.run(["init", ...args]);
+    const { code, stderr } = await here(host, ["init", ...args]);
     expect([code, stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: /)]);
   });
 });
@@ -65,11 +80,14 @@ describe("init --bucket", () => {
 describe("doctor without a server", () => {
   const host = new Host(configOf("http://127.0.0.1:9", "acme-receipts"));
   const options = withProfiles(host, { daemon: "x" });
-  beforeAll(() => init(host));
+  beforeAll(() => {
+    init(host);
+    return inForce(options);
+  });
   afterAll(() => host.remove());
 
   test("what cannot be reached could not be checked: 2; a target that is a folder is fine: 0", async () => {
-    const [away, local, text] = await Promise.all([host.run(["doctor", "--json"], options), host.run(["doctor", "--target", "local", "--json"], options), host.run(["doctor", "--target", "local"], options)]);
+    const [away, local, text] = await Promise.all([here(host, ["doctor", "--json"]), here(host, ["doctor", "--target", "local", "--json"]), host.run(["doctor", "--target", "local"], options)]);
     expect([away.code, diagnosed(away).verdict, statusOf(away, "target s3"), diagnosed(away).canaries]).toEqual([2, "not_checked", "unchecked", []]);
     expect(diagnosed(local).checks.filter((one) => one.status === "problem")).toEqual([]);
     expect(statusOf(local, "target local: WORM")).toBe("warning");
@@ -78,9 +96,9 @@ describe("doctor without a server", () => {
 
   test("a wrong configuration is found: 1; wrong usage: 2", async () => {
     writeFileSync(host.path("bad.yaml"), "ack: maybe\n");
-    const bad = await host.run(["doctor", "--config", "bad.yaml", "--json"]);
+    const bad = await here(host, ["doctor", "--config", "bad.yaml", "--json"]);
     expect([bad.code, diagnosed(bad).checks]).toMatchObject([1, [{ check: "configuration", status: "problem", message: expect.stringContaining("bad.yaml:1") }]]);
-    for (const args of [["--target", "gone"], ["--canary-lock", "1"], ["--skip-canary", "--canary-profile", "x"]]) expect(await host.run(["doctor", ...args])).toMatchObject({ code: 2 });
+    for (const args of [["--target", "gone"], ["--canary-lock", "1"], ["--skip-canary", "--canary-profile", "x"]]) expect(await here(host, ["doctor", ...args])).toMatchObject({ code: 2 });
   });
 
   test("what others may read is found: 1", async () => {
@@ -90,13 +108,15 @@ describe("doctor without a server", () => {
 });
 
 describe("doctor on a server that accepts COMPLIANCE", () => {
+  const all = new Host(null);
+  beforeAll(() => inForce(withProfiles(all, { daemon: "x", breaker: "x" })));
+  afterAll(() => all.remove());
   const run = async (lies: readonly Lie[], denied: Readonly<Record<string, readonly string[]>>, args: readonly string[]): Promise<Ran> => {
     const server = await LyingS3.start({ lies, denied });
     const host = new Host(configOf(server.endpoint, "acme-receipts"));
     try {
-      const options = withProfiles(host, { daemon: "x", breaker: "x" });
       init(host);
-      return await host.run(["doctor", "--canary-lock", "2", ...args], options);
+      return await here(all, ["doctor", "--config", host.path("receiptd.yaml"), "--canary-lock", "2", ...args]);
     } finally {
       await Promise.all([host.remove(), server.stop()]);
     }
@@ -145,9 +165,10 @@ describe.skipIf((s3Server()?.folder ?? null) === null)("on the real server, a bu
     await owner.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }));
     const lock: ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule: { DefaultRetention: { Mode: "COMPLIANCE", Days: 30 } } };
     await owner.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration: lock }));
-    const printed = async (name: string) => json(await host.must(["init", "--bucket", Bucket, "--policy", name])) as unknown as Policy;
+    const printed = async (name: string) => json(await must(host, ["init", "--bucket", Bucket, "--policy", name])) as unknown as Policy;
     const Statement = [...forRadosgw(await printed("bucket"), "daemon"), ...forRadosgw(await printed("canary"), "breaker")];
     await owner.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version: "2012-10-17", Statement }) }));
+    return inForce(options);
   });
   afterAll(() => host.remove());
 
@@ -179,12 +200,12 @@ describe.skipIf((s3Server()?.folder ?? null) === null)("on the real server, a bu
 
   test.concurrent("doctor with an identity that lacks a right does not call its refusal a lock's: 2", async () => {
     // on radosgw the bucket's owner may remove what others have put there, and not change its lock
-    const ran = await host.run(["doctor", "--canary-profile", s3Server()!.accessKeyId, "--canary-lock", "3", "--json"], options);
+    const ran = await here(host, ["doctor", "--canary-profile", s3Server()!.accessKeyId, "--canary-lock", "3", "--json"]);
     expect([ran.code, diagnosed(ran).canaries]).toMatchObject([2, [{ verdict: "not_shown", why: expect.stringMatching(/ s3:PutObjectRetention$/) }]]);
   });
 
   test.concurrent("doctor with the daemon's identity alone could not check the lock: 2", async () => {
-    const ran = await host.run(["doctor", "--canary-lock", "3", "--json"], options);
+    const ran = await here(host, ["doctor", "--canary-lock", "3", "--json"]);
     expect([ran.code, statusOf(ran, "target s3: canary"), statusOf(ran, "target s3: least privilege")]).toEqual([2, "unchecked", "ok"]);
   });
 
@@ -193,7 +214,7 @@ describe.skipIf((s3Server()?.folder ?? null) === null)("on the real server, a bu
     await owner.send(new PutPublicAccessBlockCommand({ Bucket: `${Bucket}-plain`, PublicAccessBlockConfiguration: { BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true } }));
     const { endpoint, accessKeyId } = s3Server()!;
     for (const [name, bucket] of [["plain.yaml", `${Bucket}-plain`], ["gone.yaml", `${Bucket}-gone`]] as const) writeFileSync(host.path(name), configOf(endpoint, bucket).replace("profile: daemon", `profile: ${accessKeyId}`));
-    const [plain, gone] = await Promise.all([host.run(["doctor", "--config", "plain.yaml", "--json"], options), host.run(["doctor", "--config", "gone.yaml", "--json"], options)]);
+    const [plain, gone] = await Promise.all([here(host, ["doctor", "--config", "plain.yaml", "--json"]), here(host, ["doctor", "--config", "gone.yaml", "--json"])]);
     expect([plain.code, statusOf(plain, "target s3: versioning"), statusOf(plain, "target s3: Object Lock"), statusOf(plain, "target s3: public access"), statusOf(plain, "target s3: canary")]).toEqual([1, "problem", "problem", "ok", undefined]);
     expect([gone.code, diagnosed(gone).checks.find((one) => one.check === "target s3")]).toMatchObject([2, { status: "unchecked", message: expect.stringContaining("no such bucket") }]);
   });

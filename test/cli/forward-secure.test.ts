@@ -15,7 +15,7 @@ import { nodeHash } from "../../src/keys/node-hash.ts";
 import { identitiesIn } from "../../src/cli/identities.ts";
 import { seedsIn } from "../../src/cli/seeds.ts";
 import { formatSeed } from "../../src/keys/seed.ts";
-import { here } from "./here.ts";
+import { here, must } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, talk } from "./talk.ts";
 
@@ -69,7 +69,7 @@ describe("sealed to an auditor", () => {
     const identity = await generateX25519Identity();
     writeFileSync(host.path("auditor.key"), `${identity}\n`);
     writeFileSync(host.path("other.key"), `${await generateX25519Identity()}\n`);
-    init = await host.must(["init", "--auditor", await identityToRecipient(identity), "--json"]);
+    init = await must(host, ["init", "--auditor", await identityToRecipient(identity), "--json"]);
     renameSync(host.path(`receiptd-data/${SEED}`), host.path(SEED));
     await receipts(host);
   });
@@ -151,7 +151,7 @@ describe("sealed to an auditor", () => {
     expect(await problems()).toEqual(expect.arrayContaining([expect.stringContaining("the ratchet holds no key of key_v1")]));
     renameSync(host.path("ratchet.away"), host.path("receiptd-data/ratchet"));
     const other = newHost();
-    await other.must(["init"]);
+    await must(other, ["init"]);
     const file = other.path("receiptd-data/keyring.json");
     const changed = JSON.parse(readFileSync(file, "utf8")) as { hmac_keys: { mode: string; seed?: string }[] };
     changed.hmac_keys[0]!.mode = "forward-secure";
@@ -200,7 +200,7 @@ describe("printed", () => {
     expect([open.code, errorOf(open)]).toEqual([2, "key_file_mode"]);
     chmodSync(host.path("seed.json"), 0o600);
     const other = newHost();
-    await other.must(["init"]);
+    await must(other, ["init"]);
     writeFileSync(other.path("seed.json"), line, { mode: 0o600 });
     const twice = await here(host, ["audit", "--seed", "copy.json", "--seed", "seed.json", "--json"]);
     expect([twice.code, errorOf(twice)]).toEqual([2, "bad_usage"]);
@@ -213,7 +213,7 @@ describe("printed", () => {
     const full = spawnSync("sh", ["-c", '"$0" "$@" > /dev/full', process.execPath, join(import.meta.dirname, "../../dist/cli/main.js"), "init", "--print-seed"], { cwd: fresh.dir, encoding: "utf8" });
     expect([full.status, full.stderr]).toEqual([2, expect.stringContaining("not_stored: the seed could not be written")]);
     expect(existsSync(fresh.path("receiptd-data/ledger.db"))).toBe(false);
-    await fresh.must(["init"]);
+    await must(fresh, ["init"]);
     for (const name of ["ledger.db", "keyring.json"]) rmSync(fresh.path(`receiptd-data/${name}`));
     const ran = await here(fresh, ["init", "--json"]);
     expect([ran.code, errorOf(ran), ran.stderr]).toEqual([2, "key_file_exists", expect.stringContaining("anchor.db is there, and neither keyring nor ledger")]);

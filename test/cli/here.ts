@@ -25,6 +25,13 @@ for (const name of ["stdout", "stderr"] as const) {
   };
 }
 
+/** Runs it and throws unless it succeeds. */
+export async function must(host: Host, args: readonly string[]): Promise<Ran> {
+  const ran = await here(host, args);
+  if (ran.code !== 0) throw new Error(`receiptd ${args.join(" ")} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
+  return ran;
+}
+
 /** Runs `receiptd` in the host's folder, without an environment of its own; several at once in one folder only. */
 export async function here(host: Host, args: readonly string[]): Promise<Ran> {
   if (running > 0 && process.cwd() !== host.dir) throw new Error(`commands are running in ${process.cwd()}`);

@@ -3,12 +3,13 @@ import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { here } from "./here.ts";
 import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
+import { init } from "./talk.ts";
 
 const host = new Host();
 let daemon: Running;
 
 beforeAll(async () => {
-  await host.must(["init"]);
+  init(host);
   daemon = await host.serve();
 });
 afterAll(() => host.remove());
@@ -62,7 +63,7 @@ test("lines with and without ids, twice the same, empty ones; those refused are 
     [12, "too_large", undefined],
     [13, "bad_field", "/organization"],
   ]);
-  const again = await host.run(["ingest", "some.ndjson"]);
+  const again = await here(host, ["ingest", "some.ndjson"]);
   expect(again.code).toBe(1);
   expect(again.stdout).toMatch(/^6 lines refused; 0 receipts stored, 5 were there already\.\n {2}line 7: bad_json: /);
   expect(again.stdout).toContain("\n  line 9: bad_field: /summary: ");
@@ -114,7 +115,7 @@ test("a daemon that stays away: exit code 2, and what to do", async () => {
   expect(stderr.match(/; trying again for 1 s\n/g)).toHaveLength(1);
   const append = await host.run(["append", "--patience", "1"], { input: receipt(7) });
   expect(append.stderr).toMatch(/^receiptd: daemon_not_running: .*; trying again for 1 s\nreceiptd: daemon_not_running: .*\n$/);
-  const none = await host.run(["ingest", "some.ndjson"]);
+  const none = await here(host, ["ingest", "some.ndjson"]);
   expect([none.code, none.stderr]).toMatchObject([2, expect.stringMatching(/^receiptd: daemon_not_running: /)]);
   daemon = await host.serve();
 });

@@ -73,13 +73,13 @@ test("the newest anchors are destroyed: verify, doctor and restore say so", asyn
 
 test("anchor.db is lost: an empty one takes its place, and the daemon goes on", async () => {
   stopped();
-  const there = await host.run(["init", "--outbox"]);
+  const there = await here(host, ["init", "--outbox"]);
   expect([there.code, there.stderr]).toEqual([2, expect.stringContaining("outbox_exists")]);
   removeOutbox();
   const refused = await host.run(["serve"]);
   expect([refused.code, refused.stderr]).toEqual([70, expect.stringContaining("receiptd init --outbox")]);
   expect((await here(host, ["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +anchor\.db: /);
-  expect((await host.run(["init", "--outbox", "--origin", "x.example/y"])).stderr).toContain("bad_usage");
+  expect((await here(host, ["init", "--outbox", "--origin", "x.example/y"])).stderr).toContain("bad_usage");
   const made = await host.must(["init", "--outbox"]);
   expect(made.stdout).toMatch(/anchor\.db is made, empty, for the ledger test\.example\/receipts/);
   cpSync(host.path("receiptd-data/anchors"), host.path("before"), { recursive: true });
@@ -97,7 +97,7 @@ test("anchor.db is lost: an empty one takes its place, and the daemon goes on", 
 
 test("init --outbox without a ledger is refused", async () => {
   host = new Host(CONFIG);
-  const ran = await host.run(["init", "--outbox"]);
+  const ran = await here(host, ["init", "--outbox"]);
   expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("ledger_missing")]);
   expect(existsSync(host.path("receiptd-data"))).toBe(false);
 });

@@ -1,6 +1,6 @@
 /** Starting and stopping the real daemon: what it promises when it goes, and who may take its place. */
 import { existsSync, rmSync, statSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { audited } from "./audited.ts";
 import { Book, Load, sendAgain, until } from "./book.ts";
 import { check, lost } from "./check.ts";
@@ -11,22 +11,22 @@ import { Ground } from "./ground.ts";
 let ground: Ground;
 const daemons: DaemonProcess[] = [];
 
-async function start(on: Ground = ground): Promise<DaemonProcess> {
-  const daemon = new DaemonProcess(on.configFile);
+async function start(): Promise<DaemonProcess> {
+  const daemon = new DaemonProcess(ground.configFile);
   daemons.push(daemon);
   await daemon.ready;
   return daemon;
 }
 
-beforeEach(() => {
-  ground = new Ground().init();
-});
-afterEach(async () => {
-  for (const daemon of daemons.splice(0)) if (!daemon.over) await daemon.signal("SIGKILL");
-  rmSync(ground.dir, { recursive: true });
-});
-
 describe("stopping", () => {
+  beforeEach(() => {
+    ground = new Ground().init();
+  });
+  afterEach(async () => {
+    for (const daemon of daemons.splice(0)) if (!daemon.over) await daemon.signal("SIGKILL");
+    rmSync(ground.dir, { recursive: true });
+  });
+
   test("SIGTERM under load: what was acknowledged is there, anchored, and the end announced", async () => {
     const daemon = await start();
     const book = new Book();
@@ -75,29 +75,34 @@ describe("stopping", () => {
 });
 
 describe("one daemon at a time", () => {
-  test("the socket of a killed daemon is taken over", async () => {
-    const killed = await start();
-    await killed.signal("SIGKILL");
-    expect(statSync(ground.socket).isSocket()).toBe(true);
-    await start();
-    const client = new Client(ground.socket);
-    expect(await client.must("append", { receipt: new Book().receipt() })).toMatchObject({ duplicate: false });
-    await client.close();
+  /** One for all that is tried beside it: each finds it as it was. */
+  let first: Ground;
+  let serving: DaemonProcess;
+
+  beforeAll(async () => {
+    first = new Ground().init();
+    serving = await DaemonProcess.start(first.configFile);
+  });
+  afterAll(async () => {
+    if (!serving.over) await serving.signal("SIGKILL");
+    rmSync(first.dir, { recursive: true });
   });
 
-  test("a second one on the same ledger is refused, and the first goes on", async () => {
-    await start();
-    const second = new DaemonProcess(ground.configFile);
-    expect(await second.ended).toEqual({ code: 2, signal: null });
-    expect(second.said).toMatch(/^receiptd: ledger_locked: another receiptd is writing to .*ledger\.db/m);
-    const client = new Client(ground.socket);
+  async function expectTaken(): Promise<void> {
+    const client = new Client(first.socket);
     expect(await client.must("append", { receipt: new Book().receipt() })).toMatchObject({ duplicate: false });
     await client.close();
+  }
+
+  test("a second one on the same ledger is refused, and the first goes on", async () => {
+    const second = new DaemonProcess(first.configFile);
+    expect(await second.ended).toEqual({ code: 2, signal: null });
+    expect(second.said).toMatch(/^receiptd: ledger_locked: another receiptd is writing to .*ledger\.db/m);
+    await expectTaken();
   });
 
   test("a second one on the same socket is refused before it writes anything, and the first goes on", async () => {
-    await start();
-    const other = new Ground({ socket: ground.socket }).init();
+    const other = new Ground({ socket: first.socket }).init();
     try {
       const second = new DaemonProcess(other.configFile);
       expect(await second.ended).toEqual({ code: 2, signal: null });
@@ -106,8 +111,13 @@ describe("one daemon at a time", () => {
     } finally {
       rmSync(other.dir, { recursive: true });
     }
-    const client = new Client(ground.socket);
-    expect(await client.must("append", { receipt: new Book().receipt() })).toMatchObject({ duplicate: false });
-    await client.close();
+    await expectTaken();
+  });
+
+  test("the socket of a killed daemon is taken over", async () => {
+    await serving.signal("SIGKILL");
+    expect(statSync(first.socket).isSocket()).toBe(true);
+    serving = await DaemonProcess.start(first.configFile);
+    await expectTaken();
   });
 });

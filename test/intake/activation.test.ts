@@ -6,7 +6,9 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inheritedSocket } from "../../src/intake/activation.ts";
+import { must } from "../cli/here.ts";
 import { Host, json, until } from "../cli/host.ts";
+import { init } from "../cli/talk.ts";
 
 const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
 
@@ -49,9 +51,7 @@ const host = new Host();
 const socketPath = host.path("receiptd-data/receiptd.sock");
 const started: ChildProcess[] = [];
 
-beforeAll(async () => {
-  await host.must(["init"]);
-});
+beforeAll(() => void init(host));
 afterAll(async () => {
   for (const child of started) child.kill("SIGKILL");
   await host.remove();
@@ -103,7 +103,7 @@ describe("a socket that was passed on", () => {
     const { child, said } = start("systemd-socket-activate", ["--listen", host.path("second.sock"), "-E", `RECEIPTD_SOCKET__PATH=${host.path("second.sock")}`,
       "-E", `PATH=${process.env["PATH"] ?? ""}`, process.execPath, MAIN, "serve"]);
     await waitFor(() => said().includes("Listening on"), said);
-    const status = await host.must(["status", "--json", "--socket", host.path("second.sock")]);
+    const status = await must(host, ["status", "--json", "--socket", host.path("second.sock")]);
     expect(json(status)["pid"]).toBe(child.pid); // the tool becomes the daemon
     child.kill("SIGTERM");
     await once(child, "exit");
@@ -150,7 +150,7 @@ os.execvp("sh", sys.argv[3:])` : "";
 test("without activation the daemon makes its socket itself", async () => {
   const fresh = new Host();
   try {
-    await fresh.must(["init"]);
+    init(fresh);
     const daemon = await fresh.serve();
     expect(daemon.stderr()).toContain('"activated":false');
     await until(() => existsSync(fresh.path("receiptd-data/receiptd.sock")), daemon);

@@ -36,7 +36,7 @@ describe("starts", () => {
 
   test("a forward-secure keyring holds no secret of its receipts' key; the open epoch's is all that the host has", () => {
     const keyring = keyringOf("forward-secure");
-    expect(keyring.hmacKeys).toEqual([{ keyId: "key_v1", mode: "forward-secure", firstEpoch: 0, seed: null }]);
+    expect(keyring.hmacKeys).toEqual([{ keyId: "key_v1", mode: "forward-secure", firstEpoch: 0, createdAt: NOW, seed: null }]);
     expect(startsOf(keyring, null)).toEqual([]);
     expect(startsOf(keyring, open)).toEqual([open]);
     expect(startsOf(keyring, { ...open, keyId: "key_v0" })).toEqual([]);

@@ -3,17 +3,18 @@
  * only the test moves. Everything follows from the options, so two runs make the same bytes.
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import type { AnchorReason, Observed } from "../../src/format/fields.ts";
 import { formatVkey } from "../../src/format/note.ts";
 import { readRequest } from "../../src/format/request.ts";
+import { systemRequest } from "../../src/format/seal.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 import { formatTime } from "../../src/format/time.ts";
 import { uuidV7 } from "../../src/format/uuid.ts";
-import { EpochKeys, ratchetAt } from "../../src/keys/epoch-keys.ts";
+import { commitmentOf, EpochKeys, ratchetAt } from "../../src/keys/epoch-keys.ts";
 import type { Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { createLedger } from "../../src/ledger/create.ts";
@@ -38,6 +39,8 @@ export interface LedgerOptions {
   readonly seed?: string;
   /** Told before each anchor receipt is written: what the targets showed by then. */
   readonly observed?: (now: number) => readonly Observed[];
+  /** Goes on from a copy of this one, which is closed and was made with the same seed and organizations. */
+  readonly from?: TestLedger;
 }
 
 const PKCS8 = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20);
@@ -46,29 +49,46 @@ function secret(seed: string, name: string): Buffer {
   return createHash("sha256").update(`${seed} ${name}`).digest();
 }
 
-/** A keyring that no file holds. */
-export function testKeyring(seed: string = "receiptd test"): Keyring {
+type CheckpointKey = Keyring["checkpointKeys"][number];
+
+/** By seed: to check and to write a public key costs more than a small ledger. */
+const checkpointKeys = new Map<string, CheckpointKey>();
+
+function checkpointKey(seed: string): CheckpointKey {
+  const known = checkpointKeys.get(seed);
+  if (known !== undefined) return known;
   const privateKey: KeyObject = createPrivateKey({ key: Buffer.concat([PKCS8, secret(seed, "checkpoint")]), format: "der", type: "pkcs8" });
   const publicKey = createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32);
+  const key = { vkey: formatVkey(ORIGIN, publicKey), privateKey };
+  checkpointKeys.set(seed, key);
+  return key;
+}
+
+/** A keyring that no file holds. */
+export function testKeyring(seed: string = "receiptd test"): Keyring {
   return {
     origin: ORIGIN,
     ledgerId: LEDGER_ID,
     hmacKeys: [{ keyId: "key_v1", mode: "retained", firstEpoch: 0, seed: secret(seed, "hmac") }],
-    checkpointKeys: [{ vkey: formatVkey(ORIGIN, publicKey), privateKey }],
+    checkpointKeys: [{ ...checkpointKey(seed) }],
     requestSecret: secret(seed, "request"),
   };
 }
+
+/** By seed, the file of a ledger that has its genesis and nothing else: it is always the same. */
+const created = new Map<string, { readonly file: Buffer; readonly ids: number }>();
 
 /** A ledger that can go on growing. Close it before its file is changed by hand. */
 export class TestLedger {
   readonly dir: string;
   readonly path: string;
-  readonly keyring: Keyring;
+  keyring: Keyring;
   readonly vkey: string;
   /** ms: what the ledger's clock shows; the test moves it. */
   now = START;
   observed: (now: number) => readonly Observed[];
   readonly #keys: EpochKeys;
+  readonly #seed: string;
   readonly #organizations: number;
   #writer: Writer | undefined;
   #ids = 0;
@@ -77,18 +97,19 @@ export class TestLedger {
   constructor(options: LedgerOptions = {}) {
     this.dir = options.dir ?? mkdtempSync(join(tmpdir(), "receiptd-test-"));
     this.path = join(this.dir, "ledger.db");
-    this.keyring = testKeyring(options.seed);
+    this.#seed = options.seed ?? "receiptd test";
+    this.keyring = testKeyring(this.#seed);
     this.vkey = this.keyring.checkpointKeys[0]!.vkey;
     this.observed = options.observed ?? (() => []);
     this.#organizations = options.organizations ?? 3;
-    this.#keys = new EpochKeys(this.keyring, ratchetAt(LEDGER_ID, this.keyring.hmacKeys[0]!, 0, null));
-    createLedger(this.path, {
-      origin: ORIGIN,
-      ledgerId: LEDGER_ID,
-      details: {
-        format: 1, ledger_id: LEDGER_ID, key_id: "key_v1", mode: "retained", epoch_commitment: this.#keys.commitment(), vkeys: [this.vkey],
-      },
-    }, this.#keys, this.#options());
+    const { from } = options;
+    this.#keys = new EpochKeys(this.keyring, ratchetAt(LEDGER_ID, this.keyring.hmacKeys[0]!, from === undefined ? 0 : from.#keys.epoch, null));
+    if (from === undefined) {
+      this.#create(this.#seed);
+    } else {
+      copyFileSync(from.path, this.path);
+      [this.now, this.#ids, this.#receipts] = [from.now, from.#ids, from.#receipts];
+    }
     this.#writer = Writer.open(this.path, this.#options());
     for (const count of options.batches ?? []) {
       this.append(count);
@@ -129,6 +150,27 @@ export class TestLedger {
     }));
     this.#keys.advance();
     return treeSize;
+  }
+
+  /** Closes the batch with the receipt that names another key, and goes on with that one. Returns the tree size. */
+  rotate(keyId: string, claims: { readonly mode?: string } = {}): number {
+    this.now += 1000;
+    const firstEpoch = this.#keys.epoch + 1;
+    const key = { keyId, mode: "retained", firstEpoch, seed: secret(this.#seed, `hmac ${keyId}`) } as const;
+    const state = ratchetAt(LEDGER_ID, key, firstEpoch, null);
+    const details = { previous_key_id: this.#keys.keyId, key_id: keyId, mode: "retained", reason: "request", ...claims };
+    const { treeSize } = this.#open().closeBatch(this.#keys, (facts, at) => ({
+      ...facts, epoch_commitment: commitmentOf(state.key), observed: this.observed(at).map((seen) => ({ ...seen })), next_anchor_by: formatTime(at + 900_000), reason: "request",
+    }), { receipt: systemRequest("key_rotation", this.#newId(), details), keyId });
+    this.#keys.change(state);
+    this.keyring = { ...this.keyring, hmacKeys: [...this.keyring.hmacKeys, key] };
+    return treeSize;
+  }
+
+  /** `since` in ms. */
+  revoke(keyId: string, since: number, reason = "a backup was stolen"): void {
+    this.now += 1000;
+    this.#open().announce(systemRequest("key_revocation", this.#newId(), { key_id: keyId, compromised_since: formatTime(since), reason }), this.#keys);
   }
 
   /** Goes on with a ledger that was closed. */
@@ -180,6 +222,23 @@ export class TestLedger {
   /** The folder of a target with this name, beside the ledger. */
   targetPath(name: string): string {
     return join(this.dir, `target-${name}`);
+  }
+
+  #create(seed: string): void {
+    const known = created.get(seed);
+    if (known !== undefined) {
+      writeFileSync(this.path, known.file);
+      this.#ids = known.ids;
+      return;
+    }
+    createLedger(this.path, {
+      origin: ORIGIN,
+      ledgerId: LEDGER_ID,
+      details: {
+        format: 1, ledger_id: LEDGER_ID, key_id: "key_v1", mode: "retained", epoch_commitment: this.#keys.commitment(), vkeys: [this.vkey],
+      },
+    }, this.#keys, this.#options());
+    created.set(seed, { file: readFileSync(this.path), ids: this.#ids });
   }
 
   #open(): Writer {

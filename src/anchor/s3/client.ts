@@ -4,8 +4,9 @@
  * The SDK ends a request whose socket is silent. A server that sends a byte now and then, and a credential process that hangs,
  * are ended by a limit on the whole call. Whoever runs the server, or a proxy on the way to it, controls every answer.
  */
-import type * as Sdk from "@aws-sdk/client-s3";
+import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import type { S3Config } from "../targets.ts";
+import type { sdk } from "./sdk.ts";
 
 /** All in ms. */
 export interface S3Timeouts {
@@ -29,21 +30,21 @@ const SLOWEST = 64;
 export type S3Access = Pick<S3Config, "region" | "endpoint" | "path_style" | "profile">;
 
 export interface S3Connection {
-  readonly sdk: typeof Sdk;
+  readonly sdk: typeof sdk;
   /** Tries again by itself what may pass. */
-  readonly reader: Sdk.S3Client;
+  readonly reader: S3Client;
   /** Tries once. */
-  readonly writer: Sdk.S3Client;
+  readonly writer: S3Client;
   readonly timeouts: S3Timeouts;
 }
 
 /** Loads the SDK; no request is made. Credentials: the SDK's default chain, or the profile. */
 export async function connectS3(access: S3Access, timeouts: S3Timeouts = S3_TIMEOUTS): Promise<S3Connection> {
-  const sdk = await import("@aws-sdk/client-s3");
+  const { sdk } = await import("./sdk.ts");
   const { endpoint, profile } = access;
   // Servers other than AWS take any region, mostly; AWS must be told, here or where the SDK looks by itself.
   const region = access.region ?? (endpoint === undefined ? undefined : "us-east-1");
-  const config: Sdk.S3ClientConfig = {
+  const config: S3ClientConfig = {
     forcePathStyle: access.path_style,
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -69,7 +70,7 @@ export function serverTime(connection: S3Connection): number {
 }
 
 /** A client that tries once, and signs by the server's clock as far as that is known. */
-export function onceClient(connection: S3Connection): Sdk.S3Client {
+export function onceClient(connection: S3Connection): S3Client {
   connection.writer.config.systemClockOffset = clockOffset(connection);
   return connection.writer;
 }

@@ -1,0 +1,172 @@
+/** `receiptd key`: the keys that sign receipts – which there are, the next one, and one that is not to be believed any more. */
+import { rmSync } from "node:fs";
+import type { Command } from "commander";
+import { fileRevocation, type KeyChange } from "../daemon/key-changes.ts";
+import { newId, openKeys } from "../daemon/init.ts";
+import { type Places, placesOf } from "../daemon/places.ts";
+import { count } from "../format/count.ts";
+import { formatTime } from "../format/time.ts";
+import { KeyError } from "../keys/errors.ts";
+import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
+import { fileNextKey } from "../keys/next-key.ts";
+import { keyInUse, openEpoch } from "../ledger/keys-said.ts";
+import type { Cli } from "./cli.ts";
+import { collect, examples, type Run } from "./command.ts";
+import { CliError, type ExitCode } from "./errors.ts";
+import { type KeyPeriod, keyPeriods } from "./key-periods.ts";
+import { withReader } from "./ledger-files.ts";
+import { makeSuccessor, type SuccessorOptions } from "./new-key.ts";
+import { RpcFailure } from "./rpc.ts";
+import { printable, table } from "./table.ts";
+import { parseUtc, shortTime } from "./times.ts";
+
+interface RotateOptions extends SuccessorOptions {
+  readonly scheduled?: boolean;
+}
+
+interface RevokeOptions extends SuccessorOptions {
+  readonly since: string;
+  readonly reason: string;
+}
+
+/** Of a forward-secure key: an epoch can end between the making of a key and its use. */
+const TRIALS = 5;
+
+export function addKey(program: Command, run: Run): void {
+  const key = program.command("key")
+    .summary("list, rotate and revoke the keys that sign receipts")
+    .description("The keys that sign receipts. Every change is itself a receipt. As the daemon's user, on its host.");
+  key.command("list")
+    .description("Lists the keys: which one signs, which receipts each has signed, what was revoked.")
+    .addHelpText("after", examples(["receiptd key list"]))
+    .action(run(list));
+  addSuccessorOptions(key.command("rotate"))
+    .description("Makes a new key, with which the ledger goes on at once, or when the daemon starts. Old keys still verify what they signed.")
+    .option("--scheduled", "say in the receipt that the rotation was due, not asked for")
+    .addHelpText("after", examples(["receiptd key rotate", "receiptd key rotate --auditor age1…"]))
+    .action(run(rotate));
+  addSuccessorOptions(key.command("revoke"))
+    .description("Records that a key is not to be believed since a time. The key that signs is rotated first.")
+    .argument("<key>", "its id, as receiptd key list shows it")
+    .requiredOption("--since <time>", "since when somebody else may have had it: a date or time in UTC")
+    .requiredOption("--reason <text>", "what happened, at most 512 characters")
+    .addHelpText("after", examples(["receiptd key revoke key_v1 --since 2026-06-30T09:00:00Z --reason 'a backup with the keyring was stolen'"]))
+    .action(run(revoke));
+}
+
+function addSuccessorOptions(command: Command): Command {
+  return command
+    .option("--auditor <recipient>", "the new key is forward-secure: encrypt its seed to this age recipient (age1…; may be given again) and keep no copy", collect)
+    .option("--print-seed", "the new key is forward-secure: print its seed, as the first line, and keep no copy")
+    .option("--retained", "the new key is retained, though the one that signs is forward-secure");
+}
+
+async function list(cli: Cli): Promise<ExitCode> {
+  const { keyring } = openKeys(cli.config);
+  const { used, periods } = await withReader(cli, {}, (reader) => ({ used: signingKey(keyring, keyInUse(reader)).keyId, periods: keyPeriods(reader, keyring) }));
+  cli.result({ signs: used, keys: periods }, () => {
+    const revoked = periods.filter((one) => one.revoked !== null);
+    return [
+      `${used} signs${periods.length === 1 ? "" : `; ${count(periods.length - 1, "other key")} ${periods.length === 2 ? "is" : "are"} known`}${revoked.length === 0 ? "" : `; revoked: ${revoked.map(({ key_id }) => key_id).join(", ")}`}.`,
+      table(["KEY", "MODE", "STATE", "RECEIPTS", "FROM", "TO"], periods.map(row)),
+      ...revoked.map(({ key_id, revoked: why }) => `${key_id} is not to be believed since ${why!.compromised_since}: ${printable(why!.reason)}`),
+    ].join("\n");
+  });
+  return 0;
+}
+
+function row({ key_id, mode, state, receipts, first_recorded_at, last_recorded_at }: KeyPeriod): readonly string[] {
+  return [key_id, mode, state, String(receipts), first_recorded_at === null ? "" : shortTime(first_recorded_at), last_recorded_at === null ? "" : shortTime(last_recorded_at)];
+}
+
+async function rotate(cli: Cli, options: RotateOptions): Promise<ExitCode> {
+  const { keyring, current } = await keysOf(cli);
+  const changed = await change(cli, keyring, current, options, options.scheduled === true ? "schedule" : "request", null);
+  cli.result(changed, () => rotationText(changed, placesOf(cli.config)));
+  return 0;
+}
+
+async function revoke(cli: Cli, keyId: string, options: RevokeOptions): Promise<ExitCode> {
+  const since = parseUtc("--since", options.since);
+  if (since > Date.now()) throw new CliError("bad_usage", `--since is in the future: ${options.since}`, "since when may somebody else have had the key?");
+  if (options.reason.length > 512) throw new CliError("bad_usage", "--reason is longer than 512 characters");
+  const { keyring, current } = await keysOf(cli);
+  if (!keyring.hmacKeys.some((key) => key.keyId === keyId)) throw new CliError("not_found", `the keyring has no key ${keyId.slice(0, 64)}`, "see: receiptd key list");
+  if (keyId !== current.keyId && (options.auditor ?? options.printSeed ?? options.retained) !== undefined) {
+    throw new CliError("bad_usage", `${keyId} is not the key that signs: none is made in its place`, "leave out --auditor, --print-seed and --retained");
+  }
+  const revocation = { key_id: keyId, compromised_since: formatTime(since), reason: options.reason, receipt_id: newId() };
+  const changed = keyId === current.keyId
+    ? await change(cli, keyring, current, options, "request", revocation)
+    : await ordered(cli, placesOf(cli.config), () => fileRevocation(placesOf(cli.config).revocation, revocation));
+  cli.result(changed, () => [
+    ...(keyId === current.keyId ? [rotationText(changed, placesOf(cli.config))] : []),
+    changed.pending ? `${keyId} is revoked when the daemon starts.` : `${keyId} is revoked, receipt ${changed.revoked?.receipt_number}.`,
+    `Tell your auditors, by another way than this host, that ${keyId} is not to be believed since ${formatTime(since)} (receiptd audit --revoked ${keyId}=${formatTime(since)}): a receipt of the ledger only announces it.`,
+  ].join("\n"));
+  return 0;
+}
+
+/** `pending`: no daemon is running; the next start takes it up. */
+type Changed = KeyChange & { readonly pending: boolean; readonly seed_file?: string };
+
+async function keysOf(cli: Cli): Promise<{ readonly keyring: Keyring; readonly current: HmacKey }> {
+  const { keyring } = openKeys(cli.config);
+  return { keyring, current: signingKey(keyring, await withReader(cli, {}, keyInUse)) };
+}
+
+/** Makes a key and leaves it for the daemon, with a revocation where there is one. */
+async function change(
+  cli: Cli, keyring: Keyring, current: HmacKey, options: SuccessorOptions, reason: "request" | "schedule", revocation: Parameters<typeof fileRevocation>[1] | null,
+): Promise<Changed> {
+  const places = placesOf(cli.config);
+  const { root } = openKeys(cli.config);
+  for (let trial = 1; ; trial++) {
+    const epoch = (await cli.ifRunning((client) => client.call("status")) as { readonly key_epoch: number } | null)?.key_epoch ?? await withReader(cli, {}, openEpoch);
+    const { next, seedFile } = await makeSuccessor({ keyring, current, options, reason, firstEpoch: epoch + 1, seedPlace: places.seed });
+    try {
+      const changed = await ordered(cli, places, () => {
+        fileNextKey(places.nextKey, keyring, root, next);
+        if (revocation !== null) fileRevocation(places.revocation, revocation);
+      });
+      return { ...changed, ...(seedFile === null ? {} : { seed_file: seedFile }) };
+    } catch (error) {
+      if (seedFile !== null && !(error instanceof RpcFailure && isUnknown(error))) rmSync(seedFile, { force: true });
+      if (!(error instanceof RpcFailure) || error.code !== "epoch_passed" || trial === TRIALS) throw error;
+      if (options.printSeed === true) cli.note(`The seed above is void: its epoch began meanwhile with the old key. Another one follows.`);
+    } finally {
+      next.secret.fill(0);
+    }
+  }
+}
+
+/** Leaves what `file` files for the daemon, and has it taken up. What the daemon refuses is taken away again. */
+async function ordered(cli: Cli, { nextKey, revocation }: Places, file: () => void): Promise<Changed> {
+  try {
+    file();
+    const done = await cli.ifRunning(async (client) => {
+      const changed = (await client.call("key_change")) as unknown as KeyChange;
+      if (changed.revoked !== null) await client.call("anchor");
+      return changed;
+    });
+    return done === null ? { rotated: null, revoked: null, pending: true } : { ...done, pending: false };
+  } catch (error) {
+    const isOther = error instanceof KeyError && error.code === "key_pending";
+    if (!isOther && !(error instanceof RpcFailure && isUnknown(error))) for (const path of [nextKey, revocation]) rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+/** Whether the daemon has done it is not known: what was left for it stays. */
+function isUnknown({ code }: RpcFailure): boolean {
+  return code === "connection_lost" || code === "no_answer" || code === "internal" || code === "shutting_down";
+}
+
+function rotationText({ rotated, pending, seed_file: seedFile }: Changed, { nextKey }: Places): string {
+  return [
+    pending ? `The new key is made; the daemon, which is not running, goes on with it when it starts (${nextKey}).`
+    : `${rotated!.key_id} signs from epoch ${rotated!.first_epoch} on; ${rotated!.previous_key_id} still verifies what it signed.`,
+    ...(seedFile === undefined ? [] : [`Its seed is not on this host but in ${seedFile}, for the auditor alone: give it to the auditor now, and remove it.`]),
+    "Back up the keyring now: without the new key in it nobody can go on with this ledger.",
+  ].join("\n");
+}
