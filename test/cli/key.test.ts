@@ -1,0 +1,294 @@
+/** The life of keys as an operator and an auditor see it: listed, rotated, revoked; by a daemon that runs, or when it starts; killed in the midst of it. */
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Client } from "../faults/client.ts";
+import { bucket, hasS3 } from "../support/s3-server.ts";
+import { here, must } from "./here.ts";
+import { Host, json, type Ran, type Running } from "./host.ts";
+import { appending, init, talk } from "./talk.ts";
+
+const hosts: Host[] = [];
+afterAll(async () => {
+  for (const host of hosts) await host.remove();
+});
+
+function newHost(config?: string): Host {
+  const host = config === undefined ? new Host() : new Host(config);
+  hosts.push(host);
+  return host;
+}
+
+const data = (host: Host, name: string): string => host.path(`receiptd-data/${name}`);
+const append = async (client: Client, ...numbers: readonly number[]): Promise<void> => {
+  for (const n of numbers) await client.must("append", appending(n));
+};
+
+async function stop({ child, ended }: Running): Promise<void> {
+  child.kill("SIGTERM");
+  expect((await ended).code).toBe(0);
+}
+
+interface Listed {
+  readonly key_id: string;
+  readonly mode: string;
+  readonly state: string;
+  readonly receipts: number;
+  readonly first_index: number | null;
+  readonly revoked: { readonly reason: string } | null;
+}
+
+async function keys(host: Host): Promise<readonly Listed[]> {
+  return json(await must(host, ["key", "list", "--json"]))["keys"] as readonly Listed[];
+}
+
+const states = async (host: Host): Promise<readonly string[]> => (await keys(host)).map(({ key_id, state, mode }) => `${key_id} ${state} ${mode}`);
+const errorOf = (ran: Ran): unknown => (JSON.parse(ran.stderr) as { error: { code: string } }).error.code;
+
+interface Audited {
+  readonly exit_code: number;
+  readonly sentence: string;
+  readonly keys: readonly { readonly key_id: string; readonly receipts: number; readonly macs_checked: number; readonly suspect: number; readonly revoked: object | null }[];
+  readonly findings: readonly { readonly code: string; readonly severity: string }[];
+}
+
+async function audited(host: Host, ...options: readonly string[]): Promise<Audited> {
+  return json(await here(host, ["audit", "--json", ...options])) as unknown as Audited;
+}
+
+/** The example of the guide: key_v1 is used, rotated, found to be compromised, revoked, and all of its receipts are audited again. */
+describe.skipIf(!hasS3())("a key's life, with anchors in a bucket", () => {
+  let host: Host;
+  let compromised: string;
+  let daemon: Running;
+
+  beforeAll(async () => {
+    const { retention, ...target } = await bucket();
+    host = newHost(`origin: test.example/receipts\nanchor: {schedule: "0 0 1 1 *", heartbeat: 1h, targets: ${JSON.stringify([{ ...target, retention: `${retention / 86_400_000}d` }])}}\n`);
+    init(host);
+    daemon = await host.serve();
+    await talk(host, async (client) => {
+      await append(client, 1, 2, 3);
+      const { tree_size } = await client.must("anchor");
+      await client.must("wait", { log_index: Number(tree_size) - 1, for: "anchored" });
+    });
+    await sleep(1100); // the bucket's clock has seconds
+    compromised = new Date().toISOString();
+    await sleep(1100);
+    await talk(host, (client) => append(client, 4, 5));
+  }, 60_000);
+
+  test("the key is rotated, and a receipt marks the transition", async () => {
+    const rotated = await must(host, ["key", "rotate"]);
+    expect(rotated.stdout).toMatch(/^key_v2 signs from epoch \d on; key_v1 still verifies what it signed\.$/m);
+    await talk(host, (client) => append(client, 6, 7));
+    expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 signs retained"]);
+    const types = (await must(host, ["list", "--organization", "_ledger", "--json"])).stdout.trim().split("\n").map((line) => (JSON.parse(line) as { type: string }).type);
+    expect(types).toEqual(["genesis", "anchor", "anchor", "key_rotation", "anchor"]);
+    expect(await audited(host)).toMatchObject({ exit_code: 0, keys: [{ key_id: "key_v1", suspect: 0 }, { key_id: "key_v2" }] });
+  });
+
+  test("the compromised key is revoked, and what was not anchored before is suspect, and nothing else", async () => {
+    const revoked = await must(host, ["key", "revoke", "key_v1", "--since", compromised, "--reason", "a backup was stolen"]);
+    expect(revoked.stdout).toContain(`receiptd audit --revoked key_v1=${compromised}`);
+    expect(await keys(host)).toMatchObject([{ key_id: "key_v1", state: "revoked", revoked: { reason: "a backup was stolen" } }, { key_id: "key_v2", state: "signs" }]);
+    const { exit_code, sentence, keys: [first, second], findings } = await audited(host);
+    expect(exit_code).toBe(1);
+    expect(findings.filter(({ severity }) => severity === "violation").map(({ code }) => code)).toEqual(["key_revoked"]);
+    expect(first).toMatchObject({ key_id: "key_v1", receipts: 10, macs_checked: 10, suspect: 4 }); // every MAC is recomputed; 4, 5, the rotation, its anchor
+    expect(second).toMatchObject({ key_id: "key_v2", suspect: 0, revoked: null });
+    expect(sentence).toMatch(/: 4 receipts signed with key_v1 are suspect: the key is revoked, as receipt \d+ says/);
+  });
+
+  test("what the auditor knows counts, not what the ledger says; what is accepted is a note", async () => {
+    expect((await audited(host, "--revoked", "key_v1=2026-01-01")).keys[0]).toMatchObject({ suspect: 10 });
+    writeFileSync(host.path("trust.txt"), `revoked key_v1 ${new Date().toISOString()}\n${(await must(host, ["status", "--json"])).stdout.match(/"vkey":"([^"]+)"/)![1]}\n`);
+    expect(await audited(host, "--trust", "trust.txt")).toMatchObject({ exit_code: 0, keys: [{ suspect: 0 }, {}] });
+    expect(await audited(host, "--accept-suspect", "key_v1")).toMatchObject({ exit_code: 0, keys: [{ suspect: 4 }, {}] });
+    for (const wrong of ["key_v1", "key_v1=", "=2026-01-01", "key_v1=tomorrow", "Key 1=2026-01-01"]) expect((await here(host, ["audit", "--revoked", wrong])).code, wrong).toBe(2);
+    writeFileSync(host.path("bad.txt"), "revoked key_v1\n");
+    expect(errorOf(await here(host, ["audit", "--trust", "bad.txt", "--json"]))).toBe("bad_vkey");
+    await stop(daemon);
+  });
+});
+
+describe("to forward-secure keys", () => {
+  const host = newHost();
+  let daemon: Running;
+  beforeAll(async () => {
+    const identity = await generateX25519Identity();
+    writeFileSync(host.path("auditor.key"), `${identity}\n`);
+    writeFileSync(host.path("recipient"), await identityToRecipient(identity));
+    init(host);
+    daemon = await host.serve();
+    await talk(host, (client) => append(client, 1, 2));
+  });
+  const recipient = (): string => readFileSync(host.path("recipient"), "utf8");
+
+  test("the seed goes to the auditor, and the host keeps the open epoch's key only", async () => {
+    const rotated = json(await must(host, ["key", "rotate", "--auditor", recipient(), "--json"]));
+    expect(rotated).toMatchObject({ pending: false, rotated: { previous_key_id: "key_v1", key_id: "key_v2", mode: "forward-secure" }, seed_file: data(host, "seed.key_v2.age") });
+    expect(existsSync(data(host, "next.key"))).toBe(false);
+    await talk(host, async (client) => {
+      await append(client, 3);
+      await client.must("anchor");
+      await append(client, 4);
+    });
+    const without = json(await here(host, ["audit", "--json"]));
+    expect([without["exit_code"], without["not_checked"]]).toMatchObject([0, expect.arrayContaining([expect.stringMatching(/^the MACs of 2 receipts of closed epochs: key_v2 is forward-secure/)])]);
+    const withSeed = json(await here(host, ["audit", "--json", "--seed", data(host, "seed.key_v2.age"), "--identity", "auditor.key"]));
+    expect([withSeed["exit_code"], (withSeed["not_checked"] as readonly string[]).some((what) => what.includes("MACs"))]).toEqual([0, false]);
+    const keyring = readFileSync(data(host, "keyring.json"), "utf8");
+    expect(keyring.match(/"seed":/g)).toHaveLength(1); // key_v1's
+  });
+
+  test("from there a key is made only where its seed goes somewhere", async () => {
+    expect(errorOf(await here(host, ["key", "rotate", "--json"]))).toBe("bad_usage");
+    expect(errorOf(await here(host, ["key", "revoke", "key_v2", "--since", "2026-01-01", "--reason", "x", "--json"]))).toBe("bad_usage");
+    expect(errorOf(await here(host, ["key", "rotate", "--auditor", recipient(), "--retained", "--json"]))).toBe("bad_usage");
+    expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 signs forward-secure"]);
+  });
+
+  test("the next one, and back to a retained one", async () => {
+    await must(host, ["key", "rotate", "--auditor", recipient()]);
+    await must(host, ["key", "rotate", "--retained", "--scheduled"]);
+    expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 rotated forward-secure", "key_v3 rotated forward-secure", "key_v4 signs retained"]);
+    const seeds = ["key_v2", "key_v3"].flatMap((keyId) => ["--seed", data(host, `seed.${keyId}.age`)]);
+    const report = await audited(host, ...seeds, "--identity", "auditor.key");
+    expect([report.exit_code, report.keys.map(({ receipts, macs_checked }) => receipts - macs_checked)]).toEqual([0, [0, 0, 0]]); // key_v4 has signed nothing yet
+    await stop(daemon);
+  });
+
+  test("printed, it is the first line, in the form that the auditor's commands read", async () => {
+    const other = newHost();
+    init(other);
+    const running = await other.serve();
+    await talk(other, (client) => append(client, 1));
+    const { stdout } = await other.must(["key", "rotate", "--print-seed"]);
+    writeFileSync(other.path("seed"), `${stdout.split("\n")[0]}\n`, { mode: 0o600 });
+    await talk(other, async (client) => {
+      await append(client, 2);
+      await client.must("anchor");
+    });
+    expect((await audited(other, "--seed", "seed")).keys.map(({ receipts, macs_checked }) => receipts - macs_checked)).toEqual([0, 0]);
+    expect((await other.run(["key", "rotate", "--print-seed"], { env: {} })).code).toBe(0);
+    await stop(running);
+  });
+});
+
+describe("without a daemon", () => {
+  const host = newHost();
+  beforeAll(() => void init(host));
+  const copies = ["next.key", "keyring.json", "ratchet"] as const;
+  const keep = (suffix: string): void => { for (const name of copies) if (existsSync(data(host, name))) copyFileSync(data(host, name), host.path(`${name}.${suffix}`)); };
+
+  test("the key is made, and taken up at the start", async () => {
+    const made = await must(host, ["key", "rotate"]);
+    expect(made.stdout).toMatch(/^The new key is made; the daemon, which is not running, goes on with it when it starts/);
+    expect(statSync(data(host, "next.key")).mode & 0o777).toBe(0o600);
+    expect(errorOf(await here(host, ["key", "rotate", "--json"]))).toBe("key_pending");
+    expect(await states(host)).toEqual(["key_v1 signs retained"]);
+    keep("before");
+    await stop(await host.serve());
+    keep("after");
+    expect(existsSync(data(host, "next.key"))).toBe(false);
+    expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 signs retained"]);
+  });
+
+  test("a file that a crash has left behind the rotation is taken away, and nothing is done twice", async () => {
+    copyFileSync(host.path("next.key.before"), data(host, "next.key"));
+    await stop(await host.serve());
+    expect([existsSync(data(host, "next.key")), await states(host)]).toEqual([false, ["key_v1 rotated retained", "key_v2 signs retained"]]);
+  });
+
+  test("an old one that was put back does not bring its key back", async () => {
+    await must(host, ["key", "rotate"]);
+    await stop(await host.serve());
+    copyFileSync(host.path("next.key.before"), data(host, "next.key"));
+    const daemon = await host.serve();
+    expect(daemon.stderr()).toContain("it was put back; remove the file");
+    await talk(host, (client) => append(client, 1));
+    await stop(daemon);
+    expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 rotated retained", "key_v3 signs retained"]);
+    rmSync(data(host, "next.key"));
+  });
+
+  test("a keyring from before the rotation is refused, by name", async () => {
+    copyFileSync(data(host, "keyring.json"), host.path("keyring.now"));
+    copyFileSync(host.path("keyring.json.before"), data(host, "keyring.json"));
+    const ran = await host.run(["serve"]);
+    expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/key_missing: the ledger is signed with key_v3, which the keyring has not/)]);
+    expect(await audited(host)).toMatchObject({ exit_code: 2 });
+    expect((await here(host, ["doctor"])).stdout).toMatch(/PROBLEM +keys: .*key_v3/);
+    copyFileSync(host.path("keyring.now"), data(host, "keyring.json"));
+  });
+
+  test("a revocation waits, too, and the key that signs is rotated before it", async () => {
+    await must(host, ["key", "revoke", "key_v3", "--since", "2026-01-01", "--reason", "lost"]);
+    await stop(await host.serve());
+    expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 rotated retained", "key_v3 revoked retained", "key_v4 signs retained"]);
+    expect(existsSync(data(host, "revocation.json"))).toBe(false);
+  });
+});
+
+describe("refused", () => {
+  const host = newHost();
+  let daemon: Running;
+  beforeAll(async () => {
+    init(host);
+    daemon = await host.serve();
+  });
+  afterAll(() => stop(daemon));
+
+  test.each([
+    ["a key that is not there", ["revoke", "key_v7", "--since", "2026-01-01", "--reason", "x"], "not_found"],
+    ["a time to come", ["revoke", "key_v1", "--since", "2999-01-01", "--reason", "x"], "bad_usage"],
+    ["no time", ["revoke", "key_v1", "--since", "yesterday", "--reason", "x"], "bad_usage"],
+    ["a reason that is too long", ["revoke", "key_v1", "--since", "2026-01-01", "--reason", "x".repeat(513)], "bad_usage"],
+    ["a recipient that is none", ["rotate", "--auditor", "age1nobody"], "bad_recipient"],
+    ["an option of a new key for one that does not sign", ["revoke", "key_v7", "--since", "2026-01-01", "--reason", "x", "--retained"], "not_found"],
+  ])("%s: nothing is changed", async (_, args, code) => {
+    expect(errorOf(await here(host, ["key", ...args, "--json"]))).toBe(code);
+    expect([existsSync(data(host, "next.key")), existsSync(data(host, "revocation.json")), await states(host)]).toEqual([false, false, ["key_v1 signs retained"]]);
+  });
+
+  test("what the daemon cannot read has a code", async () => {
+    writeFileSync(data(host, "revocation.json"), "{}", { mode: 0o600 });
+    const refused = await talk(host, (client) => client.call("key_change"));
+    expect(refused).toMatchObject({ error: { code: "key_file_damaged" } });
+    rmSync(data(host, "revocation.json"));
+    writeFileSync(data(host, "revocation.json"), "{}", { mode: 0o644 });
+    expect(await talk(host, (client) => client.call("key_change"))).toMatchObject({ error: { code: "key_file_mode" } });
+    rmSync(data(host, "revocation.json"));
+  });
+
+  test("who may only write receipts changes no keys", async () => {
+    expect(await talk(host, (client) => client.must("key_change"))).toEqual({ rotated: null, revoked: null });
+    expect(await states(host)).toEqual(["key_v1 signs retained"]);
+  });
+});
+
+test("killed at any moment of a rotation, the daemon goes on with one key or the other, and every receipt is verified", { timeout: 60_000 }, async () => {
+  const host = newHost();
+  init(host);
+  for (let round = 0; round < 5; round++) {
+    const daemon = await host.serve();
+    await talk(host, async (client) => {
+      await append(client, round);
+      await Promise.allSettled([
+        here(host, ["key", "rotate"]),
+        sleep(30 + 25 * round).then(() => daemon.child.kill("SIGKILL")),
+        ...[10, 20, 30].map((n) => client.call("append", appending(100 * round + n))),
+      ]);
+    }).catch(() => undefined);
+    await daemon.ended;
+  }
+  await stop(await host.serve());
+  const listed = await keys(host);
+  expect(listed.filter(({ state }) => state === "signs")).toHaveLength(1);
+  expect(listed.map(({ key_id }) => key_id)).toEqual(listed.map((_, i) => `key_v${i + 1}`));
+  expect(existsSync(data(host, "next.key"))).toBe(false);
+  const { exit_code, keys: checked } = await audited(host);
+  expect([exit_code, checked.every(({ receipts, macs_checked }) => receipts === macs_checked)]).toEqual([0, true]);
+});
