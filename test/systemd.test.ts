@@ -9,13 +9,15 @@ const dir = mkdtempSync(join(tmpdir(), "receiptd-units-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const SERVICE = join(dir, "receiptd.service");
+const ROTATE = join(dir, "receiptd-rotate.service");
 const SOCKET = join(dir, "receiptd.socket");
 
 /** The unit with a change, in a folder of its own. */
 function units(change: (service: string) => string = (service) => service): void {
   cpSync("systemd", dir, { recursive: true });
   // `verify` looks whether the program is there; where Node is, is the host's business
-  writeFileSync(SERVICE, change(readFileSync(SERVICE, "utf8").replace("/usr/bin/node", process.execPath)));
+  for (const file of [SERVICE, ROTATE]) writeFileSync(file, readFileSync(file, "utf8").replace("/usr/bin/node", process.execPath));
+  writeFileSync(SERVICE, change(readFileSync(SERVICE, "utf8")));
 }
 
 function analyze(...args: readonly string[]): { readonly code: number | null; readonly said: string } {
@@ -32,9 +34,20 @@ function setting(file: string, name: string): readonly string[] {
 describe("systemd-analyze", () => {
   test("verify has nothing to say, and would say something", () => {
     units();
-    expect(analyze("verify", SERVICE, SOCKET)).toEqual({ code: 0, said: "" });
+    expect(analyze("verify", SERVICE, SOCKET, ROTATE, ROTATE.replace(".service", ".timer"))).toEqual({ code: 0, said: "" });
     units((service) => service.replace("ProtectHome=yes", "ProtectHomes=yes"));
     expect(analyze("verify", SERVICE).said).toContain("ProtectHomes");
+  });
+
+  test("security: the rotation, which needs no network, is exposed to at most 1.2 of 10", () => {
+    units();
+    expect(analyze("security", "--offline=true", "--threshold=12", ROTATE)).toMatchObject({ code: 0 });
+  });
+
+  test("the timer's next times are the quarters'", () => {
+    const [when] = setting("systemd/receiptd-rotate.timer", "OnCalendar");
+    const { code, said } = analyze("calendar", "--base-time=2026-11-22 00:00:00 UTC", "--iterations=2", when!);
+    expect([code, said]).toEqual([0, expect.stringMatching(/2027-01-01 03:00:00[^]*2027-04-01 03:00:00/)]);
   });
 
   test("security: exposed to at most 1.5 of 10, and by every line that is there", () => {
@@ -55,5 +68,8 @@ test("the units say where the documentation says that things are", () => {
   const [start] = setting("systemd/receiptd.service", "ExecStart");
   const { bin } = JSON.parse(readFileSync("package.json", "utf8")) as { readonly bin: { readonly receiptd: string } };
   expect(start).toContain(`/receiptd/${bin.receiptd} serve --config /etc/receiptd/receiptd.yaml`);
+  const [rotate] = setting("systemd/receiptd-rotate.service", "ExecStart");
+  expect(rotate).toContain(`/receiptd/${bin.receiptd} key rotate --scheduled --config /etc/receiptd/receiptd.yaml`);
+  expect(operations).toContain("systemctl enable --now receiptd-rotate.timer");
   expect(readFileSync("systemd/receiptd.sysusers.conf", "utf8")).toMatch(/^u receiptd .* \/var\/lib\/receiptd$/m);
 });

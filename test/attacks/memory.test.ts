@@ -1,13 +1,16 @@
 /** An attacker who reads the daemon's memory at one moment: of the epochs that were closed before he finds no key, nor what a key is made of. */
+import { execFileSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { epochSecret, firstRatchetKey, nextRatchetKey, organizationKey } from "../../src/format/mac.ts";
+import { parseSeed, type Seed } from "../../src/keys/seed.ts";
 import { Client } from "../faults/client.ts";
 import { DaemonProcess } from "../faults/daemon-process.ts";
 import { Ground, seedsBeside } from "../faults/ground.ts";
 
+const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
 const folder = mkdtempSync(join(tmpdir(), "receiptd-memory-"));
 let daemon: DaemonProcess | null = null;
 afterEach(async () => {
@@ -69,14 +72,21 @@ function* readMemory(pid: number): Generator<Buffer> {
   closeSync(pages);
 }
 
-test("in the daemon's memory there is no key of a closed epoch", async () => {
+/** Another forward-secure key, made by another process; its seed. */
+function rotated(config: string): Seed {
+  const printed = execFileSync(process.execPath, [MAIN, "--config", config, "key", "rotate", "--print-seed"], { encoding: "utf8" });
+  return parseSeed(Buffer.from(printed.split("\n")[0]!), "the first line");
+}
+
+test("in the daemon's memory there is no key of a closed epoch, nor of a key that was rotated away", async () => {
   const ground = new Ground({ anchor: { max_batch: 1000 } }, folder).init();
-  const [seed] = seedsBeside(ground.data);
+  const seeds = [...seedsBeside(ground.data)];
   daemon = await DaemonProcess.start(ground.configFile);
   const client = new Client(ground.socket);
   const organizations = ["loans", "cards"];
   const ROUNDS = [100, 100, 1, 1, 1, 1]; // with garbage to collect, and without: memory that is freed is soon another's
-  for (const receipts of ROUNDS) {
+  for (const [round, receipts] of ROUNDS.entries()) {
+    if (round === 4) seeds.push(rotated(ground.configFile));
     await Promise.all(Array.from({ length: receipts }, (_, n) => client.must("append", { receipt: { system_id: "scorer", organization: organizations[n % 2], decision: 1, inputs: { n } } })));
     await client.must("anchor");
   }
@@ -84,10 +94,12 @@ test("in the daemon's memory there is no key of a closed epoch", async () => {
   const { key_epoch: epoch, pid } = await client.must("status") as { key_epoch: number; pid: number };
   expect(epoch).toBeGreaterThan(ROUNDS.length);
 
-  const closed = new Map([["seed", seed!.seed]]);
+  const closed = new Map(seeds.map(({ keyId, seed }) => [`seed of ${keyId}`, seed]));
   const open = new Map<string, Uint8Array>();
-  let key = firstRatchetKey(seed!.seed, seed!.ledgerId, seed!.keyId);
+  let key: Uint8Array = new Uint8Array(32);
   for (let at = 0; at <= epoch; at++) {
+    const begins = seeds.find(({ firstEpoch }) => firstEpoch === at);
+    if (begins !== undefined) key = firstRatchetKey(begins.seed, begins.ledgerId, begins.keyId);
     const secret = epochSecret(key);
     const keys: [string, Uint8Array][] = [[`K_${at}`, key], [`S_${at}`, secret]];
     for (const organization of [...organizations, "_ledger"]) {
