@@ -36,7 +36,7 @@ export async function revive(dir: string, book: Book): Promise<readonly string[]
 
 /** An image of a disk has no file modes. */
 export function closeSecrets(dir: string): void {
-  for (const name of ["root.key", "keyring.json", "ratchet"]) {
+  for (const name of ["root.key", "keyring.json", "ratchet", "next.key"]) {
     const path = join(dir, "data", name);
     if (existsSync(path)) chmodSync(path, 0o600);
   }

@@ -2,10 +2,13 @@
  * The daemon killed: at random moments under load, after each kind of step of anchoring, and between the two writes of the ratchet.
  * What it acknowledged is there, nothing is there twice, and everything adds up. RECEIPTD_LONG=1 kills more often, and after every step.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { keyInUse } from "../../src/ledger/keys-said.ts";
+import { Reader } from "../../src/ledger/reader.ts";
 import { cachedImage } from "../powercut/disk.ts";
 import { writeImage } from "../powercut/image.ts";
 import { ratchetEpochs } from "../powercut/promises.ts";
@@ -90,6 +93,31 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
     }
   }, PATIENCE);
 
+  test("after any step of a rotation, the daemon goes on with one key or the other", async () => {
+    const scratch = mkdtempSync(join(tmpdir(), "receiptd-killed-"));
+    try {
+      const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: true });
+      const all = stepsOfAnchoring(trace);
+      const steps = all.slice(0, all.findLastIndex(({ what }) => what.endsWith(" next.key")) + 2);
+      expect(new Set(steps.map(({ what }) => what))).toEqual(new Set([
+        "link s", "write ratchet", "link keyring.json.new", "write keyring.json.new", "rename keyring.json", "sync ledger.db-wal", "write next.key", "unlink next.key",
+      ]));
+      const signing = new Set<string>();
+      for (const { at, what } of LONG ? steps : steps.filter((_, i) => i % 2 === 0)) {
+        const dir = join(scratch, "image");
+        writeImage(cachedImage(trace, at), dir);
+        closeSecrets(dir);
+        signing.add(keyOf(dir));
+        expect({ at, what, wrong: await revive(dir, book.before(toldBefore(trace, at))) }).toEqual({ at, what, wrong: [] });
+        expect([keyOf(dir), existsSync(join(dir, "data/next.key"))]).toEqual(["key_v2", false]);
+        rmSync(dir, { recursive: true });
+      }
+      expect([...signing].sort()).toEqual(["key_v1", "key_v2"]); // before it and behind it
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  }, PATIENCE);
+
   test("between the two writes of the ratchet: the old key is gone before anything is signed", async () => {
     // two writes when the daemon starts, two when it closes the first batch
     daemon = new DaemonProcess(ground.configFile, interfering({ path: join(ground.data, "ratchet"), calls: "pwrite64", how: "signal=KILL:when=4" }));
@@ -103,6 +131,16 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
     expect(await revive(ground.dir, new Book())).toEqual([]);
   });
 });
+
+/** The key that the ledger in a folder goes on with. */
+function keyOf(dir: string): string {
+  const reader = new Reader(join(dir, "data/ledger.db"), nodeHash.sha256);
+  try {
+    return keyInUse(reader)!;
+  } finally {
+    reader.close();
+  }
+}
 
 interface Step {
   readonly at: number;
@@ -119,7 +157,7 @@ function stepsOfAnchoring(trace: Trace): readonly Step[] {
       names.set(event.node, event.entry.name);
       serving ||= event.entry.name === "s"; // its socket
     }
-    const name = event.kind === "write" ? names.get(event.file) : "entry" in event ? event.entry.name : undefined;
+    const name = event.kind === "write" ? names.get(event.file) : "entry" in event ? event.entry.name : "to" in event ? event.to.name : undefined;
     const isCommit = event.kind === "sync" && names.get(Number(event.node)) === "ledger.db-wal";
     if (serving && (isCommit || (name !== undefined && name !== "ledger.db-wal"))) {
       steps.push({ at: event.end + 1, what: `${event.kind} ${name ?? "ledger.db-wal"}` });
