@@ -5,6 +5,7 @@
  * A crash at any moment leaves the file there, and the next start goes on: a rotation is one transaction of the ledger, before which
  * keyring and ratchet have the new key already; a revocation has the id of its receipt with it.
  */
+import { rmSync } from "node:fs";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { BatchCloser } from "../anchor/closer.ts";
@@ -114,7 +115,7 @@ export class KeyChanges {
     if (key_id === keys.keyId) throw new KeyError("key_in_use", `${key_id} is the key that signs; rotate it first: receiptd key rotate`);
     const stored = writer.find(receipt_id) ?? closer.announce("key_revocation", receipt_id, { key_id, compromised_since, reason });
     noteRevoked(places.keyring, key_id, { compromised_since, reason });
-    eraseSecretFile(places.revocation);
+    rmSync(places.revocation, { force: true }); // no secret; what comes back after a power cut is found to be done
     log.warn({ key_id, compromised_since, reason }, "the key is revoked");
     return { key_id, compromised_since, receipt_number: formatNumber(stored.prefix, formatTime(stored.recordedAt), stored.orgSeq) };
   }

@@ -14,7 +14,7 @@ import { KeyError } from "./errors.ts";
 import type { KeyMode, Keyring } from "./keyring.ts";
 import { nodeHash } from "./node-hash.ts";
 import type { RootKey } from "./root-key.ts";
-import { createSecretFile, readSecretFile } from "./secret-file.ts";
+import { createSecretFile, eraseSecretFile, readSecretFile } from "./secret-file.ts";
 
 const meta = z.strictObject({
   key_id: z.string().regex(KEY_ID),
@@ -65,11 +65,19 @@ export function fileNextKey(path: string, ledger: LedgerName, root: RootKey, key
   }
 }
 
-/** null where there is none. `key_file_damaged`, `wrong_root_key`. */
+/**
+ * null where there is none; so it is where one was being erased, which begins when it was taken up and a power cut can leave half done: zeros,
+ * of which JSON has none. `key_file_damaged`, `wrong_root_key`.
+ */
 export function readNextKey(path: string, ledger: LedgerName, root: RootKey): NextKey | null {
   let parsed: z.infer<typeof schema>;
   try {
-    parsed = schema.parse(JSON.parse(fromUtf8(readSecretFile(path))));
+    const bytes = readSecretFile(path);
+    if (bytes.includes(0)) {
+      eraseSecretFile(path);
+      return null;
+    }
+    parsed = schema.parse(JSON.parse(fromUtf8(bytes)));
   } catch (error) {
     if (error instanceof KeyError && error.code === "key_file_missing") return null;
     if (error instanceof KeyError) throw error;

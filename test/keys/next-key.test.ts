@@ -9,7 +9,7 @@ import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { openRootKeyFile, type RootKey } from "../../src/keys/root-key.ts";
 import { eraseSecretFile, replaceSecretFile } from "../../src/keys/secret-file.ts";
 import { keyringProblem } from "../../src/keys/seed.ts";
-import { codeOf, LEDGER, NOW, ownFolder, secretFile } from "./support.ts";
+import { codeOf, LEDGER, NOW, overwrite, ownFolder, secretFile } from "./support.ts";
 
 const at = ownFolder();
 const root = (fill = 7): RootKey => openRootKeyFile(secretFile(at(`root-${fill}`), new Uint8Array(32).fill(fill)));
@@ -23,6 +23,12 @@ describe("next.key", () => {
     expect(readNextKey(at("next"), LEDGER, root())).toEqual(next);
     expect(statSync(at("next")).mode & 0o777).toBe(0o600);
     expect(readFileSync(at("next")).includes(Buffer.from(next.secret).toString("base64").slice(4, 30))).toBe(false);
+  });
+
+  test.each([["all of it", 0, 10_000], ["its beginning", 0, 100], ["its end", 200, 10_000]])("of which %s is zeros was being erased, and goes", (_, from, to) => {
+    fileNextKey(at("next"), LEDGER, root(), next);
+    overwrite(at("next"), readFileSync(at("next")).fill(0, from, Math.min(to, statSync(at("next")).size)));
+    expect([readNextKey(at("next"), LEDGER, root()), existsSync(at("next"))]).toEqual([null, false]);
   });
 
   test("is none where there is none", () => {

@@ -67,6 +67,19 @@ describe.skipIf(problem !== undefined)("a power cut under the daemon", () => {
     }
   }, PATIENCE);
 
+  test("in the midst of a rotation, it leaves a ledger that goes on with one key or the other", async () => {
+    const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: true });
+    const [from, to] = ["keyring.json.new", "next.key"].map((name) => trace.events.findLast((event) => (event.kind === "link" || event.kind === "unlink") && event.entry.name === name)!.end);
+    const width = to! - from! + 40;
+    for (let i = 0; i < CUTS / 6; i++) {
+      const cut = { at: from! - 30 + Math.floor((width * (i + 0.5)) / (CUTS / 6)), seed: i };
+      const dir = written(trace, cut, { names: i % 2 === 0 ? "posix" : "ext4" });
+      expect({ cut, wrong: await revive(dir, book.before(toldBefore(trace, cut.at))) }).toEqual({ cut, wrong: [] });
+      expect(existsSync(join(dir, "data/next.key"))).toBe(false);
+      rmSync(dir, { recursive: true });
+    }
+  }, PATIENCE);
+
   test("a single missing fsync of the ledger is found", () => {
     const { trace } = traced;
     const logs = new Set(trace.events.flatMap((event) => event.kind === "link" && event.entry.name === "ledger.db-wal" ? [event.node] : []));
