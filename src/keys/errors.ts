@@ -13,7 +13,8 @@ export type KeyErrorCode =
   | "epoch_passed"
   | "ratchet_lost"
   | "ratchet_ahead"
-  | "bad_seed";
+  | "bad_seed"
+  | "bad_keys";
 
 export class KeyError extends Error {
   override readonly name = "KeyError";

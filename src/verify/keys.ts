@@ -52,6 +52,21 @@ export function ratchetStart(
   return { keyId: key.keyId, epoch: key.firstEpoch, key: firstRatchetKey(key.seed, ledgerId, key.keyId, hash) };
 }
 
+/** What was disclosed of one epoch: S, from which all its receipts' keys follow, or M of one organization. */
+export interface DisclosedKey {
+  readonly keyId: string;
+  readonly epoch: number;
+  /** null: `key` is S. */
+  readonly organization: string | null;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+interface DisclosedEpoch {
+  secret: Uint8Array | null;
+  readonly organizations: Map<string, Uint8Array>;
+}
+
 interface OpenEpoch {
   readonly start: RatchetStart;
   readonly epoch: number;
@@ -66,31 +81,41 @@ const MAX_STEPS = 1_000_000;
 /** Epochs between two that are kept once they were passed: what it costs to go back, however often receipts claim to be of another. */
 const STONES = 16;
 
-/** Keys from one or more starts, for epochs in any order. */
+/** Keys from one or more starts, for epochs in any order, and those that were disclosed one by one. */
 export class RatchetKeys implements LedgerKeys {
   readonly #starts: readonly RatchetStart[];
   readonly #hash: Hash;
   readonly #maxSteps: number;
   /** K of a start's epoch and of every STONES-th after it, as far as was asked. */
   readonly #stones: ReadonlyMap<RatchetStart, Uint8Array[]>;
+  readonly #disclosed = new Map<string, DisclosedEpoch>();
   #open: OpenEpoch | null = null;
 
   /**
    * `maxSteps` bounds what one forged `key_epoch` can cost; an epoch further off than that is not known. Whoever knows how many
    * anchor receipts there were before asks for no later epoch than that (13.2).
    */
-  constructor(starts: readonly RatchetStart[], options: { readonly hash?: Hash; readonly maxSteps?: number } = {}) {
+  constructor(
+    starts: readonly RatchetStart[], options: { readonly hash?: Hash; readonly maxSteps?: number; readonly disclosed?: readonly DisclosedKey[] } = {},
+  ) {
     this.#starts = starts;
     this.#hash = options.hash ?? pureHash;
     this.#maxSteps = options.maxSteps ?? MAX_STEPS;
     this.#stones = new Map(starts.map((start) => [start, [start.key]]));
+    for (const { keyId, epoch, organization, key } of options.disclosed ?? []) {
+      const of = this.#disclosed.get(`${keyId} ${epoch}`) ?? { secret: null, organizations: new Map() };
+      if (organization === null) of.secret = key;
+      else of.organizations.set(organization, key);
+      this.#disclosed.set(`${keyId} ${epoch}`, of);
+    }
   }
 
   macKey(keyId: string, epoch: number, organization: string): Uint8Array | null {
-    const open = this.#at(keyId, epoch);
+    const open = this.#at(keyId, epoch) ?? this.#disclosed.get(`${keyId} ${epoch}`) ?? null;
     if (open === null) return null;
     let key = open.organizations.get(organization);
     if (key === undefined) {
+      if (open.secret === null) return null;
       key = organizationKey(open.secret, organization, this.#hash);
       open.organizations.set(organization, key);
     }
@@ -98,8 +123,8 @@ export class RatchetKeys implements LedgerKeys {
   }
 
   commitment(keyId: string, epoch: number): Uint8Array | null {
-    const open = this.#at(keyId, epoch);
-    return open === null ? null : epochCommitment(open.secret, this.#hash);
+    const secret = (this.#at(keyId, epoch) ?? this.#disclosed.get(`${keyId} ${epoch}`))?.secret ?? null;
+    return secret === null ? null : epochCommitment(secret, this.#hash);
   }
 
   #at(keyId: string, epoch: number): OpenEpoch | null {
