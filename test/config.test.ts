@@ -34,6 +34,14 @@ function brief(error: ConfigError): readonly string[] {
   return error.issues.map((it) => `${it.line ?? "-"}:${it.column ?? "-"} ${it.code} ${it.path}`);
 }
 
+test.each([
+  "AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 'anchor: {archive: {recipients: ["AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7LQQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"]}}',
+  "AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L: x", "data_dir: {AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L: x}", "a: *AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L",
+])("a secret key where a setting belongs is refused and not quoted: %s", (text) => {
+  const error = refusal(() => load(text));
+  expect(JSON.stringify([error.message, error.path, error.issues])).not.toContain("1QQP");
+});
+
 describe("defaults", () => {
   test("of nothing at all, relative to the working directory", () => {
     expect(loadConfig({ env: {} })).toEqual({

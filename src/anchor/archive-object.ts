@@ -7,6 +7,7 @@
  */
 import { promisify } from "node:util";
 import { gunzip as gunzipWith, gzip as gzipWith } from "node:zlib";
+import { redacted } from "../config/redacted.ts";
 
 /** Bytes of a part's lines, each with its LF; no receipt is larger. */
 export const MAX_PART_BYTES = 8 * 1024 * 1024;
@@ -117,6 +118,8 @@ async function encrypterFor(recipients: readonly string[]) {
   const { Encrypter } = await import("age-encryption");
   const encrypter = new Encrypter();
   for (const recipient of recipients) {
+    // no quote, no cause: it is the auditor's private key
+    if (redacted(recipient) !== recipient) throw new ArchiveError("bad_recipient", "a secret key (AGE-SECRET-KEY-…) is not an age recipient: that is the public key which belongs to it, age1…");
     try {
       encrypter.addRecipient(recipient);
     } catch (error) {

@@ -3,6 +3,7 @@
  * where errors become exit codes: 0 done, 1 something was found, 2 it could not be checked or done.
  */
 import { CommanderError } from "commander";
+import { redacted } from "../config/redacted.ts";
 
 export type ExitCode = 0 | 1 | 2;
 
@@ -95,7 +96,8 @@ function complaint(code: string, message: string, more: { readonly [name: string
 }
 
 function complaintOf(error: unknown): Complaint {
-  return expected(error) ?? { code: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  const found = expected(error) ?? { code: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  return { ...found, message: redacted(found.message) }; // arguments are quoted, and a key or seed may stand where a file's name belongs
 }
 
 /** `receiptd: <code>: <sentence>; <what to do next>`, or the same as one line of JSON. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { createOutbox } from "../anchor/outbox.ts";
 import { DEFAULT_ORIGIN } from "../config.ts";
-import { type ForwardSecure, initLedger, newForwardSecure } from "../daemon/init.ts";
+import { type ForwardSecure, initLedger, newForwardSecure, requireNoKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
 import { fingerprint } from "../daemon/port.ts";
 import { rebuildRatchet } from "../daemon/ratchet.ts";
@@ -153,7 +153,10 @@ async function create(cli: Cli, options: InitOptions, beside?: { readonly facts:
   }
   const { ledger, rootKey, keyring, seed } = placesOf(config);
   const key = await newKey(options, config.origin);
-  if (key.seed !== null && !existsSync(ledger)) hand(key.seed, "no ledger was made");
+  if (key.seed !== null) {
+    requireNoKeys(config); // else a seed is printed of keys that nothing ever has
+    hand(key.seed, "no ledger was made");
+  }
   const { ledgerId, vkey } = initLedger(config, key.forward);
   const keys = { mode: key.forward === null ? "retained" : "forward-secure", ...(key.forward === null || key.seed !== null ? {} : { seed_file: seed(FIRST_KEY) }) };
   const facts = { origin: config.origin, ledger_id: ledgerId, vkey, key_fingerprint: fingerprint(vkey), ledger, root_key: rootKey, keyring, ...keys, ...(beside === undefined ? {} : { bucket_setup: beside.facts }) };

@@ -15,7 +15,7 @@ import { KeyError } from "../keys/errors.ts";
 import { type Keyring, signingKey } from "../keys/keyring.ts";
 import { keyringProblem, type Seed } from "../keys/seed.ts";
 import { nodeHash } from "../keys/node-hash.ts";
-import { announcedFor, keyInUse } from "../ledger/keys-said.ts";
+import { announcedFor, keyInUse, openEpoch } from "../ledger/keys-said.ts";
 import { lookUp } from "../ledger/look-up.ts";
 import { Reader, type StoredBlob } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
@@ -122,14 +122,19 @@ export interface HostKeys {
   readonly open: RatchetState | null;
 }
 
-/** Why the host's keys cannot check all that they should, in words: then nothing counts as sealed by design. */
+/** Why the host's keys cannot check all that they should, in words: then nothing counts as sealed by design. The keys were read before the ledger is. */
 export function keysProblem({ keyring, open }: HostKeys, reader: Reader | null, seeds: readonly Seed[]): string | null {
   const changed = reader === null ? null : keyringProblem(keyring, (epoch) => announcedFor(reader, epoch));
   if (changed !== null) return changed;
   const used = reader === null ? null : keyInUse(reader);
   if (used !== null && !keyring.hmacKeys.some(({ keyId }) => keyId === used)) return `the keyring has no key ${used}, which the ledger is signed with: it is an older one (receiptd doctor)`;
   const key = signingKey(keyring, used);
-  if (key.seed !== null || open?.keyId === key.keyId || seeds.some(({ keyId }) => keyId === key.keyId)) return null;
+  if (key.seed !== null || seeds.some(({ keyId }) => keyId === key.keyId)) return null;
+  if (open?.keyId === key.keyId) {
+    const epoch = reader === null ? null : openEpoch(reader); // a daemon that runs meanwhile takes the ledger on, never the ratchet before it
+    if (epoch === null || open.epoch <= epoch) return null;
+    return `the ratchet is at epoch ${open.epoch} of ${key.keyId}, the ledger at ${epoch}: the ledger is an older one or was cut, and not even the MACs of its open epoch can be checked (receiptd doctor)`;
+  }
   return `the ratchet holds no key of ${key.keyId}, so that not even those of the open epoch can be checked (receiptd doctor)`;
 }
 

@@ -1,5 +1,5 @@
 /** Seeds of forward-secure keys on the command line: made and sealed by `init`, given by an auditor to `audit` and `verify`. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { ArchiveError, decryptWith, encryptTo } from "../anchor/archive-object.ts";
 import type { LedgerName } from "../format/names.ts";
 import { KeyError } from "../keys/errors.ts";
@@ -27,6 +27,8 @@ export async function sealSeed(seed: Seed, recipients: readonly string[]): Promi
 /** Prints a seed before anything rests on it: a key whose seed nobody has could not be told from one whose seed somebody else has. */
 export function hand(seed: string, nothing: string): void {
   try {
+    // Node opens it as standard output where that is closed
+    if (fstatSync(1).rdev === statSync("/dev/null").rdev) throw new Error("standard output is closed, or /dev/null");
     const line = Buffer.from(`${seed}\n`);
     for (let at = 0; at < line.length;) at += writeSync(1, line, at);
   } catch (error) {

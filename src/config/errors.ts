@@ -1,4 +1,6 @@
 /** The one error class of the configuration. Tests and callers compare `code`, never the message. */
+import { redacted } from "./redacted.ts";
+
 export type ConfigErrorCode =
   | "unreadable"
   | "bad_yaml"
@@ -32,7 +34,7 @@ export class ConfigError extends Error {
 
   /** `found` is not empty. */
   constructor(found: readonly ConfigIssue[], cause?: unknown) {
-    const issues = found.slice(0, REPORTED);
+    const issues = found.slice(0, REPORTED).map((issue) => ({ ...issue, path: redacted(issue.path), message: redacted(issue.message) }));
     const more = found.length - issues.length;
     const lines = issues.map((issue) => issue.message);
     super([...lines, ...(more > 0 ? [`… and ${more} more`] : [])].join("\n"), { cause });

@@ -8,7 +8,7 @@ import type { AnchorReason } from "../format/fields.ts";
 import { inheritedSocket } from "../intake/activation.ts";
 import { Intake } from "../intake/intake.ts";
 import { type IntakeServer, listen } from "../intake/server.ts";
-import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
+import { EpochKeys } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { signingKey } from "../keys/keyring.ts";
@@ -23,6 +23,7 @@ import { newId, openKeys, writerOptions } from "./init.ts";
 import { KeyChanges } from "./key-changes.ts";
 import { placesOf } from "./places.ts";
 import { Port } from "./port.ts";
+import { openState } from "./ratchet.ts";
 import { groupNumber } from "./group.ts";
 
 export interface Daemon {
@@ -61,8 +62,10 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
     const key = signingKey(keyring, writer.keyId);
     const kept = ratchet.load(key.keyId);
-    const state = ratchetAt(keyring.ledgerId, key, writer.epoch, kept);
+    const state = openState(reader, keyring.ledgerId, key, kept);
     kept?.key.fill(0);
+    // before anything is stored: nobody could step the ratchet back
+    if (state.epoch !== writer.epoch) throw new LedgerError("ledger_corrupt", `the index says that epoch ${writer.epoch} is open, the newest anchor receipt that it is ${state.epoch}; run: receiptd audit`);
     undo.push(() => ratchet.close());
     await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
     const keys = new EpochKeys(keyring, state);

@@ -21,7 +21,7 @@ import { createLedger } from "../ledger/create.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { syncPath } from "../ledger/sync-path.ts";
 import type { WriterOptions } from "../ledger/writer.ts";
-import { placesOf } from "./places.ts";
+import { type Places, placesOf } from "./places.ts";
 
 const RANDOM_BYTES = 10;
 /** For ids to come: to ask for ten at a time costs more than all the rest of an id. No secret. */
@@ -78,15 +78,36 @@ function newLedgerId(): string {
   return toHex(randomBytes(16));
 }
 
+function requireNoLedger(config: Config): void {
+  const { ledger } = placesOf(config);
+  if (existsSync(ledger)) throw new LedgerError("ledger_exists", `${ledger} is there already; a ledger is created once and never replaced`);
+}
+
+/** `ledger_exists`, `key_file_exists` where no new keys can be made for a ledger. */
+export function requireNoKeys(config: Config): void {
+  const places = placesOf(config);
+  requireNoLedger(config);
+  if (existsSync(places.keyring)) throw cutShort(places);
+  requireNoOutbox(places);
+}
+
+function requireNoOutbox({ outbox }: Places): void {
+  if (existsSync(outbox)) throw new KeyError("key_file_exists", `${outbox} is there, and neither keyring nor ledger: it is another ledger's, and knows what that one signed. Move it away and run init again`);
+}
+
+/** Of a forward-secure key nobody knows whether the seed was handed over. */
+function cutShort({ keyring, outbox }: Places): KeyError {
+  return new KeyError("key_file_exists", `${keyring} is there, and no ledger: a creation was cut short. No receipt was ever signed with it: move it, ratchet and ${outbox} away, and run init again`);
+}
+
 /** Creates everything that `config` names; `ledger_exists` where there is a ledger. Returns the keys' public side. */
 export function initLedger(config: Config, forward: ForwardSecure | null = null): { readonly ledgerId: string; readonly vkey: string } {
   const places = placesOf(config);
-  if (existsSync(places.ledger)) {
-    throw new LedgerError("ledger_exists", `${places.ledger} is there already; a ledger is created once and never replaced`);
-  }
+  if (forward === null) requireNoLedger(config);
+  else requireNoKeys(config);
   createFolder(config.data_dir);
   const root = existsSync(places.rootKey) ? openRootKeyFile(places.rootKey) : createRootKeyFile(places.rootKey);
-  const { keyring, state } = existsSync(places.keyring) ? takenUp(config, root, forward) : createKeys(config, root, forward);
+  const { keyring, state } = existsSync(places.keyring) ? takenUp(config, root) : createKeys(config, root, forward);
   const key = keyring.hmacKeys.at(-1)!;
   if (!existsSync(places.outbox)) createOutbox(places.outbox, keyring);
   for (const target of config.anchor.targets) if (target.type === "directory") createDirectoryTarget(target.path);
@@ -102,7 +123,7 @@ export function initLedger(config: Config, forward: ForwardSecure | null = null)
 /** Keyring and ratchet of a new ledger. The keyring last: where it is, all of them are. */
 function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null): { readonly keyring: Keyring; readonly state: RatchetState } {
   const places = placesOf(config);
-  if (existsSync(places.outbox)) throw new KeyError("key_file_exists", `${places.outbox} is there, and neither keyring nor ledger: it is another ledger's, and knows what that one signed. Move it away and run init again`);
+  requireNoOutbox(places);
   const ledger = { origin: config.origin, ledgerId: forward?.ledgerId ?? newLedgerId() };
   const now = new Date().toISOString();
   for (const path of [places.ratchet, places.seed(FIRST_KEY)]) rmSync(path, { force: true }); // of a creation that was cut short
@@ -120,14 +141,12 @@ function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null
   return { keyring: createKeyring(places.keyring, ledger, root, now, "forward-secure"), state };
 }
 
-/** A creation that was cut short before there was a ledger. Of a forward-secure key nobody knows whether the seed was handed over. */
-function takenUp(config: Config, root: RootKey, forward: ForwardSecure | null): { readonly keyring: Keyring; readonly state: RatchetState } {
+/** A creation that was cut short before there was a ledger. */
+function takenUp(config: Config, root: RootKey): { readonly keyring: Keyring; readonly state: RatchetState } {
   const places = placesOf(config);
   const keyring = openKeyring(places.keyring, root);
   const key = keyring.hmacKeys.at(-1)!;
-  if (forward !== null || key.seed === null) {
-    throw new KeyError("key_file_exists", `${places.keyring} is there, and no ledger: a creation was cut short. No receipt was ever signed with it: move it, ratchet and ${places.outbox} away, and run init again`);
-  }
+  if (key.seed === null) throw cutShort(places);
   const state = ratchetAt(keyring.ledgerId, key, key.firstEpoch, null);
   if (!existsSync(places.ratchet)) new RatchetFile(places.ratchet, root, keyring.ledgerId).create(state);
   return { keyring, state };

@@ -1,19 +1,31 @@
-/** The ratchet of a forward-secure key made anew, where its file is lost: with the auditor's seed, while no daemon is running. */
+/** The key that signs next, as it must be for this ledger; and the ratchet made anew where its file is lost, with the auditor's seed, while no daemon is running. */
 import { rmSync } from "node:fs";
 import type { Config } from "../config.ts";
-import type { AnchorDetails, GenesisDetails } from "../format/fields.ts";
-import { EpochKeys, ratchetAt } from "../keys/epoch-keys.ts";
+import { commitmentOf, ratchetAt, type RatchetState } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
-import { signingKey } from "../keys/keyring.ts";
+import { type HmacKey, signingKey } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import type { Seed } from "../keys/seed.ts";
+import { openEpoch, publishedEpoch } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
-import { detailsOf } from "../verify/log.ts";
-import { verifyReceipt } from "../verify/receipt.ts";
 import { openKeys, writerOptions } from "./init.ts";
 import { placesOf } from "./places.ts";
+
+/**
+ * K of the ledger's open epoch, stepped from `kept` or from the seed. `ratchet_lost`, `ratchet_ahead`; `ratchet_wrong` for another key than
+ * the ledger has published for this epoch: what it signs, nobody could check. Where the receipt that says it is damaged, which the audit
+ * finds, there is nothing to compare with.
+ */
+export function openState(reader: Reader, ledgerId: string, key: HmacKey, kept: RatchetState | null): RatchetState {
+  const published = publishedEpoch(reader);
+  const state = ratchetAt(ledgerId, key, published?.epoch ?? openEpoch(reader), kept);
+  if (published === null || published.commitment === commitmentOf(state.key)) return state;
+  state.key.fill(0);
+  const next = key.seed === null ? "make it again with the auditor's seed (receiptd init --ratchet --seed FILE)" : "the next start makes it anew from the keyring";
+  throw new KeyError("ratchet_wrong", `the key of epoch ${state.epoch} of ${state.keyId} is not the one that the ledger has published for it: ratchet, keyring or ledger was changed, or they are not of one ledger; if it is the ratchet, move it away: ${next}`);
+}
 
 /**
  * Steps the seed to the ledger's open epoch and files that key. `key_file_exists` where the ratchet has a key: one that is ahead of the
@@ -32,9 +44,7 @@ export async function rebuildRatchet(config: Config, seed: Seed): Promise<{ read
     const kept = ratchet.load(key.keyId);
     if (kept?.keyId === key.keyId) throw new KeyError("key_file_exists", `${places.ratchet} holds the key of epoch ${kept.epoch}; it is not made anew, and the ledger is at epoch ${writer.epoch}`);
     const state = ratchetAt(keyring.ledgerId, { ...key, seed: seed.seed }, writer.epoch, null);
-    const commitment = new EpochKeys(keyring, state).commitment();
-    const published = publishedCommitment(places.ledger);
-    if (commitment !== published) throw new KeyError("bad_seed", `the seed does not lead to the key that the ledger has published for epoch ${writer.epoch}`);
+    if (commitmentOf(state.key) !== commitmentIn(places.ledger)) throw new KeyError("bad_seed", `the seed does not lead to the key that the ledger has published for epoch ${writer.epoch}`);
     rmSync(places.ratchet, { force: true }); // no key is in it that this program can read
     ratchet.create(state);
     return { keyId: key.keyId, epoch: writer.epoch };
@@ -43,14 +53,10 @@ export async function rebuildRatchet(config: Config, seed: Seed): Promise<{ read
   }
 }
 
-/** C of the open epoch: in the newest anchor receipt, or in genesis. */
-function publishedCommitment(path: string): string | null {
+function commitmentIn(path: string): string | null {
   const reader = new Reader(path, nodeHash.sha256);
   try {
-    const newest = reader.newestAnchor();
-    const { blob } = reader.byIndex(newest === null ? 0 : newest.treeSize - 1)!;
-    const { known, receipt } = verifyReceipt(blob!, nodeHash);
-    return known ? detailsOf<AnchorDetails | GenesisDetails>(receipt).epoch_commitment : null;
+    return publishedEpoch(reader)?.commitment ?? null;
   } finally {
     reader.close();
   }

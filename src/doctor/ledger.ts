@@ -4,7 +4,10 @@ import { nextTick } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
 import { openKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
-import { type Keyring, signingKey } from "../keys/keyring.ts";
+import { openState } from "../daemon/ratchet.ts";
+import type { RatchetState } from "../keys/epoch-keys.ts";
+import { KeyError } from "../keys/errors.ts";
+import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import { keyringProblem } from "../keys/seed.ts";
@@ -35,12 +38,15 @@ export interface LedgerFacts {
 const LATE = 60_000;
 
 export function checkKeys(config: Config): { readonly checks: readonly Check[]; readonly keyring: Keyring | null } {
-  const { rootKey, ratchet } = placesOf(config);
+  const { rootKey, ratchet, ledger } = placesOf(config);
   try {
     const { root, keyring } = openKeys(config);
-    const key = signingKey(keyring, keyUsedBy(placesOf(config).ledger));
+    const key = signingKey(keyring, inLedger(ledger, keyInUse));
     const kept = new RatchetFile(ratchet, root, keyring.ledgerId).load(key.keyId);
     if (key.seed === null && kept?.keyId !== key.keyId) return { keyring, checks: [problem("keys", `the ratchet holds no key of ${key.keyId}, which is forward-secure: the daemon cannot sign`, "make it again with the auditor's seed: receiptd init --ratchet --seed FILE")] };
+    const wrong = inLedger(ledger, (reader) => ratchetProblem(reader, keyring, key, kept)); // after the ratchet was read: a daemon may be stepping it
+    kept?.key.fill(0);
+    if (wrong !== null) return { keyring, checks: [problem("keys", wrong, "docs/OPERATIONS.md, “When something is wrong”: ratchet_ahead, ratchet_wrong")] };
     const together = lstatSync(rootKey).dev === lstatSync(placesOf(config).keyring).dev;
     const place = together ? warning("root key", `${rootKey} is on the same disk as the keys that it wraps: whoever copies the disk can sign`, "where that matters, put keys.root_key.path on another one, such as a systemd credential") : ok("root key", `${rootKey} is on another disk than the keyring`);
     return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${key.keyId}, ${key.mode})`), place] };
@@ -69,12 +75,25 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
   return { facts, checks: [ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${count(size, "receipt")}; what is in them is for: receiptd audit`)] };
 }
 
+/** Why the daemon could not sign with the ratchet, or should not; null where it can. */
+function ratchetProblem(reader: Reader, keyring: Keyring, key: HmacKey, kept: RatchetState | null): string | null {
+  // another ledger has a check of its own; another key: it was rotated while we looked
+  if (reader.identity().ledgerId !== keyring.ledgerId || ![null, key.keyId].includes(keyInUse(reader))) return null;
+  try {
+    openState(reader, keyring.ledgerId, key, kept).key.fill(0);
+    return null;
+  } catch (error) {
+    if (error instanceof KeyError) return error.message;
+    throw error;
+  }
+}
+
 /** null where the ledger cannot be read, which has a check of its own. */
-function keyUsedBy(path: string): string | null {
+function inLedger<T>(path: string, look: (reader: Reader) => T): T | null {
   let reader: Reader | undefined;
   try {
     reader = new Reader(path, nodeHash.sha256);
-    return keyInUse(reader);
+    return look(reader);
   } catch (error) {
     if (error instanceof LedgerError) return null;
     throw error;

@@ -13,6 +13,7 @@ export type KeyErrorCode =
   | "epoch_passed"
   | "ratchet_lost"
   | "ratchet_ahead"
+  | "ratchet_wrong"
   | "bad_seed"
   | "bad_keys";
 

@@ -1,6 +1,7 @@
 /**
  * The keyring: one JSON file with every secret of a ledger, each wrapped under the root key with its metadata as context
  * (docs/FORMAT.md section 6). Of a forward-secure key it holds no secret: the open epoch's is in the ratchet's file, the seed elsewhere.
+ * The request secret's context is the list of all keys, so that none can be added, removed or changed without the root key.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto";
 import { z } from "zod";
@@ -81,21 +82,22 @@ export function createKeyring(
     ledger_id: ledger.ledgerId,
     hmac_keys: [mode === "retained" ? { ...meta, mode, seed: toBase64(root.wrap(randomBytes(32), context({ hmac: meta }))) } : { ...meta, mode }],
     checkpoint_keys: [{ ...checkpointMeta, private_key: toBase64(root.wrap(checkpointSeed, context({ checkpoint: checkpointMeta }))) }],
-    request_secret: toBase64(root.wrap(requestSecret, context("request"))),
+    request_secret: "",
   };
-  createSecretFile(path, bytesOf(file));
+  createSecretFile(path, bytesOf(withSecret(file, requestSecret, root)));
   return openKeyring(path, root);
 }
 
 /** Files a further key, before anything is signed with it; in the place of one that was filed and never used. `seed` null: it is forward-secure. */
 export function addKey(path: string, root: RootKey, key: Omit<HmacKey, "createdAt" | "revoked"> & { readonly createdAt: string }): void {
   const file = parseKeyring(path);
+  const requestSecret = openRequestSecret(path, file, root); // else a list that somebody has changed would be wrapped anew
   const context = (metadata: Json): Uint8Array => contextOf({ origin: file.origin, ledgerId: file.ledger_id }, metadata);
   const meta = { key_id: key.keyId, mode: key.mode, first_epoch: key.firstEpoch, created_at: key.createdAt };
   const before = file.hmac_keys.filter((known) => known.key_id !== key.keyId && known.first_epoch < key.firstEpoch);
   const added: KeyringFile["hmac_keys"][number] = key.seed === null
     ? { ...meta, mode: "forward-secure" } : { ...meta, mode: "retained", seed: toBase64(root.wrap(key.seed, context({ hmac: meta }))) };
-  replaceSecretFile(path, bytesOf({ ...file, hmac_keys: [...before, added] }));
+  replaceSecretFile(path, bytesOf(withSecret({ ...file, hmac_keys: [...before, added] }, requestSecret, root)));
 }
 
 /** Notes what the ledger says of a key: for whoever looks at this host. Nothing rests on it. */
@@ -119,11 +121,7 @@ function bytesOf(file: KeyringFile): Uint8Array {
 export function openKeyring(path: string, root: RootKey): Keyring {
   const file = parseKeyring(path);
   const ledger = { origin: file.origin, ledgerId: file.ledger_id };
-  const open = (text: string, metadata: Json): Uint8Array => {
-    const bytes = fromBase64(text);
-    if (bytes === null) throw new KeyError("key_file_damaged", `${path} holds a secret that is not base64`);
-    return root.unwrap(bytes, contextOf(ledger, metadata));
-  };
+  const open = (text: string, metadata: Json): Uint8Array => opened(path, root, text, contextOf(ledger, metadata));
   return {
     ...ledger,
     hmacKeys: file.hmac_keys.map((key) => {
@@ -139,8 +137,43 @@ export function openKeyring(path: string, root: RootKey): Keyring {
       }
       return { vkey: meta.vkey, privateKey };
     }),
-    requestSecret: open(file.request_secret, "request"),
+    requestSecret: openRequestSecret(path, file, root),
   };
+}
+
+function opened(path: string, root: RootKey, text: string, context: Uint8Array): Uint8Array {
+  const bytes = fromBase64(text);
+  if (bytes === null) throw new KeyError("key_file_damaged", `${path} holds a secret that is not base64`);
+  return root.unwrap(bytes, context);
+}
+
+/**
+ * `wrong_root_key` where the list of keys is another one than was filed. The first keyrings did not bind the list: one is believed that
+ * has the key of `init` alone, of which the ledger's genesis receipt tells the rest (`keyringProblem`).
+ */
+function openRequestSecret(path: string, file: KeyringFile, root: RootKey): Uint8Array {
+  try {
+    return opened(path, root, file.request_secret, listContext(file));
+  } catch (error) {
+    const [key, ...more] = file.hmac_keys;
+    if (key?.key_id !== FIRST_KEY || key.first_epoch !== 0 || more.length > 0 || file.checkpoint_keys.length > 1) throw error;
+    return opened(path, root, file.request_secret, contextOf({ origin: file.origin, ledgerId: file.ledger_id }, "request"));
+  }
+}
+
+/** The file with its request secret wrapped under the list of its keys. */
+function withSecret(file: KeyringFile, requestSecret: Uint8Array, root: RootKey): KeyringFile {
+  return { ...file, request_secret: toBase64(root.wrap(requestSecret, listContext(file))) };
+}
+
+/** All that the file says of its keys, but what the ledger says of them since (`revoked`). */
+function listContext({ origin, ledger_id, hmac_keys, checkpoint_keys }: KeyringFile): Uint8Array {
+  return contextOf({ origin, ledgerId: ledger_id }, {
+    request: {
+      hmac_keys: hmac_keys.map(({ key_id, mode, first_epoch, created_at }) => ({ key_id, mode, first_epoch, created_at })),
+      checkpoint_keys: checkpoint_keys.map(({ vkey, created_at }) => ({ vkey, created_at })),
+    },
+  });
 }
 
 function parseKeyring(path: string): KeyringFile {

@@ -6,14 +6,15 @@
  * holds nothing needed; synced; the slot of K_e is overwritten; synced; only then is the checkpoint signed. A crash between any
  * two leaves a state from which `ratchetAt` reaches the ledger's open epoch.
  */
-import { constants, rmSync, statSync } from "node:fs";
+import { constants, lstatSync, rmSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { concat, fromUtf8, utf8 } from "../format/bytes.ts";
 import { canonicalize } from "../format/canonical.ts";
+import { KEY_ID } from "../format/names.ts";
 import type { RatchetState } from "./epoch-keys.ts";
 import { KeyError } from "./errors.ts";
 import type { RootKey } from "./root-key.ts";
-import { createSecretFile, notOpened, readSecretFile } from "./secret-file.ts";
+import { createSecretFile, eraseSecretFile, notOpened, readSecretFile } from "./secret-file.ts";
 
 const SLOT = 512;
 
@@ -56,20 +57,19 @@ export class RatchetFile {
     return states[this.#current] ?? null;
   }
 
-  /** Writes the first key of a rotation beside the one that signs; on the disk when it resolves. What is stored next takes its place. */
+  /**
+   * Writes the first key of a rotation beside the one that signs; on the disk when it resolves. What is stored next takes its place.
+   * `key_file_missing` where the file is gone or another one: a crash would leave the key where nobody looks for it.
+   */
   async prepare(state: RatchetState): Promise<void> {
-    if (!(await this.#open())) throw new KeyError("key_file_missing", `${this.#path} is not there`);
+    if (!(await this.#open()) || !(await this.#isInPlace())) throw new KeyError("key_file_missing", `${this.#path} is not there, or not the file that is open: the next anchor makes it anew (receiptd anchor)`);
     await this.#write(1 - this.#current, this.#slot(state));
   }
 
   /** Writes the new epoch's key, then overwrites the old one's; on the disk when it resolves. A file that is gone, or is another one, is made anew. */
   async store(state: RatchetState): Promise<void> {
     if (!(await this.#open())) return this.create(state);
-    if (!(await this.#isInPlace())) {
-      await this.close();
-      rmSync(this.#path, { force: true });
-      return this.create(state);
-    }
+    if (!(await this.#isInPlace())) return await this.#makeAnew(state);
     const next = 1 - this.#current;
     await this.#write(next, this.#slot(state));
     await this.#write(this.#current, new Uint8Array(SLOT));
@@ -103,6 +103,15 @@ export class RatchetFile {
     return there?.ino === ours.ino && there.dev === ours.dev;
   }
 
+  /** The file that is open was moved or removed, and is on the disk still: no closed epoch's key stays in it, nor in what took its place. */
+  async #makeAnew(state: RatchetState): Promise<void> {
+    if (lstatSync(this.#path, { throwIfNoEntry: false })?.isFile() === true) eraseSecretFile(this.#path);
+    else rmSync(this.#path, { force: true });
+    this.create(state); // first: should this be cut short, the key before is in one place at least
+    for (const slot of [0, 1]) await this.#write(slot, new Uint8Array(SLOT));
+    await this.close();
+  }
+
   async #write(slot: number, bytes: Uint8Array): Promise<void> {
     const handle = this.#handle!;
     const { bytesWritten } = await handle.write(bytes, 0, SLOT, slot * SLOT);
@@ -121,7 +130,7 @@ export class RatchetFile {
     return slot;
   }
 
-  /** A torn or erased slot is not an error: the other one, or the seed, is there. */
+  /** A slot that is torn, erased or of something else than an epoch's key is not an error: the other one, or the seed, is there. */
   #readSlot(slot: Uint8Array): RatchetState | null {
     const metadataLength = slot[0] ?? 0;
     const bodyLength = slot[1] ?? 0;
@@ -129,7 +138,8 @@ export class RatchetFile {
     const metadata = slot.subarray(2, 2 + metadataLength);
     try {
       const key = this.#root.unwrap(slot.subarray(2 + metadataLength, 2 + metadataLength + bodyLength), this.#context(metadata));
-      const { key_id, epoch } = JSON.parse(fromUtf8(metadata)) as { key_id: string; epoch: number };
+      const { key_id, epoch } = JSON.parse(fromUtf8(metadata)) as { key_id: unknown; epoch: unknown };
+      if (typeof key_id !== "string" || !KEY_ID.test(key_id) || typeof epoch !== "number" || !Number.isSafeInteger(epoch) || epoch < 0 || key.length !== 32) return null;
       return { keyId: key_id, epoch, key };
     } catch {
       return null;

@@ -1,6 +1,6 @@
 /** What a stored ledger says of its keys (docs/FORMAT.md section 7): which one signs next, where an epoch begins, what was announced of a key. */
 import { FormatError } from "../format/errors.ts";
-import type { GenesisDetails, KeyRotationDetails } from "../format/fields.ts";
+import type { AnchorDetails, GenesisDetails, KeyRotationDetails } from "../format/fields.ts";
 import { type ReadReceipt, readReceipt } from "../format/receipt.ts";
 import type { Reader } from "./reader.ts";
 
@@ -35,6 +35,18 @@ export function openEpoch(reader: Reader): number {
   const size = reader.size();
   const newest = size === 0 ? null : reader.byIndex(size - 1);
   return newest === null ? 0 : newest.keyEpoch + (reader.newestAnchor()?.treeSize === size ? 1 : 0);
+}
+
+/**
+ * The epoch that the newest anchor receipt (or genesis) begins, and C of it, `sha256:<hex>`: both of one receipt, so of one moment, also
+ * beside a running daemon. null where that receipt cannot be read.
+ */
+export function publishedEpoch(reader: Reader): { readonly epoch: number; readonly commitment: string } | null {
+  const newest = reader.newestAnchor();
+  const said = read(reader.byIndex(newest === null ? 0 : newest.treeSize - 1)?.blob ?? null);
+  if (said?.known !== true || said.receipt.type !== (newest === null ? "genesis" : "anchor")) return null;
+  const { epoch_commitment: commitment } = said.receipt["details"] as AnchorDetails | GenesisDetails;
+  return { epoch: newest === null ? 0 : said.receipt.key_epoch + 1, commitment };
 }
 
 /** What genesis or a `key_rotation` says of the key with which an epoch begins; null where neither does, or it cannot be read. */

@@ -134,6 +134,10 @@ describe("an object", () => {
     await expect(unpackReceipts(bytes, true, [other])).rejects.toMatchObject({ code: "archive_encrypted" });
     await expect(unpackReceipts(bytes, true, [])).rejects.toMatchObject({ code: "archive_encrypted" });
     await expect(checkRecipients(["age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"])).rejects.toMatchObject({ code: "bad_recipient" });
+    const mistaken = await checkRecipients([" AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"]).catch((error: unknown) => error);
+    expect(mistaken).toMatchObject({ code: "bad_recipient" });
+    expect((mistaken as Error).cause).toBeUndefined();
+    expect(String(mistaken)).not.toContain("1QQP");
   });
 });
 

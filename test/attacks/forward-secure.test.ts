@@ -2,9 +2,10 @@
  * An attacker who has everything that is on a host at one moment: the disk, the root key, the keys of the ratchet. He writes anew what was
  * closed before and is anchored nowhere yet, as well as that can be done.
  */
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { anchorNames, cutTo } from "../../scripts/demo/attacks.ts";
 import { copyOf, type Host, makeHost } from "../../scripts/demo/hosts.ts";
@@ -178,5 +179,17 @@ describe("what was closed before the attack and is anchored nowhere", () => {
     const copy = copyOf(forward.host, "older");
     cutTo(copy, forward.anchored);
     await expect(DaemonProcess.start(copy.config)).rejects.toThrow(/ratchet_ahead/);
+  });
+
+  test("an epoch in the index that was never published does not take the ratchet there, from where nothing leads back", async () => {
+    const copy = copyOf(forward.host, "index");
+    const ratchet = readFileSync(copy.places.ratchet);
+    const db = new Database(copy.places.ledger);
+    const triggers = db.prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'trigger'").all();
+    for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
+    db.exec("UPDATE receipt SET key_epoch = key_epoch + 1000 WHERE log_index = (SELECT max(log_index) FROM receipt)");
+    db.close();
+    await expect(DaemonProcess.start(copy.config)).rejects.toThrow(/ledger_corrupt/);
+    expect(readFileSync(copy.places.ratchet)).toEqual(ratchet);
   });
 });

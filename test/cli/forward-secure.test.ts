@@ -6,12 +6,13 @@ import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config.ts";
-import { readKeys } from "../../src/daemon/init.ts";
+import { openKeys, readKeys } from "../../src/daemon/init.ts";
 import { utf8 } from "../../src/format/bytes.ts";
 import { canonicalize } from "../../src/format/canonical.ts";
 import { epochSecret, organizationKey, signatureOf } from "../../src/format/mac.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { identitiesIn } from "../../src/cli/identities.ts";
 import { seedsIn } from "../../src/cli/seeds.ts";
 import { formatSeed } from "../../src/keys/seed.ts";
@@ -159,7 +160,35 @@ describe("sealed to an auditor", () => {
     writeFileSync(file, JSON.stringify(changed));
     const [audit, doctor, serve] = await Promise.all([here(other, ["audit", "--json"]), here(other, ["doctor", "--skip-canary", "--json"]), other.run(["serve"])]);
     expect([audit.code, doctor.code, serve.code]).toEqual([2, 1, 2]);
-    for (const said of [audit.stdout, doctor.stdout, serve.stderr]) expect(said).toContain("the keyring says that key_v1 is forward-secure, the ledger's genesis receipt that it is retained");
+    for (const said of [audit.stdout, doctor.stdout, serve.stderr]) expect(said).toContain("does not open this keyring, or the keyring was changed");
+  });
+
+  test("a ratchet ahead of the ledger, or of another key: no receipt is called sealed by design, and none is taken", async () => {
+    const ratchet = host.path("receiptd-data/ratchet");
+    const kept = readFileSync(ratchet);
+    const { root, keyring } = openKeys(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
+    const file = new RatchetFile(ratchet, root, keyring.ledgerId);
+    const state = file.load()!;
+    const put = (change: object): void => {
+      rmSync(ratchet);
+      file.create({ ...state, ...change });
+    };
+    try {
+      put({ epoch: state.epoch + 2 });
+      const [audit, verify, withSeed] = await Promise.all([here(host, ["audit", "--json"]), here(host, ["verify", "2", "--json"]), here(host, ["audit", "--seed", SEED, "--identity", "auditor.key", "--json"])]);
+      expect([audit.code, withSeed.code]).toEqual([2, 0]);
+      expect(json(audit)["failed_to_check"]).toEqual(expect.arrayContaining([expect.stringContaining(`the ratchet is at epoch ${state.epoch + 2} of key_v1, the ledger at ${state.epoch}`)]));
+      expect(audit.stdout + verify.stdout).not.toMatch(/is closed|of closed epochs/);
+      expect(json(verify)["not_checked"]).toEqual(expect.arrayContaining([expect.stringContaining("the ledger is an older one or was cut")]));
+      put({ key: new Uint8Array(32).fill(1) });
+      const before = readFileSync(ratchet);
+      const serve = await host.run(["serve"]);
+      expect([serve.code, serve.stderr]).toEqual([2, expect.stringContaining("ratchet_wrong: ")]);
+      expect(readFileSync(ratchet)).toEqual(before);
+    } finally {
+      writeFileSync(ratchet, kept);
+    }
+    expect((await here(host, ["audit"])).code).toBe(0);
   });
 
   test("a lost ratchet: the daemon does not start; with the seed it is made again, once", async () => {
@@ -212,9 +241,14 @@ describe("printed", () => {
     const fresh = newHost();
     const full = spawnSync("sh", ["-c", '"$0" "$@" > /dev/full', process.execPath, join(import.meta.dirname, "../../dist/cli/main.js"), "init", "--print-seed"], { cwd: fresh.dir, encoding: "utf8" });
     expect([full.status, full.stderr]).toEqual([2, expect.stringContaining("not_stored: the seed could not be written")]);
+    const closed = spawnSync("sh", ["-c", '"$0" "$@" >&-', process.execPath, join(import.meta.dirname, "../../dist/cli/main.js"), "init", "--print-seed"], { cwd: fresh.dir, encoding: "utf8" });
+    expect([closed.status, closed.stderr]).toEqual([2, expect.stringContaining("not_stored: the seed could not be written")]); // Node makes it /dev/null
     expect(existsSync(fresh.path("receiptd-data/ledger.db"))).toBe(false);
     await must(fresh, ["init"]);
-    for (const name of ["ledger.db", "keyring.json"]) rmSync(fresh.path(`receiptd-data/${name}`));
+    rmSync(fresh.path("receiptd-data/ledger.db"));
+    const again = await fresh.run(["init", "--print-seed", "--json"]);
+    expect([again.code, errorOf(again), again.stdout]).toEqual([2, "key_file_exists", ""]); // no seed of keys that nothing has
+    rmSync(fresh.path("receiptd-data/keyring.json"));
     const ran = await here(fresh, ["init", "--json"]);
     expect([ran.code, errorOf(ran), ran.stderr]).toEqual([2, "key_file_exists", expect.stringContaining("anchor.db is there, and neither keyring nor ledger")]);
   });
@@ -226,5 +260,22 @@ describe("printed", () => {
     const ran = await here(fresh, ["init", ...args, "--json"]);
     expect([ran.code, errorOf(ran)]).toEqual([2, code]);
     expect(existsSync(fresh.path("receiptd-data/ledger.db"))).toBe(false);
+  });
+
+  test("the auditor's private key, given for his recipient or as a file, is quoted nowhere", async () => {
+    const identity = await generateX25519Identity();
+    const fresh = newHost();
+    writeFileSync(fresh.path("auditor.key"), `# public key: …\n${identity}\n`);
+    writeFileSync(fresh.path("recipients.yaml"), `anchor: {archive: {recipients: ["${identity}"]}}\n`);
+    const ran = [
+      await here(fresh, ["init", "--auditor", identity]), await here(fresh, ["--config", "auditor.key", "check-config"]), await here(fresh, ["--config", "recipients.yaml", "doctor", "--json"]),
+      await here(fresh, ["audit", "--identity", identity, "--json"]), await here(fresh, ["verify", "1", "--ledger", identity.toLowerCase()]), await fresh.run(["--config", "recipients.yaml", "serve"]),
+    ];
+    for (const { code, stdout, stderr } of ran) {
+      expect([1, 2]).toContain(code);
+      expect(stdout + stderr).toContain("AGE-SECRET-KEY-…");
+      expect((stdout + stderr).toUpperCase()).not.toContain(identity.slice(0, 25));
+    }
+    expect(ran[0]!.stderr).toContain("bad_recipient");
   });
 });

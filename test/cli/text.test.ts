@@ -69,6 +69,14 @@ describe("an error is a code, a sentence, what to do next", () => {
     expect(JSON.parse(complaintText(error, true))).toMatchObject({ error: { code: text.split(": ")[1] } });
   });
 
+  test.each([
+    [new CliError("bad_usage", "AGE-SECRET-KEY-1QQQ is no receipt_id"), "receiptd: bad_usage: AGE-SECRET-KEY-… is no receipt_id"],
+    [Object.assign(new Error(`ENOENT: no such file, open '{"format":"receiptd-seed/1","seed":"sgvCo9L/+M="}'`), { code: "ENOENT", syscall: "open" }), `receiptd: file_unreadable: ENOENT: no such file, open '{"format":"receiptd-seed/1","seed":"…"}'`],
+  ])("with a secret in an argument: it is not quoted", (error, text) => {
+    expect(complaintText(error, false)).toBe(text);
+    expect(JSON.parse(complaintText(error, true))).toMatchObject({ error: { message: expect.stringContaining("…") as string } });
+  });
+
   test("a mistake of the program shows where it is", () => {
     expect(complaintText(new TypeError("x is not a function"), false)).toMatch(/^receiptd: internal: TypeError: x is not a function\n {4}at /);
   });

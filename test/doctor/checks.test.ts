@@ -6,13 +6,15 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { BucketSettings, Setting } from "../../src/anchor/s3/settings.ts";
 import type { S3Config } from "../../src/anchor/targets.ts";
 import { defaultConfig } from "../../src/config.ts";
-import { initLedger } from "../../src/daemon/init.ts";
+import { initLedger, newForwardSecure, openKeys } from "../../src/daemon/init.ts";
+import { placesOf } from "../../src/daemon/places.ts";
 import { settingChecks } from "../../src/doctor/bucket.ts";
 import type { Check } from "../../src/doctor/check.ts";
 import { checkClock } from "../../src/doctor/clock.ts";
 import { checkDirectory } from "../../src/doctor/directory.ts";
 import { checkDataDir, checkDisk } from "../../src/doctor/host.ts";
 import { checkDaemon, checkKeys, checkLedger, checkSchedule, type DaemonState } from "../../src/doctor/ledger.ts";
+import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "receiptd-doctor-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -71,6 +73,27 @@ describe("keys and ledger", () => {
     const { checks: ledger, facts } = checkLedger(config, keyring);
     expect(said(ledger)).toEqual([expect.stringContaining(`ok ledger: localhost/receipts (${ledgerId}) opens`)]);
     expect(facts).toEqual({ origin: "localhost/receipts", ledgerId, size: 1, lastAnchorAt: null });
+  });
+
+  test.each<readonly [what: string, mode: "retained" | "forward-secure", change: object | null, expected: RegExp]>([
+    ["as init has made it", "forward-secure", null, /^ok keys: .*\(key_v1, forward-secure\)$/],
+    ["ahead", "forward-secure", { epoch: 2 }, /^problem keys: the ratchet is at epoch 2 of key_v1, the ledger at 0/],
+    ["of another key", "forward-secure", { key: new Uint8Array(32) }, /^problem keys: the key of epoch 0 of key_v1 is not the one that the ledger has published.*auditor's seed/],
+    ["of no epoch", "forward-secure", { epoch: -1 }, /^problem keys: the ratchet holds no key of key_v1/],
+    ["ahead, where the seed is here", "retained", { epoch: 2 }, /^ok keys: /],
+    ["of another key, where the seed is here", "retained", { key: new Uint8Array(32) }, /^problem keys: the key of epoch 0 of key_v1 .*from the keyring$/],
+  ])("a ratchet %s (%s, %j)", (_, mode, change, expected) => {
+    const own = defaultConfig(folder());
+    initLedger(own, mode === "retained" ? null : { ...newForwardSecure(), sealed: null });
+    const { root, keyring } = openKeys(own);
+    const path = placesOf(own).ratchet;
+    const file = new RatchetFile(path, root, keyring.ledgerId);
+    const state = file.load()!;
+    rmSync(path);
+    file.create({ ...state, ...change });
+    const { checks } = checkKeys(own);
+    expect(said(checks)[0]).toMatch(expected);
+    expect(complete(checks)).toBe(true);
   });
 
   test("another one's keys, another origin, none", () => {

@@ -6,7 +6,7 @@ import { toBase64, utf8 } from "../../src/format/bytes.ts";
 import { canonicalize } from "../../src/format/canonical.ts";
 import { formatVkey, parseVkey } from "../../src/format/note.ts";
 import type { Json } from "../../src/format/strict-json.ts";
-import { createKeyring, openKeyring } from "../../src/keys/keyring.ts";
+import { addKey, createKeyring, noteRevoked, openKeyring } from "../../src/keys/keyring.ts";
 import { createRootKeyFile, openRootKeyFile, type RootKey } from "../../src/keys/root-key.ts";
 import { codeOf, flipped, LEDGER, NOW, overwrite, ownFolder, secretFile } from "./support.ts";
 
@@ -151,6 +151,93 @@ describe("keyring", () => {
       (file) => { file.hmac_keys.unshift(other.hmac_keys[0]!); },
     ];
     expect(changes.map((change) => rewritten(change))).toEqual(changes.map(() => "wrong_root_key"));
+  });
+
+  describe("of forward-secure keys, which hold no secret", () => {
+    const later = (firstEpoch: number, keyId = `key_v${firstEpoch}`) => ({ keyId, mode: "forward-secure", firstEpoch, createdAt: NOW, seed: null }) as const;
+    const sealed = (name = "keyring") => createKeyring(at(name), LEDGER, root(), NOW, "forward-secure");
+    const OLD = utf8(canonicalize({ keyring: 1, origin: LEDGER.origin, ledger_id: LEDGER.ledgerId, secret: "request" }));
+    /** As the first keyrings were written: the request secret is not bound to the list of keys. */
+    const asBefore = (name = "keyring") => {
+      const { requestSecret } = openKeyring(at(name), root());
+      writeFileSync(at(name), JSON.stringify({ ...fileOf(name), request_secret: toBase64(root().wrap(requestSecret, OLD)) }));
+    };
+
+    test("what it says of them cannot be changed, added to, cut or put in another order", () => {
+      sealed();
+      const alone = fileOf();
+      for (const epoch of [2, 3]) addKey(at("keyring"), root(), later(epoch));
+      expect(rewritten(() => {})).toBeNull();
+      const changes: readonly ((file: File) => void)[] = [
+        (file) => { file.hmac_keys[0]!["key_id"] = "key_v9"; },
+        (file) => { file.hmac_keys[0]!["first_epoch"] = 1; },
+        (file) => { file.hmac_keys[2]!["first_epoch"] = 100; },
+        (file) => { file.hmac_keys[2]!["created_at"] = "2026-06-01T10:00:00.001Z"; },
+        (file) => { file.hmac_keys.push({ ...file.hmac_keys[2], key_id: "key_v4", first_epoch: 4 }); },
+        (file) => { file.hmac_keys.unshift(file.hmac_keys[0]!); },
+        (file) => { file.hmac_keys.pop(); },
+        (file) => { file.hmac_keys = file.hmac_keys.slice(1); },
+        (file) => { file.hmac_keys.reverse(); },
+        (file) => { file.checkpoint_keys.push(file.checkpoint_keys[0]!); },
+        (file) => { file.request_secret = alone.request_secret!; },
+        (file) => { file.hmac_keys = alone.hmac_keys; },
+      ];
+      expect(changes.map((change) => rewritten(change))).toEqual(changes.map(() => "wrong_root_key"));
+    });
+
+    test("a retained key cannot be called forward-secure, nor a retained one that is over be left out", () => {
+      create();
+      addKey(at("keyring"), root(), { ...later(2), mode: "retained", seed: new Uint8Array(32).fill(3) });
+      expect(rewritten((file) => { file.hmac_keys[0]!["mode"] = "forward-secure"; delete file.hmac_keys[0]!["seed"]; })).toBe("wrong_root_key");
+      expect(rewritten((file) => { file.hmac_keys.shift(); })).toBe("wrong_root_key");
+    });
+
+    test("one flipped bit anywhere in the list, and it is refused", () => {
+      sealed();
+      const key = root();
+      const whole = readFileSync(at("keyring"));
+      const codes = new Set<string | null>();
+      for (let bit = whole.indexOf('"hmac_keys"') * 8; bit < whole.indexOf('"checkpoint_keys"') * 8; bit += 3) {
+        overwrite(at("keyring"), flipped(whole, bit));
+        codes.add(codeOf(() => openKeyring(at("keyring"), key)));
+      }
+      expect([...codes].toSorted()).toEqual(["key_file_damaged", "wrong_root_key"]);
+    });
+
+    test("a key is not added to a list that somebody has changed", () => {
+      sealed();
+      const file = fileOf();
+      file.hmac_keys.push({ ...file.hmac_keys[0]!, key_id: "key_v2", first_epoch: 2 });
+      writeFileSync(at("keyring"), JSON.stringify(file));
+      expect(codeOf(() => addKey(at("keyring"), root(), later(3)))).toBe("wrong_root_key");
+      expect(fileOf()).toEqual(file);
+    });
+
+    test("what is noted of a revoked key is not part of it, and secrets stay what they were", () => {
+      const { requestSecret } = sealed();
+      addKey(at("keyring"), root(), later(2));
+      noteRevoked(at("keyring"), "key_v1", { compromised_since: NOW, reason: "stolen" });
+      const read = openKeyring(at("keyring"), root());
+      expect(read.requestSecret).toEqual(requestSecret);
+      expect(read.hmacKeys).toMatchObject([{ keyId: "key_v1", revoked: { reason: "stolen" } }, { keyId: "key_v2", firstEpoch: 2 }]);
+    });
+
+    test("one that was written before the list was bound opens with the key of init alone, and is bound with the next", () => {
+      const { requestSecret } = sealed();
+      asBefore();
+      const before = fileOf();
+      expect(openKeyring(at("keyring"), root()).requestSecret).toEqual(requestSecret);
+      const changes: readonly ((file: File) => void)[] = [
+        (file) => { file.hmac_keys[0]!["key_id"] = "key_v2"; },
+        (file) => { file.hmac_keys[0]!["first_epoch"] = 100; },
+        (file) => { file.hmac_keys.push({ ...file.hmac_keys[0], key_id: "key_v2", first_epoch: 2 }); },
+        (file) => { file.checkpoint_keys.push(file.checkpoint_keys[0]!); },
+      ];
+      expect(changes.map((change) => rewritten(change))).toEqual(changes.map(() => "wrong_root_key"));
+      addKey(at("keyring"), root(), later(2));
+      expect(openKeyring(at("keyring"), root())).toMatchObject({ requestSecret, hmacKeys: [{ keyId: "key_v1" }, { keyId: "key_v2" }] });
+      expect(rewritten((file) => { file.request_secret = before.request_secret!; })).toBe("wrong_root_key"); // the old form cannot be brought back beside the new list
+    });
   });
 
   test("what is not a keyring is refused as that", () => {

@@ -1,5 +1,5 @@
 /** The file as a crash, a torn write or a flipped bit leaves it: a key that was stored, or none; never anything else. */
-import { chmodSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync } from "node:fs";
+import { chmodSync, copyFileSync, linkSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RatchetState } from "../../src/keys/epoch-keys.ts";
@@ -175,6 +175,14 @@ describe("a damaged file", () => {
     expect(fileAt("ratchet", root(), "f".repeat(32)).load()).toBeNull();
   });
 
+  test.each<readonly [string, object]>([
+    ["half an epoch", { epoch: 6.5 }], ["an epoch below 0", { epoch: -1 }], ["an epoch without end", { epoch: 1e300 }], ["an epoch that is text", { epoch: "7" }],
+    ["a short key", { key: new Uint8Array(5) }], ["a long key", { key: new Uint8Array(33) }], ["another key id", { keyId: "K 1" }],
+  ])("%s is none, even of whoever holds the root key", (_, change) => {
+    fileAt().create({ ...stateOf(7), ...change });
+    expect(fileAt().load()).toBeNull();
+  });
+
   test("cannot have its epoch or key id rewritten", () => {
     fileAt().create(stateOf(0));
     const text = readFileSync(at("ratchet"), "latin1");
@@ -230,4 +238,27 @@ test.each(["removed", "replaced by another"])("a file that is %s while it is ope
   expect(fileAt().load()).toEqual(stateOf(3));
   await file.store(stateOf(4));
   expect(fileAt().load()).toEqual(stateOf(4));
+});
+
+test.each(["moved", "moved, with a copy in its place", "removed, with a second name"])("a file that is %s while it is open keeps no key of a closed epoch", async (how) => {
+  const file = fileAt();
+  file.create(stateOf(1));
+  await file.store(stateOf(2));
+  if (how.startsWith("removed")) {
+    linkSync(at("ratchet"), at("away"));
+    rmSync(at("ratchet"));
+  } else {
+    renameSync(at("ratchet"), at("away"));
+  }
+  if (how.endsWith("copy in its place")) {
+    copyFileSync(at("away"), at("ratchet"));
+    linkSync(at("ratchet"), at("copy")); // what is left of it can be looked at
+  }
+  await expect(file.prepare({ ...stateOf(3), keyId: "key_v2" })).rejects.toMatchObject({ code: "key_file_missing" });
+  expect(fileAt("away").load()).toEqual(stateOf(2));
+  await file.store(stateOf(3));
+  expect(fileAt().load()).toEqual(stateOf(3));
+  for (const name of how.endsWith("copy in its place") ? ["away", "copy"] : ["away"]) expect([name, isErased(readFileSync(at(name)))]).toEqual([name, true]);
+  await file.prepare({ ...stateOf(4), keyId: "key_v2" });
+  expect(fileAt().load()).toMatchObject({ keyId: "key_v2", epoch: 4 });
 });
