@@ -38,6 +38,7 @@ export class AgainstLedger {
   /** By place in the trail: is there an anchor of this size? */
   readonly #present: Uint8Array;
   #newer = 0;
+  #matched = 0;
   #isOther = false;
 
   constructor(target: Pick<AnchorTarget, "name" | "trustedTime">, joined: Joined, evidence: Evidence, findings: Findings) {
@@ -49,9 +50,15 @@ export class AgainstLedger {
     this.#present = new Uint8Array(joined.trail.length);
   }
 
+  /** Tree size of the newest anchor of which the ledger has the root; 0 where there is none. */
+  get matched(): number {
+    return this.#matched;
+  }
+
   /** All of the ledger's anchors up to this one were found at the target before, and are the ledger's still. */
   remember({ facts, lastModified }: SeenAnchor): void {
     const { trail } = this.#joined;
+    this.#matched = facts.treeSize;
     this.#present.fill(1, 0, trail.indexFrom(facts.treeSize + 1));
     const place = trail.indexOf(facts.treeSize);
     if (place !== -1) trail.publish(place, lastModified, this.#target, this.#hasClock);
@@ -91,6 +98,7 @@ export class AgainstLedger {
       const anchor = trail.at(place);
       trail.publish(place, lastModified, this.#target, this.#hasClock); // what it shows, it showed then
       if (equal(anchor.root, facts.root)) {
+        this.#matched = facts.treeSize;
         times.published(anchor.latest, anchor.latestIndex, lastModified, this.#target, clockSteps);
         return;
       }
@@ -98,6 +106,7 @@ export class AgainstLedger {
       this.#newer++;
     }
     const error = view.compare(facts);
+    if (error === null && place === -1) this.#matched = facts.treeSize;
     if (error?.code === "ledger_behind") {
       this.#evidence.report("violation", "ledger_behind",
         "more receipts are anchored than the ledger has: it was cut or restored from a backup", facts.name,

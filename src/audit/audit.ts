@@ -14,7 +14,7 @@ import { Inspector } from "../ledger/inspect.ts";
 import { Reader } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
-import type { RatchetStart } from "../verify/keys.ts";
+import { RatchetKeys, type RatchetStart } from "../verify/keys.ts";
 import { checkStructure, sizeOf } from "./extent.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
@@ -129,13 +129,15 @@ class Audit {
       const known = since === undefined ? NOTHING_KNOWN : await this.#known(since, view);
       const part = opened === null ? null : await this.#auditLedger(opened.inspector, known.anchor);
       const targets = await this.#auditTargets(part, view, known);
+      const counts = targets.map((one) => one.counts);
+      if (part !== null) this.#notChecked.ofPending(this.#options, part, counts);
       for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
-      this.#notChecked.ofTargets(this.#options, targets.map(({ counts }) => counts));
+      this.#notChecked.ofTargets(this.#options, counts);
       const keys = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
       const report = reportOf({
-        options: this.#options, keys, findings: this.#findings, notChecked: this.#notChecked, part, targets: targets.map(({ counts }) => counts), elapsedMs: performance.now() - this.#startedAt,
+        options: this.#options, keys, findings: this.#findings, notChecked: this.#notChecked, part, targets: counts, elapsedMs: performance.now() - this.#startedAt,
       });
-      return keepRecord(report, this.#options, targets, part?.part.first ?? null, this.#onRecord);
+      return keepRecord(report, this.#options, targets, part, this.#onRecord);
     } finally {
       opened?.inspector.close();
       opened?.reader.close();
@@ -214,7 +216,8 @@ class Audit {
 
   #part(inspector: Inspector, size: number, range: AuditRange): Part | null {
     try {
-      return partOf(inspector, size, range, this.#findings, auditHash);
+      const { keys } = this.#options;
+      return partOf(inspector, size, range, { findings: this.#findings, hash: auditHash, keys: keys === null ? null : new RatchetKeys(keys.starts, { hash: auditHash }) });
     } catch (error) {
       if (!(error instanceof LedgerError || error instanceof VerifyError || error instanceof FormatError)) throw error;
       this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `the range cannot be found in the ledger: ${error.message}; audit the whole ledger` });

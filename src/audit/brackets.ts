@@ -2,16 +2,12 @@
  * Which batches can hold receipts of a time range. The index is not asked: each of its times is a number that may have been changed.
  * The ledger's own receipts tell (docs/FORMAT.md sections 4.4 and 7): between two of them times only rise, but at a `clock_step`, which says
  * from when to when. Each has the hash of the one before, so that whoever checks the last has checked them all. Where that breaks off,
- * or a receipt cannot be read, nothing is known of the times, and the batch is one of those that can.
+ * or a receipt cannot be read or believed (own-receipts.ts), nothing is known of the times, and the batch is one of those that can.
  */
-import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
-import type { Hash } from "../format/hash.ts";
-import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import type { Receipt } from "../format/receipt.ts";
 import type { Inspector } from "../ledger/inspect.ts";
-import { VerifyError } from "../verify/errors.ts";
-import { verifyReceipt } from "../verify/receipt.ts";
+import type { OwnReceipt, OwnReceipts } from "./own-receipts.ts";
 import { unlessCorrupt } from "./places.ts";
 
 /** ms: from `from` on, and before `to`. */
@@ -28,35 +24,13 @@ export interface Batches {
   readonly isClosed: boolean;
 }
 
-interface OwnReceipt {
-  readonly receipt: Receipt;
-  readonly hash: Uint8Array;
-}
-
-type OwnRow = ReturnType<Inspector["rowsOf"]>[number];
-
-const PAGE = 1024;
-
 /** Of the first `size` receipts. */
-export function batchesWithin(inspector: Inspector, size: number, span: TimeSpan, hash: Hash): Batches {
+export function batchesWithin(inspector: Inspector, size: number, span: TimeSpan, own: OwnReceipts): Batches {
   const brackets = new Brackets(span);
-  for (const row of ownRows(inspector, size, () => brackets.add(null))) brackets.add(ownReceipt(inspector, row, hash));
+  for (const receipt of own.below(size)) brackets.add(receipt);
   const next = unlessCorrupt(() => inspector.anchors(brackets.anchored, 1), () => brackets.add(null))?.[0];
   if (next !== undefined && next.treeSize <= size) brackets.add(null);
   return brackets.finish(size);
-}
-
-/** By the index; it has the ledger's number in the row of genesis. */
-function* ownRows(inspector: Inspector, size: number, onCorrupt: () => void): Generator<OwnRow, void, undefined> {
-  const org = unlessCorrupt(() => inspector.rows(0, 1, 1)[0]?.org, () => undefined);
-  if (org === undefined) return;
-  for (let after = 0; ;) {
-    const rows: readonly OwnRow[] = unlessCorrupt(() => inspector.rowsOf(org, after, PAGE), onCorrupt) ?? [];
-    const below = rows.filter(({ logIndex }) => logIndex < size);
-    yield* below;
-    if (rows.length < PAGE || below.length < rows.length) return;
-    after = rows.at(-1)!.orgSeq;
-  }
 }
 
 class Brackets {
@@ -84,7 +58,7 @@ class Brackets {
     return this.#anchored;
   }
 
-  /** The ledger's next own receipt; null where it cannot be read. */
+  /** The ledger's next own receipt; null where it cannot be read or believed. */
   add(own: OwnReceipt | null): void {
     if (own === null) {
       this.#isBroken = true;
@@ -128,21 +102,5 @@ class Brackets {
   #take(end: number): void {
     this.#first ??= this.#anchored;
     this.#end = end;
-  }
-}
-
-/** The receipt if it is one of the ledger's own and the one that its row names. A `key_epoch` is a claim, and each step to its key costs a hash. */
-function ownReceipt(inspector: Inspector, row: OwnRow, hash: Hash): OwnReceipt | null {
-  const blob = unlessCorrupt(() => inspector.blobs(row.logIndex, row.logIndex + 1, 1).blobs[0]?.bytes, () => undefined);
-  if (blob === undefined) return null;
-  try {
-    const read = verifyReceipt(blob, hash);
-    if (!read.known || !equal(read.hash, row.receiptHash)) return null;
-    const { organization, log_index, org_seq, key_epoch } = read.receipt;
-    const isIt = organization === LEDGER_ORGANIZATION && log_index === row.logIndex && org_seq === row.orgSeq && key_epoch < org_seq;
-    return isIt ? { receipt: read.receipt, hash: read.hash } : null;
-  } catch (error) {
-    if (error instanceof VerifyError) return null;
-    throw error;
   }
 }

@@ -56,22 +56,23 @@ export function notGiven({ targets }: AuditRecord, { targets: given }: AuditOpti
   return targets.filter(({ target }) => given.every(({ name }) => name !== target));
 }
 
-/** Has the ledger the root of each target's newest anchor still? What is not so is reported, once for each root. */
-function continues({ made_at, targets }: AuditRecord, view: LedgerView, findings: Findings): boolean {
-  const byRoot = Map.groupBy(targets, ({ newest }) => `${newest.tree_size} ${newest.root}`);
-  let isSame = true;
-  for (const known of byRoot.values()) {
-    const { tree_size: treeSize, root } = known[0]!.newest;
+/** Has the ledger the root of each target's newest anchor still, and the one that it had at its end? What is not so is reported, once for each root. */
+function continues({ made_at, targets, ledger }: AuditRecord, view: LedgerView, findings: Findings): boolean {
+  const hasStill = (treeSize: number, root: string, where: string): boolean => {
     const error = view.compare({ treeSize, root: fromHex(root.slice("sha256:".length), 32)! });
-    if (error === null) continue;
-    isSame = false;
-    const where = `which saw ${count(treeSize)} anchored at ${known.map(({ target }) => target).join(", ")}`;
+    if (error === null) return true;
     findings.add({
       severity: "violation", code: error.code, expected: error.expected, found: error.found,
       message: error.code === "ledger_behind"
         ? `the ledger has fewer receipts than at the audit of ${made_at}, ${where}: it was cut or restored from a backup`
-        : `the ledger does not continue what it was at the audit of ${made_at}, ${where}: ${error.message}`,
+        : `the ledger's first receipts are not what they were at the audit of ${made_at}, ${where}: the root of ${count(treeSize)} is another`,
     });
+    return false;
+  };
+  let isSame = true;
+  for (const known of Map.groupBy(targets, ({ newest }) => `${newest.tree_size} ${newest.root}`).values()) {
+    const { tree_size: treeSize, root } = known[0]!.newest;
+    if (!hasStill(treeSize, root, `which saw ${count(treeSize)} anchored at ${known.map(({ target }) => target).join(", ")}`)) isSame = false;
   }
-  return isSame;
+  return isSame && (ledger === null || hasStill(ledger.size, ledger.root, `which read ${count(ledger.size)} of them`));
 }

@@ -52,6 +52,8 @@ export class Joiner {
   };
   readonly heads: Heads;
   readonly keys = new KeysSeen();
+  /** log_index from which on all MACs of receipts that were read were checked. */
+  macsCheckedFrom = 0;
   readonly times: Times;
   /** The newest anchor that can be read. */
   newest: NonNullable<BatchSeen["anchor"]> | null = null;
@@ -93,6 +95,11 @@ export class Joiner {
     return this.#tree.size;
   }
 
+  /** Root of the log as far as it was joined. */
+  root(): Uint8Array {
+    return this.#tree.root();
+  }
+
   get ends(): ReadonlyMap<string, ChainEnd> {
     return this.#ends;
   }
@@ -110,6 +117,7 @@ export class Joiner {
   add(result: SegmentResult): void {
     this.#findings.addAll(result.findings);
     this.#count(result);
+    this.macsCheckedFrom = Math.max(this.macsCheckedFrom, result.lastUnchecked + 1);
     this.#joinLog(result);
     this.#joinChains(result);
     const { batches } = result;

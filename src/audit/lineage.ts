@@ -2,6 +2,7 @@
  * What the anchors of a target say of each other: each names the one before it, and the versions that were seen at the targets when
  * it was made. Two signed anchors that contradict each other mean that the key has signed two pasts.
  */
+import type { AnchorTarget } from "../anchor/target.ts";
 import { hashText } from "../format/chain.ts";
 import { count } from "../format/count.ts";
 import type { Observed } from "../format/fields.ts";
@@ -15,8 +16,10 @@ const KEEP = "keep every object as evidence";
 
 export class Lineage {
   readonly #evidence: Evidence;
-  /** The name by which anchor receipts know the target; null where its versions and times are the host's own and prove nothing. */
-  readonly #target: string | null;
+  /** The name by which anchor receipts know the target. */
+  readonly #target: string;
+  /** Its versions and times are its own, and not the host's, which prove nothing. */
+  readonly #hasClock: boolean;
   #before: AnchorGroup | null = null;
   #isForked = false;
   /** Names of targets that anchor receipts saw something at. */
@@ -24,9 +27,10 @@ export class Lineage {
   /** Compared last: most anchors saw the one before, those of an outage all the same one. */
   #observed = "";
 
-  constructor(evidence: Evidence, target: string | null, before: AnchorGroup | null) {
+  constructor(evidence: Evidence, target: Pick<AnchorTarget, "name" | "trustedTime">, before: AnchorGroup | null) {
     this.#evidence = evidence;
-    this.#target = target;
+    this.#target = target.name;
+    this.#hasClock = target.trustedTime;
     this.#before = before;
   }
 
@@ -35,9 +39,10 @@ export class Lineage {
     return this.#isForked;
   }
 
-  /** Where anchor receipts name targets, but never this one: the names, of which one may be meant. */
-  get otherNames(): readonly string[] {
-    return this.#target === null || this.#named.has(this.#target) ? [] : [...this.#named].sort();
+  /** Where anchor receipts name targets, but never this one: the names, of which one may be meant. `more`: what those of the ledger name. */
+  otherNames(more: Iterable<string>): readonly string[] {
+    const names = new Set([...this.#named, ...more]);
+    return names.has(this.#target) ? [] : [...names].sort().slice(0, MAX_NAMES);
   }
 
   /** The next size; `counting` is the anchor of it that the others are compared with. */
@@ -76,7 +81,7 @@ export class Lineage {
     const { versions } = this.#evidence;
     const key = `${size} ${id} ${time}`;
     if (this.#named.size < MAX_NAMES) this.#named.add(target);
-    if (target !== this.#target || key === this.#observed || !versions.has(size)) return; // an anchor that is missing is told elsewhere
+    if (!this.#hasClock || target !== this.#target || key === this.#observed || !versions.has(size)) return; // an anchor that is missing is told elsewhere
     this.#observed = key;
     const found = versions.find(size, id);
     if (found === null) {

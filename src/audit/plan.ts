@@ -39,7 +39,7 @@ export function* planSegments(
   let keyBefore = range.start.log?.keyId ?? null;
   /** Since `first`. */
   let anchors = 0;
-  const task = (end: number): SegmentTask => ({ first, end, epoch, commitment, keyBefore, keys: ratchet?.at(epoch) ?? null });
+  const task = (end: number): SegmentTask => ({ first, end, epoch, commitment, keyBefore, keys: ratchet?.at(epoch, keyBefore) ?? null });
   for (let read = first; ;) {
     const rows = unlessCorrupt(() => inspector.anchors(read, PAGE), () => undefined) ?? [];
     for (const { treeSize } of rows) {
@@ -77,23 +77,25 @@ function epochAfter(
   }
 }
 
-/** The ratchet of all keys, stepped along with the plan, so that nobody has to begin at the seeds again. */
+/** The ratchets of the keys in use, stepped along with the plan, so that nobody has to begin at the seeds again. */
 export class Ratchet {
   readonly #hash: Hash;
   /** In order of first epoch, K at `epoch`. */
-  readonly #keys: { readonly keyId: string; epoch: number; key: Uint8Array }[];
+  readonly #keys: { readonly keyId: string; readonly first: number; epoch: number; key: Uint8Array }[];
 
   constructor(starts: readonly RatchetStart[], hash: Hash) {
     this.#hash = hash;
-    this.#keys = starts.toSorted((a, b) => a.epoch - b.epoch).map((start) => ({ ...start }));
+    this.#keys = starts.toSorted((a, b) => a.epoch - b.epoch).map((start) => ({ ...start, first: start.epoch }));
   }
 
-  /** From where the keys of `epoch` and later can be stepped. Epochs are asked for in rising order. */
-  at(epoch: number): RatchetStart[] {
-    const newest = this.#keys.findLast((key) => key.epoch <= epoch);
-    if (newest !== undefined) {
-      for (; newest.epoch < epoch; newest.epoch++) newest.key = nextRatchetKey(newest.key, this.#hash);
-    }
-    return this.#keys.filter((key) => key === newest || key.epoch > epoch).map(({ keyId, epoch: at, key }) => ({ keyId, epoch: at, key: key.slice() }));
+  /**
+   * From where the keys of `epoch` and later can be stepped. Epochs are asked for in rising order. `keyBefore`: the key of the epoch
+   * before, which goes on unless another was announced: a key is in use because the ledger says so, not because somebody has its seed.
+   */
+  at(epoch: number, keyBefore: string | null): RatchetStart[] {
+    const newest = this.#keys.findLast((key) => key.first <= epoch)?.first;
+    const used = this.#keys.filter(({ keyId, first }) => first > epoch || first === newest || keyId === keyBefore);
+    for (const one of used) for (; one.epoch < epoch; one.epoch++) one.key = nextRatchetKey(one.key, this.#hash);
+    return used.map(({ keyId, epoch: at, key }) => ({ keyId, epoch: at, key: key.slice() }));
   }
 }

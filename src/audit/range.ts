@@ -9,14 +9,16 @@ import { leafHash } from "../format/merkle.ts";
 import { entryOf } from "../format/entries.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { Inspector } from "../ledger/inspect.ts";
-import type { OrganizationRow } from "../ledger/reader.ts";
 import { STORED_LEVEL } from "../ledger/state.ts";
 import type { ChainEnd } from "../verify/chain.ts";
+import type { LedgerKeys } from "../verify/keys.ts";
 import { detailsOf, endAfter, type LogEnd } from "../verify/log.ts";
 import { type VerifiedReceipt, verifyReceipt } from "../verify/receipt.ts";
 import { batchesWithin, type TimeSpan } from "./brackets.ts";
 import { type JoinStart, WHOLE } from "./join.ts";
+import { headsBefore } from "./known-heads.ts";
 import { unlessCorrupt } from "./places.ts";
+import { OwnReceipts } from "./own-receipts.ts";
 import type { Findings } from "./report.ts";
 import { BLOCK } from "./segment-tree.ts";
 import { plausibleSizeFrom } from "./tables.ts";
@@ -34,9 +36,6 @@ export function isRanged(range: AuditRange): boolean {
   return range.from !== undefined || range.to !== undefined || range.organization !== undefined;
 }
 
-/** An organization as it is before the first receipt of a part. */
-export type KnownHead = JoinStart["heads"][number] & { readonly prefix: string };
-
 export interface Part {
   readonly first: number;
   /** Not included. */
@@ -50,6 +49,8 @@ export interface Part {
    * says of the time after its newest anchor (`said`).
    */
   readonly nothing?: "anchored" | "said";
+  /** By key id, the ledger's own receipts by which the range was found and whose MACs could not be checked; of a range only. */
+  readonly macsNotChecked?: ReadonlyMap<string, number>;
 }
 
 const LONG_AGO = -8.64e15;
@@ -57,17 +58,21 @@ const FAR_AHEAD = 8.64e15;
 
 /**
  * The part of the first `size` receipts that a range means: every batch that can hold receipts of it, and where that is none with an
- * anchor the newest one too, so that there is always something to compare with the targets.
+ * anchor the newest one too, so that there is always something to compare with the targets. `keys` null: MACs are not checked.
  */
-export function partOf(inspector: Inspector, size: number, range: AuditRange, findings: Findings, hash: Hash): Part {
+export function partOf(
+  inspector: Inspector, size: number, range: AuditRange, { findings, hash, keys }: { readonly findings: Findings; readonly hash: Hash; readonly keys: LedgerKeys | null },
+): Part {
   if (range.from === undefined && range.to === undefined) {
     return { first: 0, end: plausibleSizeFrom(inspector, 0, size, findings), epoch: 0, commitment: null, start: WHOLE };
   }
   const span = { from: range.from ?? LONG_AGO, to: range.to ?? FAR_AHEAD };
-  const { first, end: last, isClosed } = batchesWithin(inspector, size, span, hash);
+  const own = new OwnReceipts(inspector, hash, keys);
+  const { first, end: last, isClosed } = batchesWithin(inspector, size, span, own);
   const end = last === size ? plausibleSizeFrom(inspector, first, size, findings) : last;
   lookBeside(inspector, first, last, span, size, findings);
-  const part = first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(inspector, first, end, hash);
+  const begin = first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(inspector, first, end, hash);
+  const part = { ...begin, macsNotChecked: own.macsNotChecked };
   return isIn(inspector, part, span, range.organization) ? part : { ...part, nothing: isClosed ? "anchored" : "said" };
 }
 
@@ -92,8 +97,7 @@ function startAt(inspector: Inspector, first: number, end: number, hash: Hash): 
   const before = blob === undefined ? null : verifyReceipt(blob, hash);
   if (before?.known !== true || before.receipt.type !== "anchor") throw new LedgerError("ledger_corrupt", `receipt ${first - 1} is not an anchor receipt`);
   const { receipt } = before;
-  const known = inspector.organizations().rows.filter((row) => row.firstIndex < first);
-  const heads = known.map((row) => headBefore(inspector, row, first));
+  const heads = headsBefore(inspector, first, hash);
   const ends = new Map(heads.map((head): [string, ChainEnd] => [head.organization, { orgSeq: head.orgSeq, hash: head.hash, prefix: head.prefix }]));
   const blocks = Math.floor(first / BLOCK);
   return {
@@ -120,27 +124,6 @@ export function logAt(inspector: Inspector, anchor: VerifiedReceipt, hash: Hash)
   const blob = last === 0 ? undefined : inspector.blobs(last - 1, last, 1).blobs[0]?.bytes;
   if (blob === undefined || row === undefined || !equal(hash.sha256(blob), row.receiptHash)) throw new LedgerError("ledger_corrupt", `receipt ${last - 1} is not the one that the index has`);
   return endAfter(anchor, endAfter(verifyReceipt(blob, hash), undefined));
-}
-
-/** The organization's newest receipt before `first`: its sequence rises with log_index, so it is found by halving. */
-export function headBefore(inspector: Inspector, { org, name, prefix, firstIndex }: OrganizationRow, first: number): KnownHead {
-  const place = (orgSeq: number): { readonly logIndex: number; readonly receiptHash: Uint8Array } | null => inspector.rowOf(org, orgSeq);
-  let low = 1;
-  let high = 2;
-  for (let at = place(high); at !== null && at.logIndex < first; at = place(high)) {
-    low = high;
-    high *= 2;
-  }
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    const at = place(middle);
-    if (at !== null && at.logIndex < first) low = middle;
-    else high = middle;
-  }
-  const newest = place(low);
-  const oldest = place(1);
-  if (newest?.receiptHash.length !== 32 || oldest?.receiptHash.length !== 32) throw new LedgerError("ledger_corrupt", `the organization ${name} has no first or last receipt`);
-  return { organization: name, orgSeq: low, hash: newest.receiptHash, firstIndex, firstHash: oldest.receiptHash, prefix };
 }
 
 /** Roots of the largest complete subtrees over the first blocks. */

@@ -58,6 +58,8 @@ export class ReceiptCheck {
   readonly notChecked = new Map<string, number>();
   readonly macsChecked = new Map<string, number>();
   readonly macsNotChecked = new Map<string, number>();
+  /** log_index of the newest of these, -1 where there is none. */
+  lastUnchecked = -1;
   readonly #findings: Findings;
   /** The short way for receipts of which nothing is to be said; whatever it does not take goes the long one. */
   readonly #quick = new QuickReceipts((bytes, from, end) => (bytes as Buffer).toString("latin1", from, end));
@@ -137,7 +139,7 @@ export class ReceiptCheck {
       });
     }
     if (read.known && read.receipt.type === "genesis") this.expectKey(0, detailsOf<GenesisDetails>(read.receipt).epoch_commitment, null);
-    this.#checkMac(blob, read, epochs, problems);
+    if (!this.#checkMac(blob, read, epochs, problems)) this.lastUnchecked = logIndex;
     return read;
   }
 
@@ -148,19 +150,21 @@ export class ReceiptCheck {
     return receipt === null ? null : { known: true, receipt, notChecked: [], hash: this.#hash.sha256(blob) };
   }
 
-  #checkMac(blob: Uint8Array, { receipt }: VerifiedReceipt, epochs: Epochs, problems: Problem[]): void {
-    if (this.#keys === null) return;
+  /** False where the key is not known. */
+  #checkMac(blob: Uint8Array, { receipt }: VerifiedReceipt, epochs: Epochs, problems: Problem[]): boolean {
+    if (this.#keys === null) return false;
     const { key_id, key_epoch } = receipt;
     if (!isAmong(key_epoch, epochs)) {
       increase(this.macsNotChecked, `${key_id} of another epoch`);
-      return;
+      return false;
     }
     this.#checkCommitment(receipt, problems);
     const wrong = this.#macError(blob, receipt);
     increase(wrong === undefined ? this.macsNotChecked : this.macsChecked, key_id);
-    if (wrong === null || wrong === undefined) return;
+    if (wrong === null || wrong === undefined) return wrong === null;
     if (this.#wrongEpoch === key_epoch) this.#findings.addConsequence("mac_mismatch");
     else problems.push(problemOf(wrong));
+    return true;
   }
 
   /** At the first use of an epoch's key. */

@@ -7,6 +7,9 @@ import { z } from "zod";
 import { type LedgerName, sizeInName } from "../format/names.ts";
 import { isTimestamp } from "../format/time.ts";
 
+/** Raised whenever a record of before would say too little. */
+export const RECORD_VERSION = 2;
+
 const time = z.string().refine(isTimestamp, "must be a time");
 const count = z.int().nonnegative();
 const listed = z.strictObject({
@@ -49,12 +52,18 @@ const targetRecord = z.strictObject({
 });
 
 const auditRecord = z.strictObject({
-  receiptd_audit: z.literal(1),
+  receiptd_audit: z.literal(RECORD_VERSION),
   made_at: time,
   made_by: z.string(),
   origin: z.string(),
   ledger_id: z.string(),
   vkeys: z.array(z.string()).min(1),
+  /** How far the ledger went when an audit last read it, with or without an anchor over its end; null where none did. */
+  ledger: z.strictObject({
+    size: z.int().positive(),
+    /** RFC 6962 root of that many receipts. */
+    root: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  }).nullable(),
   /** Of the ledger; null where it was gone, and the targets were read alone. */
   receipts: z.strictObject({
     /** When an audit last read all of them; those after it went on from it, one from the other. */
@@ -73,9 +82,10 @@ export type TargetRecord = Readonly<z.infer<typeof targetRecord>>;
 export type AuditRecord = Readonly<z.infer<typeof auditRecord>>;
 
 /** What no audit can have said. */
-function* contradictions({ made_at, origin, ledger_id, receipts, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
+function* contradictions({ made_at, origin, ledger_id, ledger, receipts, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
   const made = Date.parse(made_at);
   if (receipts !== null && Date.parse(receipts.read_at) > made) yield [["receipts", "read_at"], "is after the record was made"];
+  if (receipts !== null && ledger === null) yield [["ledger"], "must say how far the receipts went that were read"];
   const names = new Set<string>();
   for (const [i, { target, read_at, newest, listing: seen }] of targets.entries()) {
     const at = ["targets", i] as const;
@@ -90,8 +100,13 @@ function* contradictions({ made_at, origin, ledger_id, receipts, targets }: Audi
 /** Throws RecordError. */
 export function parseRecord(text: string): AuditRecord {
   try {
-    return auditRecord.parse(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && "receiptd_audit" in value && typeof value.receiptd_audit === "number" && value.receiptd_audit !== RECORD_VERSION) {
+      throw new RecordError(`it is of version ${value.receiptd_audit}, and this program makes and reads version ${RECORD_VERSION}: audit without it, and keep a new one`);
+    }
+    return auditRecord.parse(value);
   } catch (error) {
+    if (error instanceof RecordError) throw error;
     throw new RecordError(error instanceof z.ZodError ? problemText(error) : "it is not JSON", { cause: error });
   }
 }

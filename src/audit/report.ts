@@ -133,6 +133,8 @@ export interface TargetCounts {
   readonly lockedUntil: string | null;
   /** Tree size of the newest anchor that counts, 0 if there is none. */
   readonly newestSize: number;
+  /** Tree size of the newest anchor of which the ledger has the root; 0 if there is none, or the ledger was not read. */
+  readonly anchoredSize: number;
   /** RFC 3339 */
   readonly newestTime: string | null;
   readonly nextAnchorBy: string | null;
@@ -200,7 +202,7 @@ export interface AuditReport {
     readonly organizations: number;
     readonly batches: number;
     readonly anchors: number;
-    /** Receipts after the newest anchor. */
+    /** Receipts after the newest anchor: of those that were found at a target, where there is one. */
     readonly pending: number;
     readonly targets: readonly TargetCounts[];
   };

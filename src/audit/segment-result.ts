@@ -90,6 +90,8 @@ export interface SegmentResult {
   readonly notChecked: ReadonlyMap<string, number>;
   readonly macsChecked: ReadonlyMap<string, number>;
   readonly macsNotChecked: ReadonlyMap<string, number>;
+  /** log_index of the newest receipt whose MAC was not checked, -1 where there is none. */
+  readonly lastUnchecked: number;
   readonly chain: {
     readonly starts: ReadonlyMap<string, ChainStart>;
     readonly ends: ReadonlyMap<string, ChainEnd>;

@@ -241,7 +241,7 @@ export class SegmentAudit {
 
   #result(): SegmentResult {
     const { first, end } = this.#task;
-    const { notChecked, macsChecked, macsNotChecked } = this.#receipts;
+    const { notChecked, macsChecked, macsNotChecked, lastUnchecked } = this.#receipts;
     const doubts = [...this.#doubts].filter(([, suspect]) => suspect.isDamaged);
     return {
       first,
@@ -252,6 +252,7 @@ export class SegmentAudit {
       notChecked,
       macsChecked,
       macsNotChecked,
+      lastUnchecked,
       chain: {
         starts: this.#chain.starts,
         ends: this.#chain.ends,

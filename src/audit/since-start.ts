@@ -11,13 +11,13 @@ import { leafHash } from "../format/merkle.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { Inspector } from "../ledger/inspect.ts";
-import type { OrganizationRow } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import type { ChainEnd } from "../verify/chain.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { Heads } from "./heads.ts";
+import { headsBefore, type KnownHead } from "./known-heads.ts";
 import { LogTree } from "./log-tree.ts";
-import { frontier, headBefore, logAt, type KnownHead, type Part } from "./range.ts";
+import { frontier, logAt, type Part } from "./range.ts";
 import { BLOCK } from "./segment-tree.ts";
 
 /**
@@ -57,24 +57,15 @@ export function partSince(inspector: Inspector, anchor: AnchorFacts, end: number
 /** Every organization's newest receipt up to the anchor; `org_heads_root` is over what was before its own receipt. */
 function headsAt(inspector: Inspector, { treeSize, receipt, details, receiptHash }: AnchorFacts, hash: Hash): readonly KnownHead[] {
   const own = treeSize - 1;
-  const rows = inspector.organizations().rows.filter((row) => row.firstIndex < own);
-  const heads = rows.map((row) => headBefore(inspector, row, own));
+  const heads = headsBefore(inspector, own, hash);
   const tree = new Heads(hash.sha256);
   for (const head of heads) tree.move(head, () => ({ logIndex: head.firstIndex, hash: head.firstHash }));
   if (hashText(tree.root()) !== details.org_heads_root) throw different("its organizations' newest receipts up to the anchor are others");
-  rows.forEach((row, i) => requireFirst(inspector, row, heads[i]!.firstHash, hash));
   const moved = { organization: LEDGER_ORGANIZATION, orgSeq: receipt.org_seq, hash: receiptHash };
   if (heads.some(({ organization }) => organization === LEDGER_ORGANIZATION)) {
     return heads.map((head) => (head.organization === LEDGER_ORGANIZATION ? { ...head, ...moved } : head));
   }
   return [...heads, { ...moved, prefix: parseNumber(receipt.receipt_number)!.prefix, firstIndex: own, firstHash: receiptHash }];
-}
-
-/** The name and prefix of an organization are no part of the root, its first receipt is: a renamed one could begin anew. */
-function requireFirst(inspector: Inspector, { name, prefix, firstIndex }: OrganizationRow, firstHash: Uint8Array, hash: Hash): void {
-  const { known, receipt, hash: found } = verifyReceipt(blobAt(inspector, firstIndex), hash);
-  const isFirst = equal(found, firstHash) && receipt.organization === name && (!known || parseNumber(receipt.receipt_number)?.prefix === prefix);
-  if (!isFirst) throw different(`the first receipt of the organization ${name} is another`);
 }
 
 function blobAt(inspector: Inspector, logIndex: number): Uint8Array {

@@ -4,6 +4,7 @@
  * ledger's audit begin there: an anchor that is missing from an old part is found by whoever has all of the ledger's.
  */
 import { TargetError } from "../anchor/target.ts";
+import { hashText } from "../format/chain.ts";
 import { count } from "../format/count.ts";
 import type { Vkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
@@ -15,10 +16,10 @@ import { holdRecord, notGiven } from "./held.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import { isRanged } from "./range.ts";
 import { Recall, type Recalled } from "./recall.ts";
-import type { AuditRecord, TargetRecord } from "./record.ts";
+import { type AuditRecord, RECORD_VERSION, type TargetRecord } from "./record.ts";
 import type { AuditReport, Findings } from "./report.ts";
 import type { TargetSeen } from "./target-audit.ts";
-import type { NotChecked } from "./verdict.ts";
+import type { NotChecked, PartSeen } from "./verdict.ts";
 
 const SAMPLE = 32;
 
@@ -117,10 +118,10 @@ export function ledgerInFull(why: string, findings: Findings): void {
 
 /** Gives what is to be kept to whoever asked for it, and says of it in the report; `onRecord` undefined: nobody did. */
 export function keepRecord(
-  report: AuditReport, options: AuditOptions, targets: readonly TargetSeen[], first: number | null, onRecord: ((record: AuditRecord) => void) | undefined,
+  report: AuditReport, options: AuditOptions, targets: readonly TargetSeen[], part: PartSeen | null, onRecord: ((record: AuditRecord) => void) | undefined,
 ): AuditReport {
   if (onRecord === undefined) return report;
-  const record = recordOf(options, targets, first);
+  const record = recordOf(options, targets, part);
   const why = whyNone(report, options) ?? whyLess(record, options);
   if (why !== null) return { ...report, record: { isMade: false, why, readInFull: [] } };
   onRecord(record);
@@ -136,22 +137,26 @@ function whyNone({ verdict }: AuditReport, { range }: AuditOptions): string | nu
 }
 
 /** Whoever audits without the old record would lose what it can hold against a ledger that was rolled back. */
-function whyLess({ origin, ledger_id: id, targets }: AuditRecord, { replaces }: AuditOptions): string | null {
+function whyLess({ origin, ledger_id: id, targets, ledger }: AuditRecord, { replaces }: AuditOptions): string | null {
   if (replaces === undefined || replaces.origin !== origin || replaces.ledger_id !== id) return null;
   const more = replaces.targets.find(({ target, newest }) => targets.every((one) => one.target !== target || one.newest.tree_size < newest.tree_size));
-  return more === undefined ? null : `the one in its place has seen ${count(more.newest.tree_size, "receipt")} anchored at ${more.target}, which this audit did not: hold the ledger against that with --since, or remove it`;
+  const advice = "which this audit did not: hold the ledger against that with --since, or remove it";
+  if (more !== undefined) return `the one in its place has seen ${count(more.newest.tree_size, "receipt")} anchored at ${more.target}, ${advice}`;
+  const size = replaces.ledger?.size ?? 0;
+  return size <= (ledger?.size ?? 0) ? null : `the one in its place is of an audit that read ${count(size, "receipt")}, ${advice}`;
 }
 
-/** What a later audit need not read again, and what it holds against what it finds. `first`: where the ledger's audit began; null: there was none. */
-function recordOf(options: AuditOptions, targets: readonly TargetSeen[], first: number | null): AuditRecord {
+/** What a later audit need not read again, and what it holds against what it finds. `part`: of the ledger; null: it was not read. */
+function recordOf(options: AuditOptions, targets: readonly TargetSeen[], part: PartSeen | null): AuditRecord {
   const { ledger, vkeys, keys, now, program, since } = options;
   const made_at = formatTime(now);
   const read = { read_at: made_at, macs: checksAllMacs(keys), request_macs: keys !== null && keys.requestSecret !== null };
   const before = since?.receipts ?? read;
-  const receipts = first === 0 ? read : { read_at: before.read_at, macs: read.macs && before.macs, request_macs: read.request_macs && before.request_macs };
+  const receipts = part?.part.first === 0 ? read : { read_at: before.read_at, macs: read.macs && before.macs, request_macs: read.request_macs && before.request_macs };
   return {
-    receiptd_audit: 1, made_at, made_by: program ?? "receiptd", origin: ledger.origin, ledger_id: ledger.ledgerId, vkeys: [...vkeys],
-    receipts: first === null ? null : receipts,
+    receiptd_audit: RECORD_VERSION, made_at, made_by: program ?? "receiptd", origin: ledger.origin, ledger_id: ledger.ledgerId, vkeys: [...vkeys],
+    ledger: part === null ? since?.ledger ?? null : { size: part.joined.size, root: hashText(part.joined.root()) },
+    receipts: part === null ? null : receipts,
     // of a target that was not given the ledger still has the root, or there would be no record
     targets: [...targets.flatMap(({ record }) => (record === null ? [] : [record])), ...(since === undefined ? [] : notGiven(since, options))],
   };

@@ -81,7 +81,7 @@ class TargetAudit {
     this.#listedBatches = recalled?.before.batches ?? NOTHING_LISTED;
     this.#evidence = new Evidence(target, options, recalled?.before);
     const group = newest === null ? null : { treeSize: newest.facts.treeSize, anchors: [newest], listed: this.#listedAnchors };
-    this.#lineage = new Lineage(this.#evidence, target.trustedTime ? target.name : null, group);
+    this.#lineage = new Lineage(this.#evidence, target, group);
     this.#ledger = options.joined === null ? null : new AgainstLedger(target, options.joined, this.#evidence, options.findings);
     if (newest !== null) this.#ledger?.remember(newest);
     this.#walk = new AnchorWalk({ hash: options.hash, after: newest?.facts });
@@ -118,10 +118,10 @@ class TargetAudit {
 
   #notChecked(): string[] {
     const { name } = this.#target;
-    const others = this.#lineage.otherNames;
+    const others = this.#lineage.otherNames(this.#options.joined?.times.observed.keys() ?? []);
     const { unlocked } = this.#evidence;
     return [
-      ...(others.length === 0 ? [] : [`the versions at ${name} against those that anchor receipts saw: they name ${others.join(", ")}, and nothing at ${name}; is it one of these?`]),
+      ...(others.length === 0 ? [] : [`what was confirmed at ${name} against what anchor receipts saw: they name ${others.join(", ")}, and nothing at ${name}; if it is one of these, say so with --target`]),
       ...(unlocked === 0 ? [] : [`what a later audit would find at ${name} without reading it: ${count(unlocked, "version")} at ${name} ${unlocked === 1 ? "is" : "are"} not locked as was promised, though others with the same bytes are`]),
     ];
   }
@@ -246,7 +246,7 @@ class TargetAudit {
         lockedUntil: known!.record.listing!.locked_until, isLocked: isHeld(known!.record.listing!.locked_until, now),
       },
       lockedUntil: locks.until === null || locks.until <= now ? null : formatTime(locks.until),
-      newestSize: newest?.facts.treeSize ?? 0, newestTime: newest === null ? null : formatTime(newest.lastModified),
+      newestSize: newest?.facts.treeSize ?? 0, anchoredSize: this.#ledger?.matched ?? 0, newestTime: newest === null ? null : formatTime(newest.lastModified),
       nextAnchorBy: newest?.facts.details.next_anchor_by ?? null,
     };
   }

@@ -5,6 +5,7 @@ import type { AuditOptions } from "./audit.ts";
 import type { Joiner } from "./join.ts";
 import type { Part } from "./range.ts";
 import { type AuditRecord, recordProblem } from "./record.ts";
+import { anchoredSize, openText, pendingNote, placeText } from "./pending.ts";
 import type { AuditReport, Finding, Findings, KeyReport, OpenFinding, TargetCounts } from "./report.ts";
 
 /** The part of the ledger that was audited. */
@@ -31,20 +32,17 @@ export class NotChecked {
 
   ofLedger({ keys, range }: AuditOptions, { part, joined, isRanged, since }: PartSeen): void {
     const { macsNotChecked, notChecked } = joined.totals;
-    const pending = joined.size - joined.anchoredSize;
-    const tail = `the ${count(pending, "receipt")} after the newest anchor`;
-    if (keys === null) {
-      this.add("the receipts' MACs: no HMAC key was given");
-      if (pending > 0) this.add(`${tail}: without a key nothing authenticates ${pending === 1 ? "it" : "them"}`);
-      this.add("request_mac in the index: no secrets were given");
-    } else {
-      if (pending > 0) this.add(`${tail} by anything outside: the HMAC key alone vouches for ${pending === 1 ? "it" : "them"}`);
-      if (keys.requestSecret === null) this.add("request_mac in the index: the request secret was not given");
-    }
-    for (const [keyId, n] of macsNotChecked) {
-      if (keys?.sealed?.includes(keyId) === true) this.add(`the MACs of ${count(n, "receipt")} of closed epochs: ${keyId} is forward-secure, so that its seed alone can re-check them, which the auditor has (--seed)`);
-      else this.fail(`the MACs of ${count(n, "receipt")}: the key ${keyId} was not given`);
-    }
+    if (keys === null) this.add("the receipts' MACs: no HMAC key was given");
+    if (keys === null) this.add("request_mac in the index: no secrets were given");
+    else if (keys.requestSecret === null) this.add("request_mac in the index: the request secret was not given");
+    const macs = (what: string, of: ReadonlyMap<string, number>): void => {
+      for (const [keyId, n] of of) {
+        if (keys?.sealed?.includes(keyId) === true) this.add(`the MACs of ${count(n, "receipt")} of closed epochs${what}: ${keyId} is forward-secure, so that its seed alone can re-check them, which the auditor has (--seed)`);
+        else this.fail(`the MACs of ${count(n, "receipt")}${what}: the key ${keyId} was not given`);
+      }
+    };
+    macs("", macsNotChecked);
+    macs(", the ledger's own, by which the time range was found", part.macsNotChecked ?? new Map());
     for (const [name, n] of notChecked) {
       if (name === "schema_version") this.fail(`the fields of ${count(n, "receipt")}: this program does not know their schema_version`);
       else this.add(`${name} of ${count(n, "receipt")}: this program does not know their type`);
@@ -59,6 +57,12 @@ export class NotChecked {
       if (joined.heads.get(range.organization) === undefined) this.fail(`the organization ${range.organization}: the ledger has none of this name up to receipt ${part.end - 1}`);
       this.add(`receipts of other organizations than ${range.organization}: they take part in the trees by the index's hashes only`);
     }
+  }
+
+  /** After the targets were looked at. */
+  ofPending(options: AuditOptions, seen: PartSeen, counts: readonly TargetCounts[]): void {
+    const note = pendingNote(options, seen, anchoredSize(options, seen, counts));
+    if (note !== null) this.add(note);
   }
 
   ofTargets({ targets, keys, ledger, ledgerIdFrom, since, keysProblem, vkeys, areVkeysPinned, ledgerPath, now }: AuditOptions, counts: readonly TargetCounts[]): void {
@@ -115,7 +119,7 @@ export function reportOf(seen: {
     organizations: joined?.heads.size ?? 0,
     batches: joined?.totals.batches ?? 0,
     anchors: joined?.trail.length ?? Math.max(0, ...targets.map(({ anchors }) => anchors)),
-    pending: joined === null ? 0 : joined.size - joined.anchoredSize,
+    pending: part === null ? 0 : part.joined.size - anchoredSize(options, part, targets),
     targets,
   };
   const scope = { ledger: joined !== null, firstIndex: part?.part.first ?? 0, endIndex: part?.part.end ?? 0, since: part?.since?.made_at ?? null, readAt: part?.since?.receipts?.read_at ?? null, organization: options.range?.organization ?? null };
@@ -157,7 +161,9 @@ function sentenceOf(
   }
   if (verdict === "not_checked") return ended(`Nothing wrong was found, but not everything could be checked: ${notChecked.failed[0]!}${notChecked.failed.length > 1 ? ", and more" : ""}`);
   const at = counts.targets.filter(({ anchors }) => anchors > 0);
-  const where = at.length === 0 ? "" : `, as anchored at ${at.map(placeText).join(", ")}`;
+  const isNone = scope.organization === null && counts.pending > 0 && counts.pending >= counts.receipts;
+  const size = Math.max(0, ...at.map((one) => one.anchoredSize));
+  const where = at.length === 0 || (isNone && scope.since === null) ? "" : `, ${isNone ? "which are" : "as"} anchored at ${at.map((one) => placeText(one, Math.min(size, scope.endIndex))).join(", ")}`;
   if (!scope.ledger) return `${anchorsText(counts)}${where}${archiveText(at)}${endText(at)}.`;
   if (scope.since !== null) return `${newText(counts, scope.firstIndex, scope.since, scope.readAt)}${where}${openText(counts, false)}.`;
   const whole = counts.receipts === 1 ? "The 1 receipt is as it was recorded" : `All ${count(counts.receipts)} receipts are as they were recorded`;
@@ -196,11 +202,6 @@ export function ended(text: string): string {
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
-/** Locks are told by the day: to the second they would be of one object only. */
-function placeText({ target, lockedUntil }: TargetCounts): string {
-  return lockedUntil === null ? target : `${target} (locked until at least ${lockedUntil.slice(0, 10)})`;
-}
-
 function anchorsText({ anchors, targets }: AuditReport["counts"]): string {
   const remembered = targets.reduce<TargetCounts["remembered"]>((most, one) => ((one.remembered?.anchors ?? 0) > (most?.anchors ?? 0) ? one.remembered : most), null);
   if (remembered !== null) {
@@ -234,14 +235,6 @@ function endText(targets: readonly TargetCounts[]): string {
   if (first === undefined || targets.some(({ state }) => state !== first.state)) return "";
   if (first.state === "stopped") return "; the ledger was stopped in order";
   return first.state === "idle" ? `; nothing was recorded lately, and the next anchor is promised for ${first.nextAnchorBy!}` : "";
-}
-
-function openText({ receipts, pending }: AuditReport["counts"], isOfOne: boolean): string {
-  if (pending === 0) return "";
-  const are = pending === 1 ? "is" : "are";
-  if (isOfOne) return `; ${count(pending, "receipt")} of the ledger ${are} not anchored yet`;
-  if (pending < receipts) return `; ${count(pending)} of them ${are} not anchored yet`;
-  return receipts === 1 ? "; it is not anchored yet" : "; none of them is anchored yet";
 }
 
 /** `PREFIX-2026-00001: ` or the like. */

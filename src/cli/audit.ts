@@ -1,5 +1,6 @@
 /** `receiptd audit`: the ledger and its targets, checked from the bytes up; also by a third party with copies and a pinned key. */
 import type { Command } from "commander";
+import { DirectoryTarget } from "../anchor/directory.ts";
 import { audit as runAudit, type AuditReport, type Progress as AuditProgress } from "../audit/audit.ts";
 import type { AuditRecord } from "../audit/record.ts";
 import { formatReport } from "../audit/text.ts";
@@ -54,7 +55,7 @@ export function addAudit(program: Command, run: Run): void {
     .option("--region <name>", "of s3://…: the bucket's region")
     .option("--path-style", "of s3://…: put the bucket into the path, not into the host name")
     .option("--profile <name>", "of s3://…: a profile of the AWS SDK's configuration")
-    .option("--target <name>", "of s3://…: the name that the ledger's host has for it, under which anchor receipts name what they saw there")
+    .option("--target <name>", "the name that the ledger's host has for this place, under which anchor receipts name what they saw there")
     .option("--retention <time>", "how long after it was stored every object must be locked (1d to 100y; default: as configured; of s3://…, at all)")
     .option("--ledger-gone", "check the anchors and batches alone")
     .option("--ledger-id <id>", "which ledger it must be, as was noted when it was created (a key names the origin only)")
@@ -85,13 +86,14 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   }
   if (options.allReceipts === true && options.since === undefined) throw new CliError("bad_usage", "--all-receipts says what --since reads again, and is of no use without it");
   if (options.sample !== undefined && options.since === undefined) throw new CliError("bad_usage", "--sample says what --since reads again, and is of no use without it");
+  requireOfLedger(options);
   const since = options.since === undefined ? null : readRecord(options.since);
   const replaced = options.record === undefined ? null : replacedRecord(options.record);
   const identities = await identitiesIn(options.identity);
   const seeds = await seedsIn(options.seed ?? [], identities);
   const own = ownKeys(cli, options);
   const pins = pinsOf(options, own.keyring);
-  const at = targets(cli, options);
+  const at = namedTargets(cli, options);
   const { ledger, from: ledgerIdFrom } = await identity(cli, options, own.keyring, pins, at);
   if (replaced !== null && isOther(replaced, ledger) && (since === null || !isOther(since, ledger))) {
     throw new CliError("bad_usage", `${options.record!} is the record of the ledger ${replaced.origin} ${replaced.ledger_id}, and this one is ${ledger.origin} ${ledger.ledgerId}`,
@@ -133,6 +135,20 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   }
   cli.result(snakeCased(report), () => formatReport(report).trimEnd());
   return report.exitCode;
+}
+
+/** What only an audit of receipts can do is refused where there are none, and not passed over. */
+function requireOfLedger({ ledgerGone, from, to, organization, seed }: AuditOptions): void {
+  if (ledgerGone !== true || (from ?? to ?? organization ?? seed) === undefined) return;
+  throw new CliError("bad_usage", "--from, --to, --organization and --seed are about receipts, and --ledger-gone says that there are none to read", "restore the ledger to check them: receiptd restore");
+}
+
+/** A folder of anchors, too, may be a copy of a target that anchor receipts name. */
+function namedTargets(cli: Cli, options: AuditOptions): readonly NamedTarget[] {
+  const found = targets(cli, options);
+  const { anchors: path, target: name } = options;
+  if (path === undefined || name === undefined || path.startsWith("s3://")) return found;
+  return found.map(({ required }) => ({ target: new DirectoryTarget({ name, path }), required }));
 }
 
 function isOther({ origin, ledger_id: id }: AuditRecord, ledger: LedgerName): boolean {

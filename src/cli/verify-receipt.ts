@@ -11,16 +11,25 @@ import { VerifyError } from "../verify/errors.ts";
 import { RatchetKeys, type RatchetStart } from "../verify/keys.ts";
 import { nameOf, type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
 import { anchorDetailsAt } from "./anchored.ts";
-import type { NamedTarget } from "./ledger-files.ts";
+import type { NamedTarget, Naming } from "./ledger-files.ts";
 import type { Pins } from "./pins.ts";
 import { type AtTarget, type ClosedAnchor, findAnchor } from "./verify-anchor.ts";
+import { checkEpoch, requirePlace } from "./verify-epoch.ts";
 
 export interface Question {
   readonly blob: Uint8Array;
+  /** How the receipt was asked for; null: its bytes were given. */
+  readonly asked: Naming | null;
   readonly ledger: LedgerName;
   /** null: the ledger is not at hand. */
   readonly reader: Reader | null;
-  readonly keys: { readonly starts: readonly RatchetStart[]; readonly sealed: readonly string[] } | { readonly why: string };
+  readonly keys: {
+    readonly starts: readonly RatchetStart[];
+    /** Keys of which only the open epoch's can be re-checked here. */
+    readonly sealed: readonly string[];
+    /** Keys whose closed epochs are to stay closed to whoever takes over the host: those, and those whose seed was given. */
+    readonly forwardSecure: readonly string[];
+  } | { readonly why: string };
   readonly pins: Pins;
   readonly targets: readonly NamedTarget[];
   /** What anchor.db says that a target has confirmed, as a tree size; null where it is not at hand or says nothing. */
@@ -44,6 +53,10 @@ export interface Examination {
   readonly verdict: "anchored" | "pending" | "invalid" | "not_checked";
   readonly sentence: string;
   readonly receipt_hash: string;
+  /** As the receipt says itself; null where that cannot be read. */
+  readonly receipt_id: string | null;
+  readonly receipt_number: string | null;
+  readonly log_index: number | null;
   readonly anchors: readonly AnchorSeen[];
   readonly checked: readonly string[];
   readonly not_checked: readonly string[];
@@ -62,12 +75,15 @@ interface Problem {
 
 export async function examine(question: Question): Promise<Examination> {
   const course = new Course();
-  let name = "The receipt";
+  let name = Object.entries(question.asked ?? {}).map(([member, value]) => (member === "log_index" ? `receipt ${value}` : String(value)))[0] ?? "The receipt";
+  let read: VerifiedReceipt | null = null;
   let at: readonly AtTarget[] = [];
   let problem: Problem | null = null;
   let known = true;
   try {
     const verified = verifyReceipt(question.blob, nodeHash);
+    read = verified;
+    requireAsked(verified, question, course);
     name = nameOf(verified);
     known = verified.known;
     course.checked.push("canonical bytes", verified.known ? "fields and number" : "what links and signs it");
@@ -77,8 +93,9 @@ export async function examine(question: Question): Promise<Examination> {
     checkPlace(verified, question, course);
     checkLink(verified, question, course);
     at = await checkAnchors(verified, question, course);
+    await checkMacAlone(verified, question, course, course.verdict(at));
   } catch (error) {
-    if (!(error instanceof VerifyError)) throw error;
+    if (!(error instanceof VerifyError || error instanceof MisledError)) throw error;
     problem = error;
   }
   const contradiction = at.find((one) => one.state === "contradicted");
@@ -90,6 +107,9 @@ export async function examine(question: Question): Promise<Examination> {
     verdict,
     sentence: sentence(name, verdict, problem, at, course),
     receipt_hash: hashText(nodeHash.sha256(question.blob)),
+    receipt_id: read?.known === true ? read.receipt.receipt_id : null,
+    receipt_number: read?.known === true ? read.receipt.receipt_number : null,
+    log_index: read?.receipt.log_index ?? null,
     anchors: at.flatMap((one) => one.state === "anchored" ? [seen(one)] : []),
     checked: course.checked,
     not_checked: [...course.notChecked, "the other receipts of the ledger (receiptd audit checks them all)"],
@@ -110,11 +130,37 @@ class Course {
   readonly checked: string[] = [];
   readonly notChecked: string[] = [];
   macChecked = false;
+  /** What the MAC alone cannot vouch for; null: nothing. */
+  doubt: string | null = null;
 
   verdict(at: readonly AtTarget[]): Examination["verdict"] {
     if (at.some(({ state }) => state === "anchored")) return "anchored";
     const asked = at.length > 0 && at.every(({ state }) => state === "waiting");
-    return asked && this.macChecked ? "pending" : "not_checked"; // without its MAC nothing at all vouches for a pending receipt
+    return asked && this.macChecked && this.doubt === null ? "pending" : "not_checked"; // without its MAC nothing at all vouches for a pending receipt
+  }
+}
+
+/** An index can lead to another receipt than the one that was asked for. */
+class MisledError extends Error implements Problem {
+  override readonly name = "MisledError";
+  readonly code = "index_lookup";
+  readonly pointer: string;
+  readonly expected: string;
+  readonly found: string;
+
+  constructor(pointer: string, expected: string, found: string) {
+    super("the ledger's index leads to another receipt");
+    [this.pointer, this.expected, this.found] = [pointer, expected, found];
+  }
+}
+
+/** Throws MisledError. */
+function requireAsked({ known, receipt }: VerifiedReceipt, { asked }: Question, course: Course): void {
+  for (const [member, expected] of Object.entries(asked ?? {})) {
+    if (!known && member !== "log_index") course.notChecked.push(`that its ${member} is ${expected}: this program does not know its schema_version`);
+    else if (receipt[member as keyof typeof receipt] !== expected) {
+      throw new MisledError(`/${member}`, String(expected), String(receipt[member as keyof typeof receipt]));
+    }
   }
 }
 
@@ -133,7 +179,8 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, keys, reader }: Question
   // each epoch before it has an anchor receipt before it: one that claims more is not worth a key
   const known = receipt.key_epoch <= receipt.log_index ? new RatchetKeys(keys.starts, { hash: nodeHash }) : null;
   const macKey = known === null ? null : known.macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
-  if (reader !== null) checkEpoch(receipt, reader, known?.commitment(receipt.key_id, receipt.key_epoch) ?? null, course);
+  const doubt = reader === null ? null : checkEpoch(receipt, reader, known?.commitment(receipt.key_id, receipt.key_epoch) ?? null);
+  if (doubt !== null) course.notChecked.push(doubt);
   if (macKey === null) {
     const why = keys.sealed.includes(receipt.key_id) ? `${receipt.key_id} is forward-secure, and its epoch ${receipt.key_epoch} is closed: only its seed can re-check it (--seed)` : `no key ${receipt.key_id} of epoch ${receipt.key_epoch} is at hand`;
     course.notChecked.push(`the MAC: ${why}`);
@@ -144,19 +191,18 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, keys, reader }: Question
   course.checked.push(`MAC (${receipt.key_id}, epoch ${receipt.key_epoch})`);
 }
 
-/** Whoever has one epoch's key could sign anything with it that claims that epoch: it must be the place's, and the key the published one. */
-function checkEpoch({ log_index, key_epoch }: VerifiedReceipt["receipt"], reader: Reader, commitment: Uint8Array | null, course: Course): void {
-  const size = reader.coveringAnchor(log_index)?.firstIndex ?? reader.newestAnchor()?.treeSize ?? 0;
-  const before = size === 0 ? null : anchorDetailsAt(reader, size);
-  if (size > 0 && before === null) {
-    course.notChecked.push("that its key is the one that was published for this place: the anchor receipt before it is damaged");
+/** Where nothing but the MAC vouches for it, the key must be one that nobody could have had later. */
+async function checkMacAlone({ receipt }: VerifiedReceipt, { reader, keys, ledger, targets, pins, confirmed }: Question, course: Course, verdict: Examination["verdict"]): Promise<void> {
+  if ("why" in keys || !course.macChecked || !keys.forwardSecure.includes(receipt.key_id)) return;
+  if (verdict !== "pending") {
+    course.notChecked.push(`that its epoch ${receipt.key_epoch} is that of its place${reader === null ? "" : ", but for the anchor receipt before it"}: the MAC alone does not show when it was made`);
     return;
   }
-  const expected = before === null ? 0 : before.keyEpoch + 1;
-  if (key_epoch !== expected) throw new VerifyError("epoch_mismatch", "the receipt is not of the epoch of its place", { pointer: "/key_epoch", expected, found: key_epoch });
-  const published = before === null ? genesisOf(reader)?.epoch_commitment : before.epoch_commitment;
-  if (commitment === null || published === undefined || hashText(commitment) === published) return;
-  throw new VerifyError("commitment_mismatch", "the key of this epoch is not the one that was published before", { expected: published, found: hashText(commitment) });
+  course.doubt = reader === null
+    ? `that its epoch ${receipt.key_epoch} is that of its place: there is no ledger at hand, and whoever has the key of one epoch can sign anything with it`
+    : await requirePlace(receipt, { reader, keys: new RatchetKeys(keys.starts, { hash: nodeHash }), ledger, targets, vkeys: pins.vkeys.map(parseVkey), confirmed });
+  if (course.doubt === null) course.checked.push(`that its epoch ${receipt.key_epoch} is that of its place`);
+  else course.notChecked.unshift(course.doubt);
 }
 
 /** The ledger has these very bytes in this place. */
@@ -249,5 +295,5 @@ function sentence(name: string, verdict: Examination["verdict"], problem: Proble
   }
   const closed = at.find((one) => one.state === "waiting" && one.isClosed);
   if (verdict === "pending") return `${name} is pending: its MAC is right, but ${closed?.state === "waiting" ? closed.why : "it is not anchored yet"}.`;
-  return `${name} could not be checked: ${course.notChecked.find((why) => why.startsWith(ANCHORS)) ?? course.notChecked[0] ?? "nothing vouches for it"}.`;
+  return `${name} could not be checked: ${course.doubt ?? course.notChecked.find((why) => why.startsWith(ANCHORS)) ?? course.notChecked[0] ?? "nothing vouches for it"}.`;
 }

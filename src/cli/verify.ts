@@ -13,7 +13,7 @@ import { verifyReceipt } from "../verify/receipt.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { findReceipt, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, namingOf, targets, withReader } from "./ledger-files.ts";
+import { findReceipt, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, type Naming, namingOf, targets, withReader } from "./ledger-files.ts";
 import { identitiesIn } from "./identities.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { requireSeedsOf, seedsIn } from "./seeds.ts";
@@ -52,18 +52,19 @@ async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promis
   const alone = file !== null && options.ledger === undefined && (options.anchors !== undefined || !existsSync(ledgerPath(cli, options)));
   const examination = await (alone
     ? verifyAlone(cli, file, options, seeds)
-    : withReader(cli, options, (reader) => verifyIn(cli, reader, file ?? blobOf(reader, receipt), reader.identity(), options, seeds)));
+    : withReader(cli, options, (reader) => verifyIn(cli, reader, file === null ? named(reader, namingOf(receipt)) : { blob: file, asked: null }, options, seeds)));
   cli.result(examination, () => report(examination));
   return EXIT[examination.verdict];
 }
 
-function verifyIn(cli: Cli, reader: Reader, blob: Uint8Array, ledger: LedgerName, options: VerifyOptions, seeds: readonly Seed[]): Promise<Examination> {
+function verifyIn(cli: Cli, reader: Reader, receipt: Pick<Question, "blob" | "asked">, options: VerifyOptions, seeds: readonly Seed[]): Promise<Examination> {
+  const ledger = reader.identity();
   const own = ownKeys(cli, options, ledger);
   const keys = keysOf(own, ledger, seeds, reader);
   const pins = pinsOf(options, "keyring" in own ? own.keyring : null);
   const copy = isCopy(cli, options);
   const confirmed = copy || options.anchors !== undefined ? () => null : confirmedBy(cli, ledger, options);
-  return examine({ blob, ledger, reader, keys, pins, targets: targets(cli, options), confirmed, grace: copy ? GRACE : cli.config.anchor.grace, now: Date.now() });
+  return examine({ ...receipt, ledger, reader, keys, pins, targets: targets(cli, options), confirmed, grace: copy ? GRACE : cli.config.anchor.grace, now: Date.now() });
 }
 
 /** What the outbox beside the ledger says; one that is lost, damaged or not for this user to read says nothing. */
@@ -92,9 +93,11 @@ function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnTy
 function keysOf(own: ReturnType<typeof hostKeys>, ledger: LedgerName, seeds: readonly Seed[], reader: Reader | null): Question["keys"] {
   const hasKeyring = "keyring" in own;
   requireSeedsOf(seeds, ledger, hasKeyring ? own.keyring : null);
-  if (!hasKeyring) return seeds.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [] };
+  if (!hasKeyring) return seeds.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [], forwardSecure: seeds.map(({ keyId }) => keyId) };
   const why = keysProblem(own, reader, seeds);
-  return why === null ? { starts: startsOf(own.keyring, own.open, seeds), sealed: sealedKeys(own.keyring, seeds) } : { why };
+  if (why !== null) return { why };
+  const { keyring, open } = own;
+  return { starts: startsOf(keyring, open, seeds), sealed: sealedKeys(keyring, seeds), forwardSecure: keyring.hmacKeys.filter(({ mode }) => mode === "forward-secure").map(({ keyId }) => keyId) };
 }
 
 /** Against anchors, without a ledger: the receipt says which ledger it is of, and the pinned key has to be that ledger's. */
@@ -102,7 +105,7 @@ async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions, s
   const origin = originOf(blob);
   const at = targets(cli, options);
   const ledger = origin === null ? { origin: "", ledgerId: "" } : await ledgerAt(at, origin, options.ledgerId, pinsOf(options, null).vkeys);
-  return examine({ blob, ledger, reader: null, keys: origin === null ? { why: "it is no receipt" } : keysOf({ why: "there is no ledger at hand" }, ledger, seeds, null), pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
+  return examine({ blob, asked: null, ledger, reader: null, keys: origin === null ? { why: "it is no receipt" } : keysOf({ why: "there is no ledger at hand" }, ledger, seeds, null), pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
 }
 
 /** Null where the bytes are no receipt, which is then what `examine` finds. */
@@ -115,10 +118,10 @@ function originOf(blob: Uint8Array): string | null {
   }
 }
 
-function blobOf(reader: Reader, receipt: string): Uint8Array {
-  const found = findReceipt(reader, namingOf(receipt));
+function named(reader: Reader, asked: Naming): Pick<Question, "blob" | "asked"> {
+  const found = findReceipt(reader, asked);
   if (found.blob === null) throw new CliError("not_found", "the receipt is in the index of the ledger, but its bytes are missing", "see what is damaged with: receiptd audit");
-  return found.blob;
+  return { blob: found.blob, asked };
 }
 
 /** An editor, or `get` without --raw, may have ended the file with a line feed; a receipt never ends with one. */
@@ -126,12 +129,14 @@ function withoutLineFeed(bytes: Uint8Array): Uint8Array {
   return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
 }
 
-function report({ sentence, receipt_hash, anchors, checked, not_checked, problem }: Examination): string {
+function report({ sentence, receipt_hash, receipt_id, log_index, anchors, checked, not_checked, problem }: Examination): string {
   const expected = problem?.expected === undefined ? [] : [`  expected     ${problem.expected}`];
   const found = problem?.found === undefined ? [] : [`  found        ${problem.found}`];
   return [
     sentence,
     ...expected, ...found,
+    ...(receipt_id === null ? [] : [`  receipt_id   ${receipt_id}`]),
+    ...(log_index === null ? [] : [`  log_index    ${log_index}`]),
     `  hash         ${receipt_hash}`,
     ...anchors.flatMap((one) => [`  anchor       ${one.target}`, `               signed by ${one.signed_by.join(", ")}`]),
     ...checked.map((what) => `  checked      ${what}`),

@@ -14,7 +14,7 @@ import type { AnchorDetails, Observed } from "../../src/format/fields.ts";
 import { TestLedger } from "../support/ledger.ts";
 import { publish, publishToDirectory } from "../support/publish.ts";
 import { found, notes, PREFIX, Published, wrong } from "./bucket.ts";
-import { auditOf, Copy } from "./support.ts";
+import { auditOf, Copy, optionsFor } from "./support.ts";
 
 /** Genesis, 40, 300 and 10 receipts in batches: a stored subtree of 256 receipts, and 98 leaves after it. */
 const FIRST = 354;
@@ -131,6 +131,55 @@ it("a ledger that was cut below the recorded anchor", async () => {
   copy.remove();
   expect([report.scope.firstIndex, notes(report)]).toEqual([0, expect.arrayContaining(["read_in_full"])]);
   expect(found(report)).toContainEqual(["violation", "ledger_behind"]);
+});
+
+describe("what was read behind the newest anchor", () => {
+  const END = FIRST + 280;
+  let tail: AuditRecord;
+  beforeAll(async () => { tail = await recordOf(made.ledger, [made.target], { since: record }); });
+
+  it("is in the record", () => {
+    expect([record.ledger, tail.ledger]).toEqual([expect.objectContaining({ size: FIRST }), { size: END, root: expect.stringMatching(/^sha256:/) as unknown }]);
+    expect(record.ledger!.root).toBe(record.targets[0]!.newest.root);
+  });
+
+  it("rewritten with the host's own keys", async () => {
+    const copy = new TestLedger({ from: made.ledger });
+    copy.close();
+    copy.forge(END - 1, (text) => text.replace('"APPROVE"', '"FORGED"').replace('"DENY"', '"FORGED"'));
+    const options = { keys: { ...optionsFor(copy).keys!, requestSecret: null } };
+    expect((await auditOf(copy, [made.target], options)).exitCode).toBe(0);
+    for (const all of [{}, { allReceipts: true }]) {
+      const report = await auditOf(copy, [made.target], { ...options, ...all, since: { ...tail, receipts: { ...tail.receipts!, request_macs: false } } });
+      expect([report.exitCode, found(report)]).toEqual([1, [["violation", "log_root_mismatch"]]]);
+      expect(report.sentence).toContain(`which read ${END} of them: the root of ${END} is another`);
+    }
+    copy.remove();
+  });
+
+  it("cut", async () => {
+    const report = await tampered(run(`DELETE FROM receipt WHERE log_index >= ${END - 2}; DELETE FROM blob WHERE log_index >= ${END - 2}`), { since: tail });
+    expect([report.exitCode, found(report)]).toEqual([1, [["violation", "ledger_behind"]]]);
+  });
+
+  it("goes on, is carried over where the ledger is gone, and is not replaced by a record of less", async () => {
+    const more = new TestLedger({ from: made.ledger });
+    more.append(3);
+    more.close();
+    expect((await recordOf(more, [made.target], { since: tail })).ledger!.size).toBe(END + 3);
+    expect((await recordOf(more, [made.target], { ledgerPath: null, since: tail })).ledger).toEqual(tail.ledger);
+    more.remove();
+    const copy = new Copy(made.ledger).tamper(run(`DELETE FROM receipt WHERE log_index >= ${END - 2}; DELETE FROM blob WHERE log_index >= ${END - 2}`));
+    const report = await auditOf(copy, [made.target], { replaces: tail }, { onRecord: () => expect.unreachable() });
+    copy.remove();
+    expect([report.exitCode, report.record]).toEqual([0, expect.objectContaining({ isMade: false, why: expect.stringContaining(`of an audit that read ${END} receipts`) as unknown })]);
+  });
+
+  it("was not in records of before, which are refused", () => {
+    const { ledger: _, ...old } = { ...tail, receiptd_audit: 1 };
+    expect(() => parseRecord(JSON.stringify(old))).toThrow(/version 1, and this program makes and reads version 2/);
+    expect(() => parseRecord(JSON.stringify({ ...tail, ledger: null }))).toThrow(/ledger: must say how far/);
+  });
 });
 
 it.each([

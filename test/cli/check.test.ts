@@ -123,7 +123,32 @@ describe("verify", () => {
   });
 });
 
+test("a receipt_id that the index has for another receipt: what is found is not what was asked for", async () => {
+  const { ledger, args } = copy("misled");
+  const asked = json(await here(host, ["verify", String(ANCHORED), ...args, "--json"]));
+  expect(asked).toMatchObject({ log_index: ANCHORED, receipt_id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown });
+  const id = String(asked["receipt_id"]);
+  change(ledger, `UPDATE receipt SET receipt_id = zeroblob(16) WHERE log_index = ${ANCHORED}; UPDATE receipt SET receipt_id = x'${id.replaceAll("-", "")}' WHERE log_index = ${ANCHORED + 1}`);
+  const [byId, byIndex] = await Promise.all([here(host, ["verify", id, ...args]), here(host, ["verify", String(ANCHORED), ...args, "--json"])]);
+  expect([byId.code, byId.stdout]).toEqual([1, expect.stringMatching(new RegExp(`^${id} is INVALID: index_lookup: [^]*\n  log_index +${ANCHORED + 1}\n`))]);
+  expect([byIndex.code, examined(byIndex).verdict]).toEqual([0, "anchored"]);
+  change(ledger, `UPDATE blob SET bytes = (SELECT bytes FROM blob WHERE log_index = ${ANCHORED - 1}) WHERE log_index = ${ANCHORED}`);
+  const moved = await here(host, ["verify", String(ANCHORED), ...args, "--json"]);
+  expect([moved.code, examined(moved).problem?.code]).toEqual([1, "index_lookup"]);
+});
+
 describe("audit", () => {
+  test("a folder of anchors is a copy of the target that --target names; without a ledger there is nothing to be said of receipts", async () => {
+    const { args, anchors } = copy("named");
+    const [named, other] = await Promise.all([here(host, ["audit", ...args, "--target", "local", "--json"]), here(host, ["audit", ...args, "--json"])]);
+    expect([named.code, json(named)["counts"], json(named)["not_checked"]]).toEqual([0, expect.objectContaining({ targets: [expect.objectContaining({ target: "local" })] }), expect.arrayContaining([expect.stringMatching(/^the times of local/)])]);
+    expect([other.code, json(other)["counts"]]).toEqual([0, expect.objectContaining({ targets: [expect.objectContaining({ target: "anchors" })] })]);
+    for (const more of [["--from", "2020-01-01"], ["--to", "2020-01-01"], ["--organization", "nosuch"], ["--seed", "seed.json"]]) {
+      const gone = await here(host, ["audit", "--ledger-gone", "--anchors", anchors, "--vkey", vkey, ...more]);
+      expect([gone.code, gone.stderr], more.join(" ")).toMatchObject([2, expect.stringMatching(/^receiptd: bad_usage: --from, --to, --organization and --seed /)]);
+    }
+  });
+
   test("beside the daemon: text, JSON, ranges, progress", async () => {
     const [text, range, empty] = await Promise.all([
       here(host, ["audit", "--vkey", vkey, "--progress"]),
@@ -155,7 +180,7 @@ describe("audit", () => {
     ]);
     expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^All 8 receipts are /) });
     const at = /"made_at": "([^"]+)"/.exec(readFileSync(host.path("audit.json"), "utf8"))![1]!;
-    expect([text.code, text.stdout.split("\n")[0]]).toEqual([0, `The 1 receipt after the first 7 receipts, which the audit of ${at} found as they were recorded, is as it was recorded and continues them, as anchored at anchors; it is not anchored yet.`]);
+    expect([text.code, text.stdout.split("\n")[0]]).toEqual([0, `The 1 receipt after the first 7 receipts, which the audit of ${at} found as they were recorded, is as it was recorded and continues them, which are anchored at anchors; it is not anchored yet.`]);
     expect(text.stdout).toContain("  - the first 7 receipts again, and the ledger's tables and indexes as a whole: ");
     expect(text.stdout).toContain(" has read: a folder has no locks, so they may have been changed since ");
     expect([as.code, audited(as), oddNames(as)]).toMatchObject([0, { verdict: "ok", scope: { first_index: 7, end_index: 8, since: at }, counts: { receipts: 1, targets: [{ remembered: { since: at, is_locked: false } }] } }, []]);

@@ -1,10 +1,12 @@
 /** `verify` against a target whose provider takes things away, and where others put things. */
 import { createHash } from "node:crypto";
+import Database from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
 import { TargetError } from "../../src/anchor/target.ts";
 import { type Examination, examine, type Question } from "../../src/cli/verify-receipt.ts";
 import { formatObjectName } from "../../src/format/names.ts";
 import { formatTime } from "../../src/format/time.ts";
+import { commitmentOf, ratchetAt } from "../../src/keys/epoch-keys.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { startsOf } from "../../src/keys/seed.ts";
 import { Reader } from "../../src/ledger/reader.ts";
@@ -41,7 +43,7 @@ async function place(observed: number | null = null): Promise<Place> {
     ledger, reader, s3,
     anchors: () => s3.names("").filter((name) => name.endsWith(".tlog-proof")),
     verify: (logIndex, changes = {}) => examine({
-      blob: reader.byIndex(logIndex)!.blob!, ledger: LEDGER, reader, keys: { starts: startsOf(ledger.keyring, null), sealed: [] },
+      blob: reader.byIndex(logIndex)!.blob!, asked: null, ledger: LEDGER, reader, keys: { starts: startsOf(ledger.keyring, null), sealed: [], forwardSecure: [] },
       pins: { vkeys: [ledger.vkey], names: [LEDGER.origin], pinned: true, revoked: new Map() }, targets: [{ target: s3, required: true }],
       confirmed: () => null, grace: 60_000, now: ledger.now, ...changes,
     }),
@@ -147,5 +149,95 @@ describe("junk before the anchor", () => {
     expect(anchors()).not.toContain(newest);
     for (const name of theirs.names("")) if (!s3.versions.has(name)) s3.store(name, theirs.only(name).bytes!);
     expect(await verify(7)).toMatchObject({ verdict: "invalid", problem: { code: "inclusion_mismatch" } });
+  });
+});
+
+describe("a receipt of a key whose closed epochs are to stay closed", () => {
+  const FORWARD = ["key_v1"];
+
+  /** Two batches that are published, two of 2 receipts that are closed only, and 2 receipts in the open epoch. Receipt 10 is of epoch 2. */
+  async function outage(): Promise<Place & { readonly keys: Question["keys"]; readonly host: Question["keys"]; forge(...changes: readonly (readonly [number, (text: string) => string])[]): void }> {
+    const made = await place(9);
+    const { ledger } = made;
+    for (let batch = 0; batch < 2; batch++) {
+      ledger.append(2);
+      ledger.anchor("schedule", ledger.now + DAY);
+    }
+    ledger.append(2);
+    const { keyId, key } = ratchetAt(LEDGER.ledgerId, ledger.keyring.hmacKeys[0]!, OPEN, null);
+    return {
+      ...made, keys: { starts: startsOf(ledger.keyring, null), sealed: [], forwardSecure: FORWARD }, host: { starts: [{ keyId, epoch: OPEN, key }], sealed: FORWARD, forwardSecure: FORWARD },
+      forge: (...changes) => {
+        ledger.close();
+        for (const [logIndex, change] of changes) ledger.forge(logIndex, change);
+      },
+    };
+  }
+  const OPEN = 4;
+  const claim = (epoch: number) => (text: string): string => text.replace(/"key_epoch":\d+/, `"key_epoch":${epoch}`).replace('"system_id":"', '"system_id":"forged');
+
+  function change(path: string, sql: string): void {
+    const db = new Database(path);
+    const triggers = db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
+    for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
+    db.exec(sql);
+    for (const trigger of triggers) db.exec(trigger.sql);
+    db.close();
+  }
+
+  test("as it should be: pending, once the ledger's own receipts up to its place were checked", async () => {
+    const { keys, host, verify } = await outage();
+    for (const [logIndex, epoch] of [[10, 2], [13, 3], [16, 4]] as const) {
+      const { verdict, checked } = await verify(logIndex, { keys });
+      expect([verdict, checked]).toEqual(["pending", expect.arrayContaining([`that its epoch ${epoch} is that of its place`])]);
+      expect((await verify(logIndex, { keys, targets: [{ target: new VersionedTarget(), required: true }] })).verdict).toBe("pending"); // from genesis on
+    }
+    const byHost = await verify(16, { keys: host });
+    expect([byHost.verdict, byHost.sentence]).toEqual(["not_checked", expect.stringContaining("could not be checked: that its epoch is the place's: the ledger's own receipt 11 before it is of epoch 2 of key_v1, of which no key is at hand")]);
+  });
+
+  test("on the host, behind an anchor that is published: pending", async () => {
+    const { ledger, s3, host, verify } = await outage();
+    await publish(ledger, s3, { after: 9 });
+    const { verdict, checked } = await verify(16, { keys: host });
+    expect([verdict, checked]).toEqual(["pending", expect.arrayContaining(["that its epoch 4 is that of its place"])]);
+  });
+
+  test("without the ledger nothing says of which epoch its place is", async () => {
+    const { keys, verify } = await outage();
+    const { verdict, sentence } = await verify(16, { keys, reader: null });
+    expect([verdict, sentence]).toEqual(["not_checked", expect.stringContaining("that its epoch 4 is that of its place: there is no ledger at hand")]);
+  });
+
+  test("written anew with the open epoch's key: behind rows of anchors that are gone", async () => {
+    const { ledger, keys, forge, verify } = await outage();
+    forge([10, claim(OPEN)]);
+    change(ledger.path, "DELETE FROM anchor WHERE tree_size = 12; UPDATE anchor SET first_index = 15 WHERE tree_size = 15");
+    expect(await verify(10, { keys })).toMatchObject({ verdict: "invalid", problem: { code: "batch_gap" } });
+  });
+
+  test.each([["that of its target", 9], ["one that is not published", 12]])("written anew behind an anchor receipt that was written anew too: %s", async (_, size) => {
+    const { ledger, keys, forge, verify } = await outage();
+    const commitment = commitmentOf(ratchetAt(LEDGER.ledgerId, ledger.keyring.hmacKeys[0]!, OPEN, null).key);
+    forge([size - 1, (text) => claim(OPEN - 1)(text).replace(/"epoch_commitment":"[^"]*"/, `"epoch_commitment":"${commitment}"`)], [size, claim(OPEN)]);
+    const found = await verify(size, { keys });
+    expect([found.verdict, found.problem?.code]).toEqual(["invalid", "epoch_mismatch"]);
+  });
+});
+
+describe("another receipt than the one that was asked for", () => {
+  test.each([
+    ["receipt_id", { receipt_id: "00000000-0000-7000-8000-000000000000" }], ["number", { receipt_number: "ORG0-2026-00777" }], ["log index", { log_index: 3 }],
+  ])("is invalid, though all is right with it: by its %s", async (_, asked) => {
+    const { verify } = await place();
+    const found = await verify(2, { asked });
+    expect(found).toMatchObject({ verdict: "invalid", problem: { code: "index_lookup", pointer: `/${Object.keys(asked)[0]!}`, expected: String(Object.values(asked)[0]) }, log_index: 2 });
+    expect(found.sentence).toMatch(/^(receipt 3|ORG0-2026-00777|00000000-\S+) is INVALID: index_lookup: /);
+  });
+
+  test("the right one is, by each of its names", async () => {
+    const { verify } = await place();
+    const { receipt_id, receipt_number, log_index } = await verify(2);
+    for (const asked of [{ receipt_id: receipt_id! }, { receipt_number: receipt_number! }, { log_index: log_index! }]) expect((await verify(2, { asked })).verdict).toBe("anchored");
   });
 });
