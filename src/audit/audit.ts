@@ -14,7 +14,7 @@ import { Inspector } from "../ledger/inspect.ts";
 import { Reader } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
-import { RatchetKeys, type RatchetStart } from "../verify/keys.ts";
+import { type DisclosedKey, RatchetKeys, type RatchetStart } from "../verify/keys.ts";
 import { checkStructure, sizeOf } from "./extent.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
@@ -55,6 +55,8 @@ export interface AuditOptions {
   readonly keys: {
     /** From where the receipts' keys can be stepped. */
     readonly starts: readonly RatchetStart[];
+    /** Those of single epochs. */
+    readonly disclosed?: readonly DisclosedKey[];
     /** Keys of which earlier epochs than those can be checked by nobody here, by design: they are forward-secure. */
     readonly sealed?: readonly string[];
     /** null: request_mac is not recomputed. */
@@ -217,7 +219,7 @@ class Audit {
   #part(inspector: Inspector, size: number, range: AuditRange): Part | null {
     try {
       const { keys } = this.#options;
-      return partOf(inspector, size, range, { findings: this.#findings, hash: auditHash, keys: keys === null ? null : new RatchetKeys(keys.starts, { hash: auditHash }) });
+      return partOf(inspector, size, range, { findings: this.#findings, hash: auditHash, keys: keys === null ? null : new RatchetKeys(keys.starts, { hash: auditHash, disclosed: keys.disclosed ?? [] }) });
     } catch (error) {
       if (!(error instanceof LedgerError || error instanceof VerifyError || error instanceof FormatError)) throw error;
       this.#findings.add({ severity: "violation", code: "ledger_corrupt", message: `the range cannot be found in the ledger: ${error.message}; audit the whole ledger` });
@@ -234,7 +236,7 @@ class Audit {
     this.#meter.begin("receipts", total);
     const secret = keys?.requestSecret ?? null;
     const segments = runSegments(planSegments(inspector, part, aim, ratchet, auditHash), {
-      ledgerPath: ledgerPath!, ledger, organization: range?.organization ?? null,
+      ledgerPath: ledgerPath!, ledger, organization: range?.organization ?? null, disclosed: keys?.disclosed ?? [],
       requestKey: secret === null ? null : requestKey(secret, ledger.ledgerId, auditHash),
     }, inspector, workers, { onProgress: (receipts) => this.#meter.add(receipts), signal: this.#signal });
     for await (const result of segments) joined.add(result);

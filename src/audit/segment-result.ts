@@ -2,7 +2,7 @@
 import type { AnchorDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { ChainEnd, ChainStart } from "../verify/chain.ts";
-import type { RatchetStart } from "../verify/keys.ts";
+import type { DisclosedKey, RatchetStart } from "../verify/keys.ts";
 import type { LogEnd, LogStart } from "../verify/log.ts";
 import type { KeySeen, RevocationSeen } from "./keys-seen.ts";
 import type { FindingsData } from "./report.ts";
@@ -27,6 +27,8 @@ export interface SegmentOptions {
   readonly ledger: LedgerName;
   /** R (docs/FORMAT.md section 12), or null: request_mac is not recomputed. */
   readonly requestKey: Uint8Array | null;
+  /** Keys of single epochs, beside those of the task. */
+  readonly disclosed: readonly DisclosedKey[];
   /** Only this organization's receipts (and the ledger's own) are read; of the others, their rows. */
   readonly organization: string | null;
 }

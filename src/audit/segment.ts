@@ -58,7 +58,7 @@ export class SegmentAudit {
     this.#options = options;
     this.#task = task;
     this.#hash = hash;
-    const keys = task.keys === null ? null : new RatchetKeys(task.keys, { hash });
+    const keys = task.keys === null ? null : new RatchetKeys(task.keys, { hash, disclosed: options.disclosed });
     const organizations = unlessCorrupt(() => inspector.organizations().rows, () => undefined) ?? []; // tables.ts tells
     this.#receipts = new ReceiptCheck(options, keys, hash, new Map(organizations.map((row) => [row.org, row])), this.#findings);
     if (task.commitment !== null) this.#receipts.expectKey(task.epoch, task.commitment, task.keyBefore);

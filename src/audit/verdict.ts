@@ -35,13 +35,16 @@ export class NotChecked {
     if (keys === null) this.add("the receipts' MACs: no HMAC key was given");
     if (keys === null) this.add("request_mac in the index: no secrets were given");
     else if (keys.requestSecret === null) this.add("request_mac in the index: the request secret was not given");
+    const isOfSome = keys !== null && keys.starts.length === 0 && (keys.disclosed ?? []).length > 0; // who has these is to have no others
     const macs = (what: string, of: ReadonlyMap<string, number>): void => {
       for (const [keyId, n] of of) {
-        if (keys?.sealed?.includes(keyId) === true) this.add(`the MACs of ${count(n, "receipt")} of closed epochs${what}: ${keyId} is forward-secure, so that its seed alone can re-check them, which the auditor has (--seed)`);
+        if (isOfSome) this.add(`the MACs of ${count(n, "receipt")} of ${keyId}${what}: what was disclosed (--keys-file) is of other epochs or organizations`);
+        else if (keys?.sealed?.includes(keyId) === true) this.add(`the MACs of ${count(n, "receipt")} of closed epochs${what}: ${keyId} is forward-secure, so that its seed alone can re-check them, which the auditor has (--seed)`);
         else this.fail(`the MACs of ${count(n, "receipt")}${what}: the key ${keyId} was not given`);
       }
     };
     macs("", macsNotChecked);
+    if (keys?.disclosed?.some(({ organization }) => organization !== null) === true) this.add("that the keys disclosed for single organizations are the epochs' own: nothing that is published speaks of them");
     macs(", the ledger's own, by which the time range was found", part.macsNotChecked ?? new Map());
     for (const [name, n] of notChecked) {
       if (name === "schema_version") this.fail(`the fields of ${count(n, "receipt")}: this program does not know their schema_version`);

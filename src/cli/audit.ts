@@ -12,6 +12,7 @@ import { LedgerError } from "../ledger/errors.ts";
 import { readRecord, replacedRecord, writeRecord } from "./audit-record.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
+import { disclosedIn, requireKeysOf } from "./disclosed-keys.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
 import { type HostKeys, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
@@ -34,6 +35,7 @@ interface AuditOptions extends LedgerOptions, PinOptions {
   readonly acceptSuspect?: readonly string[];
   readonly identity?: string;
   readonly seed?: readonly string[];
+  readonly keysFile?: readonly string[];
   readonly since?: string;
   readonly record?: string;
   readonly allReceipts?: boolean;
@@ -62,6 +64,7 @@ export function addAudit(program: Command, run: Run): void {
     .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
     .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts and seeds that are encrypted")
     .option("--seed <file>", "the seed of a forward-secure key (as init wrote it; may be given again): all its MACs are checked", collect)
+    .option("--keys-file <file>", "keys that receiptd disclose has printed (may be given again): the MACs of their epochs are checked", collect)
     .option("--accept-suspect <key>", "receipts of this revoked key that are suspect are known to you: a note, and no finding (may be given again)", collect)
     .option("--record <file>", "if nothing is found, keep here what was read, for --since")
     .option("--since <file>", "read what is new since the audit that --record kept there, and what is not as it was then")
@@ -101,6 +104,9 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   }
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
   requireSeedsOf(seeds, ledger, secrets);
+  const disclosures = disclosedIn(options.keysFile ?? []);
+  requireKeysOf(disclosures, ledger);
+  const disclosed = disclosures.flatMap(({ keys }) => keys);
   const problem = own.why ?? (secrets === null ? null : await problemOf(cli, options, { keyring: secrets, open: own.open }, seeds));
   const bar = progress("receipts", options.progress === true ? true : null);
   let report: AuditReport;
@@ -113,8 +119,8 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       targets: at.map(({ target }) => target),
       vkeys: pins.vkeys,
       areVkeysPinned: pins.pinned,
-      keys: secrets === null && seeds.length === 0 ? null : {
-        starts: startsOf(secrets, own.open, seeds), sealed: secrets === null || problem !== null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
+      keys: secrets === null && seeds.length === 0 && disclosed.length === 0 ? null : {
+        starts: startsOf(secrets, own.open, seeds), disclosed, sealed: secrets === null || problem !== null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
       },
       ...(problem === null ? {} : { keysProblem: problem }),
       range: rangeOf(options),
@@ -138,9 +144,9 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
 }
 
 /** What only an audit of receipts can do is refused where there are none, and not passed over. */
-function requireOfLedger({ ledgerGone, from, to, organization, seed }: AuditOptions): void {
-  if (ledgerGone !== true || (from ?? to ?? organization ?? seed) === undefined) return;
-  throw new CliError("bad_usage", "--from, --to, --organization and --seed are about receipts, and --ledger-gone says that there are none to read", "restore the ledger to check them: receiptd restore");
+function requireOfLedger({ ledgerGone, from, to, organization, seed, keysFile }: AuditOptions): void {
+  if (ledgerGone !== true || (from ?? to ?? organization ?? seed ?? keysFile) === undefined) return;
+  throw new CliError("bad_usage", "--from, --to, --organization, --seed and --keys-file are about receipts, and --ledger-gone says that there are none to read", "restore the ledger to check them: receiptd restore");
 }
 
 /** A folder of anchors, too, may be a copy of a target that anchor receipts name. */

@@ -12,6 +12,7 @@ export type CliErrorCode =
   | "file_unreadable"
   | "ledger_missing"
   | "no_receipt"
+  | "not_anchored"
   | "not_found"
   | "not_stored"
   | "wrong_ledger"

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   audit: async () => (await import("./audit.ts")).addAudit,
   restore: async () => (await import("./restore.ts")).addRestore,
   key: async () => (await import("./key.ts")).addKey,
+  disclose: async () => (await import("./disclose.ts")).addDisclose,
   status: async () => (await import("./status.ts")).addStatus,
   doctor: async () => (await import("./doctor.ts")).addDoctor,
   "check-config": async () => (await import("./check-config.ts")).addCheckConfig,

@@ -8,13 +8,14 @@ import { nodeHash } from "../keys/node-hash.ts";
 import { genesisOf } from "../ledger/genesis.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
-import { RatchetKeys, type RatchetStart } from "../verify/keys.ts";
+import { type DisclosedKey, RatchetKeys, type RatchetStart } from "../verify/keys.ts";
 import { nameOf, type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
 import { anchorDetailsAt } from "./anchored.ts";
 import type { NamedTarget, Naming } from "./ledger-files.ts";
 import type { Pins } from "./pins.ts";
 import { type AtTarget, type ClosedAnchor, findAnchor } from "./verify-anchor.ts";
 import { checkEpoch, requirePlace } from "./verify-epoch.ts";
+import { ANCHORS, sentenceOf, suspicion } from "./verify-sentence.ts";
 
 export interface Question {
   readonly blob: Uint8Array;
@@ -29,7 +30,10 @@ export interface Question {
     readonly sealed: readonly string[];
     /** Keys whose closed epochs are to stay closed to whoever takes over the host: those, and those whose seed was given. */
     readonly forwardSecure: readonly string[];
+    readonly disclosed: readonly DisclosedKey[];
   } | { readonly why: string };
+  /** ms, by key id: since when a key is not to be believed any more. */
+  readonly revoked: ReadonlyMap<string, number>;
   readonly pins: Pins;
   readonly targets: readonly NamedTarget[];
   /** What anchor.db says that a target has confirmed, as a tree size; null where it is not at hand or says nothing. */
@@ -49,8 +53,8 @@ export interface AnchorSeen {
 }
 
 export interface Examination {
-  /** `pending`: as it should be, as far as it could be seen, but not anchored. `invalid`: changed, or an anchor over it is gone (`anchor_missing`). */
-  readonly verdict: "anchored" | "pending" | "invalid" | "not_checked";
+  /** `suspect`: its key is revoked, and nothing shows that it was there before. `pending`: as it should be, as far as it could be seen, but not anchored. `invalid`: changed, or an anchor over it is gone (`anchor_missing`). */
+  readonly verdict: "anchored" | "pending" | "suspect" | "invalid" | "not_checked";
   readonly sentence: string;
   readonly receipt_hash: string;
   /** As the receipt says itself; null where that cannot be read. */
@@ -65,7 +69,7 @@ export interface Examination {
 }
 
 /** A VerifyError, or what findAnchor says is gone. */
-interface Problem {
+export interface Problem {
   readonly code: string;
   readonly message: string;
   readonly pointer?: string | undefined;
@@ -102,10 +106,11 @@ export async function examine(question: Question): Promise<Examination> {
   if (contradiction?.state === "contradicted") problem ??= contradiction.error;
   const gone = at.find((one) => one.state === "missing");
   if (gone?.state === "missing") problem ??= gone.problem;
-  const verdict = problem !== null ? "invalid" : !known ? "not_checked" : course.verdict(at);
+  const doubt = read === null ? null : suspicion(read.receipt.key_id, question, at);
+  const verdict = problem !== null ? "invalid" : !known ? "not_checked" : doubt !== null ? "suspect" : course.verdict(at);
   return {
     verdict,
-    sentence: sentence(name, verdict, problem, at, course),
+    sentence: sentenceOf({ name, verdict, problem, doubt, at, notChecked: course.notChecked, unsure: course.doubt }),
     receipt_hash: hashText(nodeHash.sha256(question.blob)),
     receipt_id: read?.known === true ? read.receipt.receipt_id : null,
     receipt_number: read?.known === true ? read.receipt.receipt_number : null,
@@ -121,9 +126,6 @@ export async function examine(question: Question): Promise<Examination> {
     },
   };
 }
-
-/** What most people can do something about, so it comes first where nothing vouches for a receipt. */
-const ANCHORS = "the anchors: ";
 
 /** What was done and what not. */
 class Course {
@@ -177,7 +179,7 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, keys, reader }: Question
     return;
   }
   // each epoch before it has an anchor receipt before it: one that claims more is not worth a key
-  const known = receipt.key_epoch <= receipt.log_index ? new RatchetKeys(keys.starts, { hash: nodeHash }) : null;
+  const known = receipt.key_epoch <= receipt.log_index ? new RatchetKeys(keys.starts, { hash: nodeHash, disclosed: keys.disclosed }) : null;
   const macKey = known === null ? null : known.macKey(receipt.key_id, receipt.key_epoch, receipt.organization);
   const doubt = reader === null ? null : checkEpoch(receipt, reader, known?.commitment(receipt.key_id, receipt.key_epoch) ?? null);
   if (doubt !== null) course.notChecked.push(doubt);
@@ -200,7 +202,7 @@ async function checkMacAlone({ receipt }: VerifiedReceipt, { reader, keys, ledge
   }
   course.doubt = reader === null
     ? `that its epoch ${receipt.key_epoch} is that of its place: there is no ledger at hand, and whoever has the key of one epoch can sign anything with it`
-    : await requirePlace(receipt, { reader, keys: new RatchetKeys(keys.starts, { hash: nodeHash }), ledger, targets, vkeys: pins.vkeys.map(parseVkey), confirmed });
+    : await requirePlace(receipt, { reader, keys: new RatchetKeys(keys.starts, { hash: nodeHash, disclosed: keys.disclosed }), ledger, targets, vkeys: pins.vkeys.map(parseVkey), confirmed });
   if (course.doubt === null) course.checked.push(`that its epoch ${receipt.key_epoch} is that of its place`);
   else course.notChecked.unshift(course.doubt);
 }
@@ -277,23 +279,4 @@ function closedOver(logIndex: number, { reader, confirmed, grace, pins }: Questi
 function seen({ facts, version }: Extract<AtTarget, { state: "anchored" }>): AnchorSeen {
   const target = version.name; // its full name: what a person would look at
   return { target, tree_size: facts.treeSize, root: hashText(facts.root), last_modified: formatTime(version.lastModified), signed_by: facts.signedBy };
-}
-
-function sentence(name: string, verdict: Examination["verdict"], problem: Problem | null, at: readonly AtTarget[], course: Course): string {
-  const anchor = at.find((one) => one.state === "anchored");
-  if (problem?.code === "anchor_missing") {
-    const still = anchor?.state === "anchored" ? `; ${anchor.version.name}, of ${formatTime(anchor.version.lastModified)}, is still over it` : "";
-    return `${name} has lost an anchor: ${problem.code}: ${problem.message}${still}.`;
-  }
-  if (problem !== null) {
-    const against = at.find((one) => one.state === "contradicted");
-    const since = against?.state === "contradicted" ? ` The anchor of ${against.facts.treeSize} receipts is of ${formatTime(against.version.lastModified)}.` : "";
-    return `${name} is INVALID: ${problem.code}: ${problem.message}.${since}`;
-  }
-  if (verdict === "anchored" && anchor?.state === "anchored") {
-    return `${name} is anchored: unchanged since ${formatTime(anchor.version.lastModified)} at the latest, when ${anchor.facts.treeSize} receipts were anchored.`;
-  }
-  const closed = at.find((one) => one.state === "waiting" && one.isClosed);
-  if (verdict === "pending") return `${name} is pending: its MAC is right, but ${closed?.state === "waiting" ? closed.why : "it is not anchored yet"}.`;
-  return `${name} could not be checked: ${course.doubt ?? course.notChecked.find((why) => why.startsWith(ANCHORS)) ?? course.notChecked[0] ?? "nothing vouches for it"}.`;
 }

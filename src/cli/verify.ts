@@ -9,13 +9,15 @@ import type { LedgerName } from "../format/names.ts";
 import { type Seed, sealedKeys, startsOf } from "../keys/seed.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
+import type { DisclosedKey } from "../verify/keys.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { findReceipt, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, type Naming, namingOf, targets, withReader } from "./ledger-files.ts";
 import { identitiesIn } from "./identities.ts";
-import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
+import { disclosedIn } from "./disclosed-keys.ts";
+import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
 import { requireSeedsOf, seedsIn } from "./seeds.ts";
 import { printable } from "./table.ts";
 import { ledgerAt } from "./target-ledgers.ts";
@@ -24,13 +26,20 @@ import { type Examination, examine, type Question } from "./verify-receipt.ts";
 interface VerifyOptions extends LedgerOptions, PinOptions {
   readonly seed?: readonly string[];
   readonly identity?: string;
+  readonly keysFile?: readonly string[];
   readonly ledgerId?: string;
+}
+
+/** What the auditor gives of keys. */
+export interface GivenKeys {
+  readonly seeds: readonly Seed[];
+  readonly disclosed: readonly DisclosedKey[];
 }
 
 /** ms that an anchor may be late, where no configuration says. */
 const GRACE = 60_000;
 
-const EXIT: Readonly<Record<Examination["verdict"], ExitCode>> = { anchored: 0, pending: 0, invalid: 1, not_checked: 2 };
+const EXIT: Readonly<Record<Examination["verdict"], ExitCode>> = { anchored: 0, pending: 0, suspect: 1, invalid: 1, not_checked: 2 };
 
 export function addVerify(program: Command, run: Run): void {
   addPinOptions(program.command("verify")
@@ -42,29 +51,36 @@ export function addVerify(program: Command, run: Run): void {
     .option("--ledger-id <id>", "which ledger, where the folder has anchors of several with one origin")
     .option("--seed <file>", "the seed of a forward-secure key (as init wrote it; may be given again), for the MAC", collect)
     .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for a seed that is encrypted")
+    .option("--keys-file <file>", "keys that receiptd disclose has printed, for the MAC (may be given again)", collect)
     .addHelpText("after", examples(["receiptd verify PR-2026-00042 --trust vkeys.txt", "receiptd verify receipt.json --anchors copy/anchors --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'"]))
     .action(run(verify));
 }
 
 async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promise<ExitCode> {
   const file = existsSync(receipt) ? withoutLineFeed(readFileSync(receipt)) : null;
-  const seeds = await seedsIn(options.seed ?? [], await identitiesIn(options.identity));
+  const given = { seeds: await seedsIn(options.seed ?? [], await identitiesIn(options.identity)), disclosed: disclosedIn(options.keysFile ?? []).flatMap(({ keys }) => keys) };
   const alone = file !== null && options.ledger === undefined && (options.anchors !== undefined || !existsSync(ledgerPath(cli, options)));
   const examination = await (alone
-    ? verifyAlone(cli, file, options, seeds)
-    : withReader(cli, options, (reader) => verifyIn(cli, reader, file === null ? named(reader, namingOf(receipt)) : { blob: file, asked: null }, options, seeds)));
+    ? verifyAlone(cli, file, options, given)
+    : withReader(cli, options, (reader) => verifyIn(cli, reader, file === null ? named(reader, namingOf(receipt)) : { blob: file, asked: null }, options, given)));
   cli.result(examination, () => report(examination));
   return EXIT[examination.verdict];
 }
 
-function verifyIn(cli: Cli, reader: Reader, receipt: Pick<Question, "blob" | "asked">, options: VerifyOptions, seeds: readonly Seed[]): Promise<Examination> {
+export function verifyIn(cli: Cli, reader: Reader, receipt: Pick<Question, "blob" | "asked">, options: VerifyOptions, given: GivenKeys): Promise<Examination> {
   const ledger = reader.identity();
   const own = ownKeys(cli, options, ledger);
-  const keys = keysOf(own, ledger, seeds, reader);
+  const keys = keysOf(own, ledger, given, reader);
   const pins = pinsOf(options, "keyring" in own ? own.keyring : null);
   const copy = isCopy(cli, options);
   const confirmed = copy || options.anchors !== undefined ? () => null : confirmedBy(cli, ledger, options);
-  return examine({ ...receipt, ledger, reader, keys, pins, targets: targets(cli, options), confirmed, grace: copy ? GRACE : cli.config.anchor.grace, now: Date.now() });
+  return examine({ ...receipt, ledger, reader, keys, pins, revoked: revokedBy(pins, own), targets: targets(cli, options), confirmed, grace: copy ? GRACE : cli.config.anchor.grace, now: Date.now() });
+}
+
+/** What the auditor says counts, whatever the host's keyring notes. */
+function revokedBy({ revoked }: Pins, own: ReturnType<typeof hostKeys>): ReadonlyMap<string, number> {
+  const noted = "keyring" in own ? own.keyring.hmacKeys.flatMap(({ keyId, revoked: why }) => (why === undefined ? [] : [[keyId, Date.parse(why.compromised_since)] as const])) : [];
+  return new Map([...noted, ...revoked]);
 }
 
 /** What the outbox beside the ledger says; one that is lost, damaged or not for this user to read says nothing. */
@@ -83,29 +99,29 @@ function confirmedBy(cli: Cli, ledger: LedgerName, options: VerifyOptions): (tar
   }
 }
 
-function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof hostKeys> {
+export function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof hostKeys> {
   if (isCopy(cli, options)) return { why: "no keys were given" };
   const found = hostKeys(cli);
   if ("keyring" in found && found.keyring.ledgerId !== ledger.ledgerId) return { why: `the keyring at hand is that of ledger ${found.keyring.ledgerId}` };
   return found;
 }
 
-function keysOf(own: ReturnType<typeof hostKeys>, ledger: LedgerName, seeds: readonly Seed[], reader: Reader | null): Question["keys"] {
+export function keysOf(own: ReturnType<typeof hostKeys>, ledger: LedgerName, { seeds, disclosed }: GivenKeys, reader: Reader | null): Question["keys"] {
   const hasKeyring = "keyring" in own;
   requireSeedsOf(seeds, ledger, hasKeyring ? own.keyring : null);
-  if (!hasKeyring) return seeds.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [], forwardSecure: seeds.map(({ keyId }) => keyId) };
+  if (!hasKeyring) return seeds.length === 0 && disclosed.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [], forwardSecure: [...seeds, ...disclosed].map(({ keyId }) => keyId), disclosed };
   const why = keysProblem(own, reader, seeds);
   if (why !== null) return { why };
   const { keyring, open } = own;
-  return { starts: startsOf(keyring, open, seeds), sealed: sealedKeys(keyring, seeds), forwardSecure: keyring.hmacKeys.filter(({ mode }) => mode === "forward-secure").map(({ keyId }) => keyId) };
+  return { starts: startsOf(keyring, open, seeds), sealed: sealedKeys(keyring, seeds), forwardSecure: keyring.hmacKeys.filter(({ mode }) => mode === "forward-secure").map(({ keyId }) => keyId), disclosed };
 }
 
 /** Against anchors, without a ledger: the receipt says which ledger it is of, and the pinned key has to be that ledger's. */
-async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions, seeds: readonly Seed[]): Promise<Examination> {
+async function verifyAlone(cli: Cli, blob: Uint8Array, options: VerifyOptions, given: GivenKeys): Promise<Examination> {
   const origin = originOf(blob);
   const at = targets(cli, options);
   const ledger = origin === null ? { origin: "", ledgerId: "" } : await ledgerAt(at, origin, options.ledgerId, pinsOf(options, null).vkeys);
-  return examine({ blob, asked: null, ledger, reader: null, keys: origin === null ? { why: "it is no receipt" } : keysOf({ why: "there is no ledger at hand" }, ledger, seeds, null), pins: pinsOf(options, null), targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
+  return examine({ blob, asked: null, ledger, reader: null, keys: origin === null ? { why: "it is no receipt" } : keysOf({ why: "there is no ledger at hand" }, ledger, given, null), pins: pinsOf(options, null), revoked: pinsOf(options, null).revoked, targets: at, confirmed: () => null, grace: GRACE, now: Date.now() });
 }
 
 /** Null where the bytes are no receipt, which is then what `examine` finds. */

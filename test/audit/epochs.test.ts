@@ -59,7 +59,7 @@ function hmacs(path: string, aim: number): { readonly count: number; readonly ta
   try {
     const ratchet = new Ratchet(startsOf(testKeyring(), null), hash);
     const tasks = [...planSegments(inspector, { first: 0, end: SIZE, epoch: 0, commitment: null, start: WHOLE }, aim, ratchet, hash)];
-    const options = { ledger: { origin: ORIGIN, ledgerId: LEDGER_ID }, requestKey: null, organization: null };
+    const options = { ledger: { origin: ORIGIN, ledgerId: LEDGER_ID }, requestKey: null, organization: null, disclosed: [] };
     for (const task of tasks) new SegmentAudit(inspector, task, options, hash).run(() => undefined);
     return { count, tasks };
   } finally {
@@ -137,7 +137,7 @@ describe("a key_id that nobody knows", () => {
     const { first } = tasks[3]!;
     const copy = new Copy(ledger).tamper((db) => rewrite(db, first, nobody));
     const inspector = new Inspector(copy.path);
-    const result = new SegmentAudit(inspector, tasks[3]!, { ledger: { origin: ORIGIN, ledgerId: LEDGER_ID }, requestKey: null, organization: null }, auditHash).run(() => undefined);
+    const result = new SegmentAudit(inspector, tasks[3]!, { ledger: { origin: ORIGIN, ledgerId: LEDGER_ID }, requestKey: null, organization: null, disclosed: [] }, auditHash).run(() => undefined);
     expect(result.findings.kept.flatMap(({ code, logIndex, also = [] }) => [code, ...also].map((one) => `${one}@${logIndex}`))).toContain(`key_mismatch@${first}`);
     inspector.close();
     copy.remove();

@@ -1,5 +1,5 @@
 /** The life of keys as an operator and an auditor see it: listed, rotated, revoked; by a daemon that runs, or when it starts; killed in the midst of it. */
-import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -101,6 +101,14 @@ describe.skipIf(!hasS3())("a key's life, with anchors in a bucket", () => {
     expect(sentence).toMatch(/: 4 receipts signed with key_v1 are suspect: the key is revoked, as receipt \d+ says/);
   });
 
+  test("one receipt alone: suspect, unless it was anchored before", async () => {
+    const verdicts = await Promise.all([["2"], ["7"], ["2", "--revoked", "key_v1=2026-01-01"], ["11"]].map(async (args) => {
+      const ran = await here(host, ["verify", ...args, "--json"]);
+      return [ran.code, json(ran)["verdict"], String(json(ran)["sentence"]).includes("is SUSPECT: its key key_v1 is revoked since")];
+    }));
+    expect(verdicts).toEqual([[0, "anchored", false], [1, "suspect", true], [1, "suspect", true], [0, "anchored", false]]);
+  });
+
   test("what the auditor knows counts, not what the ledger says; what is accepted is a note", async () => {
     expect((await audited(host, "--revoked", "key_v1=2026-01-01")).keys[0]).toMatchObject({ suspect: 10 });
     writeFileSync(host.path("trust.txt"), `revoked key_v1 ${new Date().toISOString()}\n${(await must(host, ["status", "--json"])).stdout.match(/"vkey":"([^"]+)"/)![1]}\n`);
@@ -174,6 +182,70 @@ describe("to forward-secure keys", () => {
     expect((await audited(other, "--seed", "seed")).keys.map(({ receipts, macs_checked }) => receipts - macs_checked)).toEqual([0, 0]);
     expect((await other.run(["key", "rotate", "--print-seed"], { env: {} })).code).toBe(0);
     await stop(running);
+  });
+});
+
+describe("disclosed", () => {
+  const host = newHost();
+  let vkey: string;
+  const copy = (): readonly string[] => ["--ledger", "receiptd-data", "--anchors", "receiptd-data/anchors", "--vkey", vkey];
+  /** A third party has a copy and the pinned key, and no configuration. */
+  const outside = async (...args: readonly string[]): Promise<{ readonly [name: string]: unknown }> => json(await here(host, [...args, ...copy(), "--json"]));
+
+  beforeAll(async () => {
+    ({ vkey } = init(host));
+    const daemon = await host.serve();
+    await talk(host, async (client) => {
+      for (const n of [1, 2, 3]) {
+        await append(client, n);
+        await client.must("append", appending(10 * n, { organization: "cards" }));
+        const { tree_size } = await client.must("anchor");
+        await client.must("wait", { log_index: Number(tree_size) - 1, for: "anchored" });
+      }
+      await append(client, 4);
+    });
+    daemon.child.kill("SIGKILL");
+    await daemon.ended;
+  });
+
+  test("keys of epochs that are anchored check their MACs, and no other's", async () => {
+    writeFileSync(host.path("some.keys"), (await must(host, ["disclose", "--epoch", "1-2"])).stdout);
+    const report = await outside("audit", "--keys-file", "some.keys");
+    const receipts = 6; // two of each epoch, and its anchor
+    expect([report["exit_code"], report["macs_checked"]]).toEqual([0, { key_v1: receipts }]);
+    expect(report["not_checked"]).toEqual(expect.arrayContaining([expect.stringMatching(/^the MACs of \d+ receipts of key_v1: what was disclosed/)]));
+    const [of, not] = await Promise.all(["2", "8"].map((index) => outside("verify", index, "--keys-file", "some.keys")));
+    expect([(of!["checked"] as readonly string[]).some((what) => what.startsWith("MAC (key_v1, epoch 1)")), (not!["checked"] as readonly string[]).some((what) => what.startsWith("MAC"))]).toEqual([true, false]);
+  });
+
+  test("of one organization", async () => {
+    writeFileSync(host.path("loans.keys"), (await must(host, ["disclose", "--epoch", "1-3", "--organization", "loans"])).stdout);
+    const report = await outside("audit", "--keys-file", "loans.keys");
+    expect([report["exit_code"], report["macs_checked"]]).toEqual([0, { key_v1: 3 }]);
+    expect(report["not_checked"]).toEqual(expect.arrayContaining([expect.stringMatching(/^that the keys disclosed for single organizations are the epochs' own/)]));
+  });
+
+  test("a wrong one is a finding, and one of another ledger is refused", async () => {
+    const text = readFileSync(host.path("some.keys"), "utf8");
+    writeFileSync(host.path("wrong.keys"), text.replace(/"epoch":1,"secret":"..../, '"epoch":1,"secret":"AAAA'));
+    expect(await outside("audit", "--keys-file", "wrong.keys")).toMatchObject({ exit_code: 1, finding_counts: { commitment_mismatch: 1 } });
+    writeFileSync(host.path("other.keys"), text.replace(/"ledger_id":"./, '"ledger_id":"0').replace(/"ledger_id":"0(.*?)0"/, '"ledger_id":"0$11"'));
+    expect(errorOf(await here(host, ["audit", "--keys-file", "other.keys", ...copy(), "--json"]))).toBe("wrong_ledger");
+    writeFileSync(host.path("no.keys"), "{}");
+    expect(errorOf(await here(host, ["audit", "--keys-file", "no.keys", ...copy(), "--json"]))).toBe("bad_keys");
+  });
+
+  test.each([
+    ["an open epoch", ["--epoch", "4"], "bad_usage"], ["no epoch", ["--epoch", "x"], "bad_usage"], ["a range that runs back", ["--epoch", "3-1"], "bad_usage"],
+    ["very many", ["--epoch", "0-100000"], "bad_usage"],
+  ])("%s is refused", async (_, args, code) => {
+    expect(errorOf(await here(host, ["disclose", ...args, "--json"]))).toBe(code);
+  });
+
+  test("what is closed and at no target is not disclosed: its keys could still sign", async () => {
+    rmSync(data(host, "anchors"), { recursive: true });
+    mkdirSync(data(host, "anchors"));
+    expect(errorOf(await here(host, ["disclose", "--epoch", "2", "--json"]))).toBe("not_anchored");
   });
 });
 

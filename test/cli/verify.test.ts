@@ -43,8 +43,8 @@ async function place(observed: number | null = null): Promise<Place> {
     ledger, reader, s3,
     anchors: () => s3.names("").filter((name) => name.endsWith(".tlog-proof")),
     verify: (logIndex, changes = {}) => examine({
-      blob: reader.byIndex(logIndex)!.blob!, asked: null, ledger: LEDGER, reader, keys: { starts: startsOf(ledger.keyring, null), sealed: [], forwardSecure: [] },
-      pins: { vkeys: [ledger.vkey], names: [LEDGER.origin], pinned: true, revoked: new Map() }, targets: [{ target: s3, required: true }],
+      blob: reader.byIndex(logIndex)!.blob!, asked: null, ledger: LEDGER, reader, keys: { starts: startsOf(ledger.keyring, null), sealed: [], forwardSecure: [], disclosed: [] },
+      pins: { vkeys: [ledger.vkey], names: [LEDGER.origin], pinned: true, revoked: new Map() }, revoked: new Map(), targets: [{ target: s3, required: true }],
       confirmed: () => null, grace: 60_000, now: ledger.now, ...changes,
     }),
   };
@@ -166,7 +166,7 @@ describe("a receipt of a key whose closed epochs are to stay closed", () => {
     ledger.append(2);
     const { keyId, key } = ratchetAt(LEDGER.ledgerId, ledger.keyring.hmacKeys[0]!, OPEN, null);
     return {
-      ...made, keys: { starts: startsOf(ledger.keyring, null), sealed: [], forwardSecure: FORWARD }, host: { starts: [{ keyId, epoch: OPEN, key }], sealed: FORWARD, forwardSecure: FORWARD },
+      ...made, keys: { starts: startsOf(ledger.keyring, null), sealed: [], forwardSecure: FORWARD, disclosed: [] }, host: { starts: [{ keyId, epoch: OPEN, key }], sealed: FORWARD, forwardSecure: FORWARD, disclosed: [] },
       forge: (...changes) => {
         ledger.close();
         for (const [logIndex, change] of changes) ledger.forge(logIndex, change);
