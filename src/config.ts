@@ -125,6 +125,11 @@ const SCHEMA = section({
       ),
     ),
   }),
+  self_check: section({
+    enabled: z.boolean(wanted("true or false", "true")).default(true),
+    processor: whole(100, 2).default(2),
+    interval: duration("10ms", "5s").prefault("5s"),
+  }),
   log: section({
     level: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info").default("info"),
   }),

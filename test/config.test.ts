@@ -71,6 +71,7 @@ describe("defaults", () => {
         targets: [{ name: "local", type: "directory", path: resolve("receiptd-data/anchors"), required: true }],
       },
       keys: { root_key: { type: "file", path: resolve("receiptd-data/root.key") } },
+      self_check: { enabled: true, processor: 2, interval: 5000 },
       log: { level: "info" },
     });
   });
@@ -449,6 +450,7 @@ describe("the environment", () => {
       RECEIPTD_ANCHOR__TARGETS: '[{"name": "t", "type": "directory", "path": "/t"}]',
       RECEIPTD_ORGANIZATIONS: '{"loans": {"prefix": "L"}}',
       RECEIPTD_KEYS__ROOT_KEY__PATH: "/k",
+      RECEIPTD_SELF_CHECK__ENABLED: "false",
     };
     const config = load("ack: disk\nanchor: {grace: 2m}\nlimits:\norganizations: {x: {prefix: X}}\n", env);
     expect(config.origin).toBe("123");
@@ -459,6 +461,7 @@ describe("the environment", () => {
     expect(config.anchor.targets).toEqual([{ name: "t", type: "directory", path: "/t", required: true }]);
     expect([...config.organizations]).toEqual([["loans", { prefix: "L" }]]);
     expect(config.keys.root_key).toEqual({ type: "file", path: "/k" });
+    expect(config.self_check.enabled).toBe(false);
   });
 
   test("can take a group away again", () => {

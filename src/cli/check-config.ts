@@ -31,11 +31,12 @@ function plain(config: Config): object {
 
 /** Durations with their unit, so that what is printed can be used as a configuration. */
 function loadable(config: Config): object {
-  const { limits, anchor } = config;
+  const { limits, anchor, self_check: selfCheck } = config;
   const ms = (duration: number): string => `${duration}ms`;
   return {
     ...plain(config),
     limits: { ...limits, line_timeout: ms(limits.line_timeout), write_timeout: ms(limits.write_timeout), wait_timeout: ms(limits.wait_timeout) },
     anchor: { ...anchor, heartbeat: ms(anchor.heartbeat), grace: ms(anchor.grace) },
+    self_check: { ...selfCheck, interval: ms(selfCheck.interval) },
   };
 }

@@ -17,6 +17,7 @@ export interface DaemonStatus {
   readonly anchored: number;
   readonly pending: number;
   readonly pending_since: string | null;
+  readonly self_check: SelfCheckState;
   readonly open_batch: { readonly count: number };
   readonly key_fingerprint: string;
   readonly key_id: string;
@@ -27,6 +28,27 @@ export interface DaemonStatus {
   readonly started_at: string;
   readonly pid: number;
   readonly connections: number;
+}
+
+type SelfCheckState = { readonly enabled: false } | {
+  readonly enabled: true;
+  readonly failure: string | null;
+  readonly last_round: { readonly ended_at: string; readonly receipts: number } | null;
+  readonly present_round: { readonly receipts: number; readonly done: number } | null;
+  readonly finding_count: number;
+  /** The first of them. */
+  readonly findings: readonly Damage[];
+};
+
+interface Damage {
+  readonly code: string;
+  /** Further codes of the same receipt. */
+  readonly also: readonly string[];
+  readonly message: string;
+  readonly log_index: number | null;
+  readonly last_index: number | null;
+  readonly receipt_number: string | null;
+  readonly at: string | null;
 }
 
 interface TargetState {
@@ -62,10 +84,11 @@ async function status(cli: Cli): Promise<ExitCode> {
 }
 
 /** A sentence for what needs a person, or null. */
-function whatIsWrong({ state, reason, targets }: DaemonStatus): string | null {
+function whatIsWrong({ state, reason, targets, self_check: check }: DaemonStatus): string | null {
+  if (state === "damaged") return `Receipts are taken, but the ledger is damaged: ${damageText(check)}. Run: receiptd audit; then see docs/OPERATIONS.md, “When something is wrong”.`;
   if (state !== "ok") return `The daemon refuses receipts: ${reason === null ? state : `${reason.code}: ${reason.message}`}.`;
   const held = targets.find((target) => target.state === "refused" || (target.required && target.state === "unavailable"));
-  if (held === undefined) return null;
+  if (held === undefined) return check.enabled && check.failure !== null ? `Receipts are taken, but the ledger could not be checked: ${check.failure}.` : null;
   const why = held.last_error === null ? "" : `: ${held.last_error.code}: ${held.last_error.message}`;
   return `Receipts are taken, but the target ${held.name} takes no anchors${why}.`;
 }
@@ -81,10 +104,33 @@ function report(seen: DaemonStatus, wrong: string | null): string {
     ...(seen.pending_since === null ? [] : [`  not anchored     ${count(seen.pending, "receipt")}, the first since ${shortTime(seen.pending_since)} UTC`]),
     ...targets.map((target) => `  target           ${targetText(target)}`),
     ...targets.filter(({ interference }) => interference > 0).map((target) => `  INTERFERENCE     ${interferenceText(target)}`),
+    ...selfCheckLines(seen.self_check),
     `  since start      ${count(latency.calls, "receipt")}${speed}`,
     `  free disk        ${count(Math.floor(seen.free_bytes / 2 ** 20))} MiB`,
     `  process          ${seen.pid}, since ${shortTime(seen.started_at)} UTC, ${count(seen.connections, "connection")}`,
   ].map(printable).join("\n");
+}
+
+function damageText(check: SelfCheckState): string {
+  if (!check.enabled || check.findings.length === 0) return "see the log";
+  const more = check.finding_count - 1;
+  return `${placeText(check.findings.find(({ log_index: at }) => at !== null) ?? check.findings[0]!)}${more === 0 ? "" : `, and ${count(more)} more`}`;
+}
+
+function placeText({ code, also, message, log_index: first, last_index: last, receipt_number: number, at }: Damage): string {
+  const place = first === null ? "" : last !== null ? `receipts ${first} to ${last}: ` : number === null ? `receipt ${first}: ` : `receipt ${number} (log index ${first}): `;
+  return `${place}${[code, ...also].join(", ")}: ${message}${at === null ? "" : ` (${at})`}`;
+}
+
+function selfCheckLines(check: SelfCheckState): readonly string[] {
+  if (!check.enabled) return ["  self-check       turned off"];
+  const { last_round: last, present_round: round, findings, finding_count: found } = check;
+  const done = last === null ? "no whole round yet" : `${count(last.receipts, "receipt")} read again, until ${shortTime(last.ended_at)} UTC`;
+  const now = round === null ? "" : `; now at ${count(round.done)} of ${count(round.receipts)}`;
+  return [
+    `  self-check       ${done}${now}; ${found === 0 ? "nothing wrong" : count(found, "finding")}${check.failure === null ? "" : `; could not go on: ${check.failure}`}`,
+    ...findings.map((finding) => `  DAMAGE           ${placeText(finding)}`),
+  ];
 }
 
 function interferenceText({ name, interference, warning }: TargetState): string {

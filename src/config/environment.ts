@@ -66,9 +66,10 @@ function settingsIn(value: object, path: readonly string[]): readonly Setting[] 
   });
 }
 
-/** A variable has no type, so the setting's default decides: only where that is no string can digits be a number. */
+/** A variable has no type, so the setting's default decides: only where that is no string can digits be a number, or a word be true or false. */
 function scalar(text: string, usual: unknown): unknown {
   if (usual === null && text === "") return null;
+  if (typeof usual === "boolean" && (text === "true" || text === "false")) return text === "true";
   return typeof usual !== "string" && /^[0-9]{1,15}$/.test(text) ? Number(text) : text;
 }
 

@@ -5,15 +5,17 @@ import { type PublisherClient, startPublisher } from "../anchor/client.ts";
 import { startSchedule } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
 import type { AnchorReason } from "../format/fields.ts";
+import { requestKey } from "../format/mac.ts";
 import { inheritedSocket } from "../intake/activation.ts";
 import { Intake } from "../intake/intake.ts";
 import { type IntakeServer, listen } from "../intake/server.ts";
 import { EpochKeys } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { nodeHash } from "../keys/node-hash.ts";
-import { signingKey } from "../keys/keyring.ts";
+import { type Keyring, openKeyring, signingKey } from "../keys/keyring.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
-import { keyringProblem } from "../keys/seed.ts";
+import type { RootKey } from "../keys/root-key.ts";
+import { keyringProblem, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Checkpointer } from "../ledger/checkpointer.ts";
 import { announcedFor } from "../ledger/keys-said.ts";
@@ -24,6 +26,7 @@ import { KeyChanges } from "./key-changes.ts";
 import { placesOf } from "./places.ts";
 import { Port } from "./port.ts";
 import { openState } from "./ratchet.ts";
+import { SelfCheck } from "./self-check.ts";
 import { groupNumber } from "./group.ts";
 
 export interface Daemon {
@@ -115,9 +118,11 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     };
 
     const changes = new KeyChanges({ places, root, ledger: { origin: writer.origin, ledgerId: writer.ledgerId }, writer, keys, closer, newId, log });
+    const selfCheck = config.self_check.enabled ? startSelfCheck(config, root, keyring, writer, keys, log) : null;
+    undo.push(() => selfCheck?.stop());
     let server: IntakeServer | null = null;
     const port = new Port({
-      writer, reader, keys, closer, changes, publisher, refusal, fatal, startedAt,
+      writer, reader, keys, closer, changes, publisher, selfCheck, refusal, fatal, startedAt,
       vkey: checkpointKey.vkey,
       dataDir: config.data_dir,
       failClosedAfter: config.anchor.fail_closed_after,
@@ -165,12 +170,14 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       ledgerId: writer.ledgerId,
       async stop() {
         schedule.stop();
+        const unwatched = selfCheck?.stop();
         await listening.drain(DRAIN); // from here on nothing comes that the last anchor would leave out
         await changes.settled();
         close("shutdown");
         await closer.settled();
         if (refusal() === null) await anchored(port, writer.previousAnchor?.treeSize ?? 0);
         await publisher.stop();
+        await unwatched;
         await ratchet.close();
         reader.close();
         await checkpointer.stop();
@@ -182,6 +189,29 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+/** With the keys whose seeds the host has: of a forward-secure key nothing leaves this thread. */
+function startSelfCheck(config: Config, root: RootKey, keyring: Keyring, writer: Writer, keys: EpochKeys, log: Logger): SelfCheck {
+  const places = placesOf(config);
+  let known = keyring;
+  return new SelfCheck({
+    ledgerPath: places.ledger,
+    ledger: { origin: writer.origin, ledgerId: writer.ledgerId },
+    requestKey: requestKey(keyring.requestSecret, keyring.ledgerId, nodeHash),
+    share: config.self_check.processor / 100,
+    interval: config.self_check.interval,
+    writer, keys, log,
+    starts() {
+      try {
+        if (!known.hmacKeys.some(({ keyId }) => keyId === keys.keyId)) known = openKeyring(places.keyring, root); // it was rotated
+      } catch (error) {
+        if (!(error instanceof KeyError)) throw error;
+        log.error({ err: error }, "the keyring cannot be read any more: the self-check checks no MAC of the newest key's closed epochs");
+      }
+      return startsOf(known, null);
+    },
+  });
 }
 
 /** Keeps no process alive. */

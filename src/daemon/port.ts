@@ -17,6 +17,7 @@ import type { Writer } from "../ledger/writer.ts";
 import { KeyError } from "../keys/errors.ts";
 import type { KeyChanges } from "./key-changes.ts";
 import { Overdue } from "./overdue.ts";
+import type { SelfCheck } from "./self-check.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface Parts {
@@ -26,6 +27,8 @@ export interface Parts {
   readonly closer: BatchCloser;
   readonly changes: KeyChanges;
   readonly publisher: PublisherClient;
+  /** null: it is turned off. */
+  readonly selfCheck: SelfCheck | null;
   readonly vkey: string;
   readonly dataDir: string;
   /** Why nothing may be written at all. */
@@ -132,13 +135,13 @@ export class Port implements IntakePort {
   }
 
   status(): Json {
-    const { writer, keys, publisher, vkey, dataDir, startedAt, load } = this.#parts;
+    const { writer, keys, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
     const refusal = this.refusal();
     const { targets, anchoredSize } = publisher.status();
     const disk = statfsSync(dataDir);
     const since = this.#overdue.since();
     return {
-      state: refusal === null ? "ok" : "refusing",
+      state: refusal !== null ? "refusing" : selfCheck?.isDamaged === true ? "damaged" : "ok",
       reason: refusal === null ? null : { ...refusal },
       ledger: writer.origin,
       ledger_id: writer.ledgerId,
@@ -153,6 +156,7 @@ export class Port implements IntakePort {
       vkey,
       key_fingerprint: fingerprint(vkey),
       targets: targets.map(targetStatus),
+      self_check: selfCheck?.status() ?? { enabled: false },
       free_bytes: disk.bavail * disk.bsize,
       started_at: formatTime(startedAt),
       pid: process.pid,

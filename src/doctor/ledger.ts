@@ -122,6 +122,7 @@ export function checkDaemon(asked: DaemonState | null | Error, facts: LedgerFact
   if (facts !== null && asked.ledger_id !== facts.ledgerId) {
     return [problem("daemon", `the daemon on the socket has another ledger, ${asked.ledger_id}`, "set data_dir and socket.path to those of one daemon")];
   }
+  if (asked.state === "damaged") return [problem("daemon", "it takes receipts, and its self-check found damage in the ledger: see receiptd status", "run: receiptd audit; docs/OPERATIONS.md, “When something is wrong”")];
   if (asked.state !== "ok") return [problem("daemon", `it refuses receipts: ${asked.reason?.message ?? asked.state}`, "docs/OPERATIONS.md, “When something is wrong”")];
   const stuck = asked.targets.filter((target) => target.state === "refused" || target.state === "unavailable");
   return [

@@ -1,6 +1,7 @@
 /** The keys of the open epoch, and the step to the next (docs/FORMAT.md section 6). */
+import { toHex } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
-import { epochCommitment, epochSecret, firstRatchetKey, nextRatchetKey, organizationKey, requestKey } from "../format/mac.ts";
+import { epochCommitment, epochSecret, equalMac, firstRatchetKey, nextRatchetKey, organizationKey, requestKey, SIGNATURE_PREFIX } from "../format/mac.ts";
 import type { Request } from "../format/request.ts";
 import type { Seal } from "../format/seal.ts";
 import { KeyError } from "./errors.ts";
@@ -58,14 +59,22 @@ export class EpochKeys {
   /** The stored bytes of a receipt, signed under the organization's key. */
   seal(request: Request, seal: Seal, take = Buffer.allocUnsafe): Uint8Array {
     const { organization } = request;
-    let key = this.#organizations.get(organization);
-    if (key === undefined) {
-      const bytes = organizationKey(this.#secret, organization, nodeHash);
-      key = new MacKey(bytes);
-      bytes.fill(0);
-      this.#organizations.set(organization, key);
-    }
-    return key.sealed(request, seal, take);
+    return this.#keyOf(organization).sealed(request, seal, take);
+  }
+
+  /** Is `signature` that of a receipt of the open epoch? `unsigned`: its JCS without it. What is in the file is whoever's has the file. */
+  isSigned(organization: string, unsigned: Uint8Array, signature: string): boolean {
+    return equalMac(SIGNATURE_PREFIX + toHex(this.#keyOf(organization).mac(unsigned)), signature);
+  }
+
+  #keyOf(organization: string): MacKey {
+    const known = this.#organizations.get(organization);
+    if (known !== undefined) return known;
+    const bytes = organizationKey(this.#secret, organization, nodeHash);
+    const key = new MacKey(bytes);
+    bytes.fill(0);
+    this.#organizations.set(organization, key);
+    return key;
   }
 
   /** Section 12. */

@@ -116,10 +116,12 @@ describe("keys and ledger", () => {
     expect([
       checkDaemon(state, facts), checkDaemon(null, facts), checkDaemon(new Error("no rights"), facts), checkDaemon({ ...state, ledger_id: "00" }, facts),
       checkDaemon({ ...state, state: "refusing", reason: { code: "forked", message: "two of them" } }, facts), checkDaemon({ ...state, targets: [away] }, facts),
+      checkDaemon({ ...state, state: "damaged" }, facts),
     ].flatMap(said)).toEqual([
       "ok daemon: it runs and takes receipts", "warning daemon: no daemon is listening on the socket", "unchecked daemon: no rights",
       "problem daemon: the daemon on the socket has another ledger, 00", "problem daemon: it refuses receipts: two of them",
       "ok daemon: it runs and takes receipts", "problem daemon's target s3: unavailable, 3 anchors to publish: no route",
+      "problem daemon: it takes receipts, and its self-check found damage in the ledger: see receiptd status",
     ]);
   });
 

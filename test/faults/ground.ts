@@ -26,6 +26,8 @@ export interface GroundOptions {
   readonly targets?: readonly object[];
   /** Where the daemon sees the folder, when that is not where the test does. */
   readonly seenAs?: string;
+  /** The section `self_check`. */
+  readonly selfCheck?: { readonly [name: string]: string | number | boolean };
   /** A socket of another daemon. */
   readonly socket?: string;
 }
@@ -52,6 +54,7 @@ export class Ground {
       origin: "example.com/faults",
       socket: { path: options.socket ?? "s" },
       ack: options.ack ?? "disk",
+      ...(options.selfCheck === undefined ? {} : { self_check: options.selfCheck }),
       anchor: {
         schedule: "0 0 1 1 *", max_batch: 100, heartbeat: "1h", ...options.anchor,
         targets: options.targets ?? [{ name: "local", type: "directory", ...(options.target === undefined ? {} : { path: options.target }) }],

@@ -40,6 +40,7 @@ describe("EpochKeys", () => {
           for (const summary of ["s", "ü\u2028😀"]) {
             const { unsigned, signature } = signedBy(keys, organization, summary);
             expect(signature).toBe(signatureOf(organizationKey(secret, organization), unsigned));
+            expect([keys.isSigned(organization, unsigned, signature), keys.isSigned("another", unsigned, signature), keys.isSigned(organization, unsigned.subarray(1), signature)]).toEqual([true, false, false]);
           }
         }
         const ofRequest = pureHash.hmac(requestKey(new Uint8Array(32).fill(99), LEDGER.ledgerId), utf8("ü{}"));
