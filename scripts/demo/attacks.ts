@@ -14,7 +14,7 @@ import { nodeHash } from "../../src/keys/node-hash.ts";
 import type { Host } from "./hosts.ts";
 
 /** Opens the ledger past its safeguards, which are there against slips, not against root. */
-function tamper(host: Host, work: (db: Database.Database) => void): void {
+export function tamper(host: Host, work: (db: Database.Database) => void): void {
   const db = new Database(host.places.ledger);
   const triggers = db.prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'trigger'").all();
   const sql = db.prepare<[], { sql: string }>("SELECT sql FROM sqlite_schema WHERE type = 'trigger'").all();

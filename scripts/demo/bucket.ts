@@ -1,8 +1,11 @@
-/** The bucket of `npm run demo -- --s3`: on a real server with Object Lock, and what somebody with all of its rights can do to it. */
+/** A bucket of `npm run demo -- --s3` and `npm run drill`: on a real server with Object Lock, and what somebody with all of its rights can do to it. */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { CreateBucketCommand, DeleteObjectCommand, ListObjectVersionsCommand, PutObjectCommand, PutObjectRetentionCommand, S3Client, S3ServiceException } from "@aws-sdk/client-s3";
+import {
+  CompleteMultipartUploadCommand, CreateBucketCommand, CreateMultipartUploadCommand, DeleteObjectCommand, ListObjectVersionsCommand, PutObjectCommand, PutObjectRetentionCommand, S3Client, S3ServiceException,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import { findS3, HOW_TO_INSTALL, radosgwAdmin, type S3Place, startS3, stopS3 } from "../s3/server.ts";
 
 export interface StoredVersion {
@@ -15,12 +18,9 @@ export class Bucket {
   readonly name = `receiptd-demo-${randomBytes(6).toString("hex")}`;
   readonly #client: S3Client;
 
-  private constructor(place: S3Place) {
-    const { endpoint, region, accessKeyId, secretAccessKey } = place;
+  private constructor(place: S3Place, client: S3Client) {
     this.place = place;
-    this.#client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } });
-    // where the SDK of the daemon and of the audit looks for them
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+    this.#client = client;
   }
 
   /** On the server that the environment names, else on one that is started here. */
@@ -30,8 +30,20 @@ export class Bucket {
     const place = await findS3(inside);
     if (place === null) throw new Error(`there is no S3 server: ${HOW_TO_INSTALL}`);
     await startS3(place);
-    const bucket = new Bucket(place);
-    await bucket.#client.send(new CreateBucketCommand({ Bucket: bucket.name, ObjectLockEnabledForBucket: true }));
+    const { endpoint, region, accessKeyId, secretAccessKey } = place;
+    // where the SDK of the daemon and of the audit looks for them
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+    return await Bucket.#make(place, new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } }));
+  }
+
+  /** A further one on the same server; it is closed with the first. */
+  another(): Promise<Bucket> {
+    return Bucket.#make(this.place, this.#client);
+  }
+
+  static async #make(place: S3Place, client: S3Client): Promise<Bucket> {
+    const bucket = new Bucket(place, client);
+    await client.send(new CreateBucketCommand({ Bucket: bucket.name, ObjectLockEnabledForBucket: true }));
     return bucket;
   }
 
@@ -47,8 +59,12 @@ export class Bucket {
   }
 
   async anchors(): Promise<readonly StoredVersion[]> {
+    return (await this.versions()).filter(({ key }) => key.includes("/anchors/"));
+  }
+
+  async versions(): Promise<readonly StoredVersion[]> {
     const { Versions = [] } = await this.#client.send(new ListObjectVersionsCommand({ Bucket: this.name }));
-    return Versions.flatMap(({ Key: key = "", VersionId: versionId = "" }) => (key.includes("/anchors/") ? [{ key, versionId }] : []));
+    return Versions.map(({ Key: key = "", VersionId: versionId = "" }) => ({ key, versionId }));
   }
 
   /** Without a version: what S3 answers to `aws s3 rm`. Returns the marker. */
@@ -68,11 +84,19 @@ export class Bucket {
   }
 
   /** A new version of a name, or a new name; without a lock. */
-  async store(key: string, text: string): Promise<StoredVersion> {
+  async store(key: string, content: string | Uint8Array): Promise<StoredVersion> {
     const { VersionId: versionId = "" } = await this.#client.send(new PutObjectCommand({
-      Bucket: this.name, Key: key, Body: Buffer.from(text), ChecksumSHA256: createHash("sha256").update(text).digest("base64"),
+      Bucket: this.name, Key: key, Body: Buffer.from(content), ChecksumSHA256: createHash("sha256").update(content).digest("base64"),
     }));
     return { key, versionId };
+  }
+
+  /** The same sent in parts, of which S3 says when that began. */
+  async storeInParts(key: string, content: string): Promise<void> {
+    const where = { Bucket: this.name, Key: key };
+    const { UploadId } = await this.#client.send(new CreateMultipartUploadCommand(where));
+    const { ETag } = await this.#client.send(new UploadPartCommand({ ...where, UploadId, PartNumber: 1, Body: Buffer.from(content) }));
+    await this.#client.send(new CompleteMultipartUploadCommand({ ...where, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } }));
   }
 
   /** As the provider, whom no lock binds. False where that is not us. */

@@ -78,7 +78,7 @@ export async function rewriteAnchors(host: Host, sizes: Sizes): Promise<void> {
   reader.close();
 }
 
-function receiptsOf(ledger: string): readonly Receipt[] {
+export function receiptsOf(ledger: string): readonly Receipt[] {
   const reader = new Reader(ledger, nodeHash.sha256);
   const receipts = reader.page(0, reader.size(), reader.size()).map(({ blob }) => readReceipt(blob!).receipt as Receipt);
   reader.close();
@@ -131,7 +131,7 @@ function replay([genesis, ...receipts]: readonly Receipt[], path: string, keyrin
   return sizes;
 }
 
-function sentOf(receipt: Receipt): Sent {
+export function sentOf(receipt: Receipt): Sent {
   return Object.fromEntries(Object.entries(receipt).filter(([name]) => !RESERVED_FIELDS.has(name)));
 }
 

@@ -9,22 +9,18 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { anchorNames, cutTo } from "../../scripts/demo/attacks.ts";
 import { copyOf, type Host, makeHost } from "../../scripts/demo/hosts.ts";
+import { rewriteFrom } from "../../scripts/drill/root.ts";
 import { DirectoryTarget } from "../../src/anchor/directory.ts";
 import { audit, type AuditReport } from "../../src/audit/audit.ts";
 import { loadConfig } from "../../src/config.ts";
 import { initLedger, newForwardSecure } from "../../src/daemon/init.ts";
-import type { AnchorDetails } from "../../src/format/fields.ts";
 import { readReceipt, type Receipt } from "../../src/format/receipt.ts";
-import { readRequest } from "../../src/format/request.ts";
-import type { Json } from "../../src/format/strict-json.ts";
-import { EpochKeys, ratchetAt } from "../../src/keys/epoch-keys.ts";
 import { FIRST_KEY, type Keyring, openKeyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { sealedKeys, type Seed, startsOf } from "../../src/keys/seed.ts";
 import { Reader } from "../../src/ledger/reader.ts";
-import { Writer } from "../../src/ledger/writer.ts";
 import { until } from "../faults/book.ts";
 import { Client } from "../faults/client.ts";
 import { DaemonProcess } from "../faults/daemon-process.ts";
@@ -83,32 +79,7 @@ function keyringOf({ places }: Host): Keyring {
 
 /** The decisions from log index `from` on become approvals: chain, numbers, tree, batches, everything made right, with the keys that he has. */
 function forge(host: Host, from: number): void {
-  const keyring = keyringOf(host);
-  const key = keyring.hmacKeys[0]!;
-  const open = new RatchetFile(host.places.ratchet, openRootKeyFile(host.places.rootKey), keyring.ledgerId).load()!;
-  // of a closed epoch of a forward-secure key he has none, and the open epoch's is the next best
-  const keysOf = (epoch: number): EpochKeys => new EpochKeys(keyring, key.seed === null && epoch < open.epoch
-    ? { keyId: key.keyId, epoch, key: Uint8Array.from(open.key) }
-    : ratchetAt(keyring.ledgerId, key, epoch, { ...open, key: Uint8Array.from(open.key) }));
-  const receipts = receiptsFrom(host, from);
-  cutTo(host, from);
-  const ids: string[] = [];
-  let now = 0;
-  const writer = Writer.open(host.places.ledger, { sha256: nodeHash.sha256, now: () => now, newId: () => ids.shift()!, maxBatch: BATCH, maxOrganizations: 10, prefixOf: () => undefined });
-  for (const receipt of receipts) {
-    now = Date.parse(receipt.recorded_at);
-    ids.push(receipt.receipt_id);
-    const keys = keysOf(writer.epoch);
-    if (receipt.type === "anchor") {
-      const { observed, next_anchor_by, reason } = receipt["details"] as unknown as AnchorDetails;
-      writer.closeBatch(keys, (facts) => ({ ...facts, epoch_commitment: keysOf(writer.epoch + 1).commitment(), observed, next_anchor_by, reason }));
-    } else {
-      const { system_id, inputs, organization, receipt_id } = receipt as unknown as { readonly [name: string]: Json };
-      writer.commit([[readRequest({ system_id: system_id!, inputs: inputs!, organization: organization!, receipt_id: receipt_id!, decision: { action: "APPROVE" } }, "", () => "")]], keys, "disk");
-      ids.pop();
-    }
-  }
-  writer.close();
+  rewriteFrom(host, from, (_, sent) => [{ ...sent, decision: { action: "APPROVE" } }]);
 }
 
 function receiptsFrom(host: Host, from: number): readonly Receipt[] {
