@@ -1,9 +1,9 @@
 /**
  * Who may import whom, and what format/ and verify/ may touch so that they run in a browser.
  *
- *   cli → doctor → daemon → intake, http → door, restore → audit → anchor → ledger, keys → verify → format
+ *   cli → doctor → daemon → intake, http, recover → door, restore → audit → anchor → ledger, keys → verify → format
  *
- * An arrow means "may import", types included; skipping down is fine, the two of a pair do not know each other.
+ * An arrow means "may import", types included; skipping down is fine, those of one row do not know each other.
  * Files are parsed, not searched, so a comment or a string is never mistaken for an import.
  */
 import { readFileSync, readdirSync } from "node:fs";
@@ -16,7 +16,7 @@ const ROWS = [
   ["cli"],
   ["doctor"],
   ["daemon"],
-  ["intake", "http"],
+  ["intake", "http", "recover"],
   ["door", "restore"],
   ["audit"],
   ["anchor"],

@@ -80,7 +80,7 @@ export function openOutbox(path: string, ledger: LedgerName): Outbox {
 }
 
 /** The outbox beside its daemon, to read only: nothing in it is changed, and it is not migrated. Errors as `openOutbox`. */
-export function readOutbox(path: string, ledger: LedgerName): Pick<Outbox, "newest" | "confirmed" | "close"> {
+export function readOutbox(path: string, ledger: LedgerName): Pick<Outbox, "newest" | "newestConfirmed" | "root" | "confirmed" | "close"> {
   if (!existsSync(path)) throw missing(path);
   return guard(() => {
     const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 5000 });

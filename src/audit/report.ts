@@ -51,6 +51,7 @@ export type AuditCode =
   | "recorded_after_anchor"
   | "recorded_before_observed"
   | "clock_stepped"
+  | "recovered"
   | "key_revoked";
 
 /** An object in a target. */

@@ -17,6 +17,7 @@ import { type ClosedBy, OpenBatch } from "./batch.ts";
 import { lookUpProblems } from "./lookups.ts";
 import { KeysSeen } from "./keys-seen.ts";
 import { readPlaces, unlessCorrupt } from "./places.ts";
+import { recoveryNote } from "./recovery-note.ts";
 import { type CheckedPlace, problemOf, ReceiptCheck } from "./receipt-check.ts";
 import { Findings } from "./report.ts";
 import type { BatchSeen, SegmentOptions, SegmentResult, SegmentTask } from "./segment-result.ts";
@@ -184,6 +185,7 @@ export class SegmentAudit {
     if (!r.known) return;
     this.#batch.time(r.receipt.recorded_at, logIndex);
     if (r.receipt.type === "clock_step") this.#clockSteps++;
+    if (r.receipt.type === "recovery") this.#findings.add(recoveryNote(r.receipt));
   }
 
   /** The number that a row has for its receipt's organization: join.ts knows which it must be. */

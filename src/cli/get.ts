@@ -71,7 +71,7 @@ async function fromDaemon(cli: Cli, naming: Naming): Promise<Found | null> {
 function fromLedger(cli: Cli, naming: Naming, options: GetOptions): Promise<Found> {
   return withReader(cli, options, async (reader) => {
     const found = findReceipt(reader, naming);
-    if (found.blob === null) throw new CliError("not_found", "the receipt is in the index of the ledger, but its bytes are missing", "see what is damaged with: receiptd audit");
+    if (found.blob === null) throw new CliError("not_found", "the receipt is in the index of the ledger, but its bytes are missing", "see what can be done with: receiptd recover");
     const recordedAt = formatTime(found.recordedAt);
     const anchored = await anchoredSize(cli, options, reader);
     return {

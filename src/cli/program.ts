@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   anchors: async () => (await import("./anchors.ts")).addAnchors,
   verify: async () => (await import("./verify.ts")).addVerify,
   audit: async () => (await import("./audit.ts")).addAudit,
+  recover: async () => (await import("./recover.ts")).addRecover,
   restore: async () => (await import("./restore.ts")).addRestore,
   key: async () => (await import("./key.ts")).addKey,
   disclose: async () => (await import("./disclose.ts")).addDisclose,

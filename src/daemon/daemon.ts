@@ -27,6 +27,7 @@ import { placesOf } from "./places.ts";
 import { Port } from "./port.ts";
 import { openState } from "./ratchet.ts";
 import { SelfCheck } from "./self-check.ts";
+import { recordRecoveries } from "./recoveries.ts";
 import { groupNumber } from "./group.ts";
 
 export interface Daemon {
@@ -152,6 +153,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const listening = server;
     undo.push(() => listening.drain(0));
     // What was left open, and the word that the daemon is back: before the first call is read, and only by a daemon that has its socket.
+    if (refusal() === null) recordRecoveries({ places, writer, closer, log });
     if (refusal() === null) await changes.takeUp().catch((error: unknown) => log.error({ err: error }, "what receiptd key has left in the data folder could not be taken up"));
     close("start");
     const schedule = startSchedule({

@@ -11,6 +11,10 @@ export interface Places {
   /** What `receiptd key` leaves for the daemon: a key to go on with, and one that is not to be believed any more. */
   readonly nextKey: string;
   readonly revocation: string;
+  /** What `receiptd recover` leaves for it: recoveries that are to be recorded. */
+  readonly recovery: string;
+  /** A folder: bytes that stood in the place of receipts and are none of them. */
+  readonly quarantine: string;
   readonly rootKey: string;
   /** The publisher's own database. */
   readonly outbox: string;
@@ -27,6 +31,8 @@ export function placesOf(config: Config): Places {
     seed: (keyId) => inData(`seed.${keyId}.age`),
     nextKey: inData("next.key"),
     revocation: inData("revocation.json"),
+    recovery: inData("recovery.json"),
+    quarantine: inData("quarantine"),
     rootKey: config.keys.root_key.path,
     outbox: inData("anchor.db"),
     archive: inData("archive"),

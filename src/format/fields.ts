@@ -124,6 +124,21 @@ const keyRotationDetails = z.strictObject({ previous_key_id: keyId, key_id: keyI
 
 const keyRevocationDetails = z.strictObject({ key_id: keyId, compromised_since: time, reason: text(1024) });
 
+/** Receipts that a recovery named, by their places: SHA-256 of the bytes that stood there, null where there were none. */
+const places = z.array(z.strictObject({ log_index: count, found: hash.nullable() })).max(64);
+
+const recoveryDetails = z.strictObject({
+  action: z.literal("rebuild"),
+  log_size: z.int().positive(),
+  root: hash,
+  from: z.enum(["ledger", "archive", "both"]),
+  replaced: places,
+  replaced_count: count,
+  lost: places,
+  lost_count: count,
+  reason: text(1024),
+});
+
 /** `details` of the system types that this version knows; the others are reported as not checked. */
 export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   genesis: genesisDetails,
@@ -131,11 +146,13 @@ export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   anchor: anchorDetails,
   key_rotation: keyRotationDetails,
   key_revocation: keyRevocationDetails,
+  recovery: recoveryDetails,
 };
 
 export type GenesisDetails = Readonly<z.infer<typeof genesisDetails>>;
 export type AnchorDetails = Readonly<z.infer<typeof anchorDetails>>;
 export type KeyRotationDetails = Readonly<z.infer<typeof keyRotationDetails>>;
 export type KeyRevocationDetails = Readonly<z.infer<typeof keyRevocationDetails>>;
+export type RecoveryDetails = Readonly<z.infer<typeof recoveryDetails>>;
 export type AnchorReason = AnchorDetails["reason"];
 export type Observed = AnchorDetails["observed"][number];

@@ -36,8 +36,8 @@ export function acksText(receipts: readonly Acknowledged[], syncedSize: number):
 }
 
 /** `receipt` is the stored text itself: JCS of it gives the bytes under `receipt_hash`. */
-export function foundText(stored: StoredReceipt & { readonly blob: Uint8Array | null }, syncedSize: number, anchoredSize: number): string {
-  const receipt = stored.blob === null ? "null" : fromUtf8(stored.blob);
+export function foundText(stored: StoredReceipt & { readonly blob: Uint8Array }, syncedSize: number, anchoredSize: number): string {
+  const receipt = fromUtf8(stored.blob);
   const status = stored.logIndex < anchoredSize ? "anchored" : "pending";
   return `{"receipt":${receipt},${receiptMembers(stored)},"ack":"${guaranteed(stored, syncedSize)}","status":"${status}"}`;
 }

@@ -1,8 +1,16 @@
 /** The calls that only look, or wait (docs/PROTOCOL.md). Each returns JSON text, now or later. */
+import { equal } from "../format/bytes.ts";
+import { formatNumber } from "../format/chain.ts";
+import { formatTime } from "../format/time.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { LedgerError } from "../ledger/errors.ts";
 import { foundText } from "./answers.ts";
 import { needed, only, readIndex, readOrganization, readWhich } from "./params.ts";
 import type { IntakePort } from "./port.ts";
 import { type Call, RpcError } from "./protocol.ts";
+
+/** ms; what a Date can hold. */
+const LAST_TIME = 8.64e15;
 
 interface Surroundings {
   readonly port: IntakePort;
@@ -20,7 +28,7 @@ export function answerCall(call: Call, around: Surroundings): string | Promise<s
   switch (method) {
     case "get": {
       only(params, "receipt_id", "receipt_number", "log_index", "organization", "org_seq");
-      return foundText(find(call, port), port.syncedSize(), port.anchoredSize());
+      return foundText(whole(find(call, port)), port.syncedSize(), port.anchoredSize());
     }
     case "head": {
       only(params, "organization");
@@ -43,10 +51,27 @@ export function answerCall(call: Call, around: Surroundings): string | Promise<s
   }
 }
 
-function find(call: Call, port: IntakePort): NonNullable<ReturnType<IntakePort["find"]>> {
-  const found = port.find(readWhich(call.params));
+type Found = NonNullable<ReturnType<IntakePort["find"]>>;
+
+function find(call: Call, port: IntakePort): Found {
+  const which = readWhich(call.params);
+  let found: Found | null;
+  try {
+    found = port.find(which);
+  } catch (error) {
+    if (!(error instanceof LedgerError) || error.code !== "ledger_corrupt") throw error;
+    throw new RpcError("receipt_damaged", `the receipt cannot be read, the ledger's file is damaged there (${error.message}); run: receiptd recover`);
+  }
   if (found === null) throw new RpcError("not_found", "no such receipt in this ledger");
   return found;
+}
+
+/** The receipt as it was recorded: bytes that are not are nobody's answer. */
+function whole(found: Found): Found & { readonly blob: Uint8Array } {
+  const { blob, receiptHash, receiptId, prefix, recordedAt, orgSeq, logIndex } = found;
+  if (blob !== null && equal(nodeHash.sha256(blob), receiptHash)) return { ...found, blob };
+  const name = Math.abs(recordedAt) <= LAST_TIME ? formatNumber(prefix, formatTime(recordedAt), orgSeq) : receiptId; // the row may be what is damaged
+  throw new RpcError("receipt_damaged", `the receipt ${name} (log index ${logIndex}) is damaged: ${blob === null ? "its bytes are missing" : "its bytes are not those in the index"}; run: receiptd recover`, { receipt_id: receiptId });
 }
 
 function wait(call: Call, { port, sync, maxWait, gone }: Surroundings): string | Promise<string> {

@@ -43,7 +43,7 @@ interface ScanStatements {
   readonly strays: Statement;
 }
 
-type Name = "identities" | "extent" | "lastBelow" | "rowOf" | "rowsOf" | "isRecorded" | "recordedElsewhere" | "rows" | "hashes" | "blobs" | "organizations" | "organizationNames" | "organizationPrefixes"
+type Name = "identities" | "extent" | "lastRow" | "lastBlob" | "lastIndexed" | "lastBelow" | "rowOf" | "rowsOf" | "isRecorded" | "recordedElsewhere" | "rows" | "hashes" | "blobs" | "organizations" | "organizationNames" | "organizationPrefixes"
   | "organizationFirsts" | "anchors" | "anchorByFirst" | "treeNode" | "treeBeyond" | "treeWithin";
 
 export type InspectionStatements = Readonly<Record<Name, Statement>> & {
@@ -78,6 +78,9 @@ export function prepareInspection(db: Database): InspectionStatements {
   return lazily<InspectionStatements>({
     identities: () => raw("SELECT one, format, origin, ledger_id FROM ledger"),
     extent: () => raw("SELECT (SELECT min(log_index) FROM receipt), (SELECT max(log_index) FROM receipt), (SELECT min(log_index) FROM blob), (SELECT max(log_index) FROM blob)"),
+    lastRow: () => value("SELECT max(log_index) FROM receipt NOT INDEXED"),
+    lastBlob: () => value("SELECT max(log_index) FROM blob"),
+    lastIndexed: () => value("SELECT max(log_index) FROM receipt INDEXED BY receipt_by_time"),
     lastBelow: () => value("SELECT max(log_index) FROM receipt WHERE log_index < ?"),
     rowOf: () => raw("SELECT log_index, receipt_hash FROM receipt WHERE org = ? AND org_seq = ?"),
     rowsOf: () => raw("SELECT org_seq, log_index, receipt_hash FROM receipt WHERE org = ? AND org_seq > ? ORDER BY org_seq LIMIT ?"),

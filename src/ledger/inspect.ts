@@ -87,6 +87,11 @@ export class Inspector {
     return { receipt: range(receiptMin, receiptMax), blob: range(blobMin, blobMax) };
   }
 
+  /** The highest log_index in the table of rows, in that of blobs, or in an index over the rows: any of them may be damaged. */
+  last(where: "lastRow" | "lastBlob" | "lastIndexed"): number | null {
+    return get(() => this.#s[where].get()) as number | null;
+  }
+
   /** The highest log_index of a row below `bound`, or null. */
   lastRowBelow(bound: number): number | null {
     return get(() => this.#s.lastBelow.get(bound)) as number | null;

@@ -3,6 +3,8 @@
  * disk and known to be what was anchored; a crash leaves a `.new` file that the next restore replaces, never half a ledger.
  *
  * A batch is one transaction that ends with its anchor, and is committed only if the log then has the root that was signed.
+ *
+ * A recovery makes such a file beside a ledger that is there, and puts it in its place itself (src/recover).
  */
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
@@ -23,7 +25,7 @@ import { syncPath } from "./sync-path.ts";
 export class LedgerRestore {
   readonly #path: string;
   readonly #fresh: string;
-  readonly #lock: WriterLock;
+  readonly #lock: WriterLock | null;
   readonly #db: Database;
   readonly #s: ReturnType<typeof insertStatements>;
   readonly #sha256: Sha256;
@@ -37,16 +39,29 @@ export class LedgerRestore {
     if (existsSync(path)) throw new LedgerError("ledger_exists", `${path} is there already; a ledger is never replaced: move it away, if it is not to be used any more`);
     const lock = lockLedger(path);
     try {
-      const fresh = `${path}.new`;
-      removeDatabase(fresh);
-      return new LedgerRestore(path, fresh, lock, createDatabase(fresh), ledger, sha256);
+      return LedgerRestore.#create(path, lock, ledger, sha256);
     } catch (error) {
       lock.release();
       throw ledgerError(error);
     }
   }
 
-  private constructor(path: string, fresh: string, lock: WriterLock, db: Database, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256) {
+  /** Beside the ledger that is there, whose lock the caller holds; ends with `complete` or `discard`. */
+  static beside(path: string, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256): LedgerRestore {
+    try {
+      return LedgerRestore.#create(path, null, ledger, sha256);
+    } catch (error) {
+      throw ledgerError(error);
+    }
+  }
+
+  static #create(path: string, lock: WriterLock | null, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256): LedgerRestore {
+    const fresh = `${path}.new`;
+    removeDatabase(fresh);
+    return new LedgerRestore(path, fresh, lock, createDatabase(fresh), ledger, sha256);
+  }
+
+  private constructor(path: string, fresh: string, lock: WriterLock | null, db: Database, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256) {
     this.#path = path;
     this.#fresh = fresh;
     this.#lock = lock;
@@ -68,8 +83,8 @@ export class LedgerRestore {
     return this.#committed;
   }
 
-  /** The next receipt in order of log_index, which the caller has verified. Throws LedgerError. */
-  append(receipt: StoredReceipt, blob: Uint8Array): void {
+  /** The next receipt in order of log_index, which the caller has verified; null: its bytes are lost. Throws LedgerError. */
+  append(receipt: StoredReceipt, blob: Uint8Array | null): void {
     const { logIndex, organization, prefix, orgSeq, receiptId, receiptHash, recordedAt, keyEpoch, requestMac } = receipt;
     if (logIndex !== this.#log.size) throw new LedgerError("ledger_failed", `the receipt ${logIndex} cannot follow ${this.#log.size} others`);
     this.#guard(() => {
@@ -81,7 +96,7 @@ export class LedgerRestore {
         this.#organizations.set(organization, org);
       }
       this.#s.receipt.run(logIndex, org, orgSeq, uuidBytes(receiptId), receiptHash, recordedAt, keyEpoch, requestMac);
-      this.#s.blob.run(logIndex, blob);
+      if (blob !== null) this.#s.blob.run(logIndex, blob);
       this.#log.append(leafHash(entryOf(receiptHash), this.#sha256));
     });
   }
@@ -102,20 +117,33 @@ export class LedgerRestore {
   finish(): void {
     this.#guard(() => {
       if (this.#db.inTransaction) this.#s.rollback.run();
-      this.#db.pragma("wal_checkpoint(TRUNCATE)");
-      this.#db.close();
-      syncPath(this.#fresh);
+      this.#close();
       renameSync(this.#fresh, this.#path);
       syncPath(dirname(this.#path));
     });
-    this.#lock.release();
+    this.#lock?.release();
+  }
+
+  /** Keeps all that was appended, under the name that is returned. On the disk when this returns. */
+  complete(): string {
+    this.#guard(() => {
+      if (this.#db.inTransaction) this.#s.commit.run();
+      this.#close();
+    });
+    return this.#fresh;
   }
 
   /** Leaves nothing behind. */
   discard(): void {
     this.#db.close();
     removeDatabase(this.#fresh);
-    this.#lock.release();
+    this.#lock?.release();
+  }
+
+  #close(): void {
+    this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    this.#db.close();
+    syncPath(this.#fresh);
   }
 
   #guard(work: () => void): void {

@@ -9,19 +9,17 @@
 import { anchorsPrefix } from "../anchor/objects.ts";
 import type { AnchorTarget } from "../anchor/target.ts";
 import { auditHash } from "../audit/hash.ts";
-import { requestMac } from "../audit/request-mac.ts";
-import { parseNumber } from "../format/chain.ts";
 import { readEntries } from "../format/entries.ts";
 import { FormatError } from "../format/errors.ts";
-import { LEDGER_ORGANIZATION, type LedgerName, sizeInName } from "../format/names.ts";
+import { type LedgerName, sizeInName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
-import { parseTime } from "../format/time.ts";
 import { LedgerRestore } from "../ledger/restore.ts";
 import { AnchorWalk } from "../verify/anchors.ts";
 import { VerifyError, type VerifyErrorCode } from "../verify/errors.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { RestoredOutbox } from "./outbox.ts";
 import { Published, type PublishedAnchor } from "./published.ts";
+import { storedReceipt } from "./stored.ts";
 
 export interface RestoreOptions {
   readonly target: AnchorTarget;
@@ -185,18 +183,7 @@ class Restore {
     if (!verified.known) return { code: "unknown_version", message: `receipt ${logIndex} has schema_version ${verified.receipt.schema_version}: restore the ledger with a newer receiptd` };
     const { receipt, hash } = verified;
     if (receipt.log_index !== logIndex) return { code: "log_index_gap", message: `receipt ${logIndex} calls itself ${receipt.log_index}` };
-    const { requestKey } = this.#options;
-    this.#ledger.append({
-      logIndex,
-      organization: receipt.organization,
-      prefix: parseNumber(receipt.receipt_number)!.prefix,
-      orgSeq: receipt.org_seq,
-      receiptId: receipt.receipt_id,
-      receiptHash: hash,
-      recordedAt: parseTime(receipt.recorded_at)!,
-      keyEpoch: receipt.key_epoch,
-      requestMac: requestKey === null || receipt.organization === LEDGER_ORGANIZATION ? null : requestMac(blob, receipt, requestKey, null, auditHash),
-    }, blob);
+    this.#ledger.append(storedReceipt(receipt, hash, blob, this.#options.requestKey, null), blob);
     return null;
   }
 

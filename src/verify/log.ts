@@ -3,7 +3,7 @@
  *
  * Like a `ChainWalk`, a `LogWalk` can begin anywhere: what needs the receipts before is kept in `start` and judged by `joinLog`.
  */
-import type { AnchorDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails } from "../format/fields.ts";
+import type { AnchorDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RecoveryDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Receipt } from "../format/receipt.ts";
 import { VerifyError } from "./errors.ts";
@@ -125,7 +125,7 @@ export function anchorOf(r: VerifiedReceipt): AnchorSeen | null {
 }
 
 /** `details` of a system receipt, whose form `verifyReceipt` has checked. */
-export function detailsOf<T extends AnchorDetails | GenesisDetails | KeyRotationDetails | KeyRevocationDetails>(receipt: Receipt): T {
+export function detailsOf<T extends AnchorDetails | GenesisDetails | KeyRotationDetails | KeyRevocationDetails | RecoveryDetails>(receipt: Receipt): T {
   return receipt["details"] as unknown as T;
 }
 

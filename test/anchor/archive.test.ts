@@ -177,7 +177,9 @@ describe("parts", () => {
     const batch = batchObject(reader, reader.anchors(0, 1)[0]!)!;
     on.ledger.close();
     on.ledger.forge(3, (text) => text.replace("APPROVE", "DENY"));
-    await expect(archiveOf(on).parts(0, batch.bytes).next()).rejects.toMatchObject({ code: "ledger_corrupt" });
+    const parts: { readonly name: string }[] = [];
+    for await (const part of archiveOf(on).parts(0, batch.bytes)) parts.push(part);
+    expect(parts.map(({ name }) => parseObjectName(LEDGER, name))).toMatchObject([{ firstIndex: 0, lastIndex: 2 }, { firstIndex: 4, lastIndex: 5 }]); // the others are
     on.ledger.reopen();
   });
 });

@@ -30,7 +30,7 @@ export async function auditOf(
 }
 
 /** Changes the file with SQL, past the triggers, which are put back. */
-function tamper(path: string, change: (db: Database.Database) => void): void {
+export function tamper(path: string, change: (db: Database.Database) => void): void {
   const db = new Database(path);
   try {
     db.pragma("ignore_check_constraints = ON");

@@ -78,6 +78,7 @@ def open_note(data, keys):  # the text, and (name, key ID) of the pinned keys th
     return require(known and all(good for _, good in known), "bad_note") or (text, list(dict(known)))
 WORDS = {"ORIGIN": r"(?!(?:[^/\"]*/)*[.]{1,2}[/\"])(?=[^\"]{1,200}\")[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*", "NAME": "[a-z0-9][a-z0-9._-]{0,63}",
          "TREE": '{"root":HASH,"tree_size":SIZE}', "SEEN": '{"last_modified":TIME,"target":TEXT,"tree_size":SIZE,"version_id":TEXT}', "TEXT": '"CHAR*"',
+         "SPOTS": r"\[(SPOT(,SPOT){0,63})?]", "SPOT": '{"found":(null|HASH),"log_index":COUNT}',
          "MODE": "(?:retained|forward-secure)", "TIME": '"DATE[.][0-9]{3}Z"', "HASH": '"sha256:HEX{64}"', "HEX": "[0-9a-f]", "COUNT": "(?:0|SIZE)", "SIZE": "[1-9][0-9]*", "CHAR":
          r'(?:[^"\\]|\\u[0-9a-f]{4}|\\[^u])', "DATE": "(?:[0-9]{4}-(?!02-(?:29|3)|(?:0[469]|11)-31)(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|"
          "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"}
@@ -86,11 +87,12 @@ STORED = {"ledger": '"ORIGIN"', "organization": '"(?:_ledger|NAME)"', "org_seq":
           "TIME", "receipt_id": '"HEX{8}-(?:HEX{4}-){3}HEX{12}"', "receipt_number": '"[A-Z][A-Z0-9]{0,15}-[0-9]{4}-(?:[0-9]{5}|[1-9][0-9]{5,})"'}
 CALLER = ('{"(?:(?:system_id|model_version|user_id|region|policy_version|chain_id)":"CHAR{1,256}"|summary":"CHAR{1,4096}"|model_epoch":COUNT|'
           r'timestamp":"DATE(?:[.][0-9]{1,9})?Z"|decision":(?!null}).*|(?:inputs|metadata)":{.*}|(?:gates|reasons)":\[.*]|x_[A-Za-z0-9_.-]{1,62}":.*)}')
-DETAILS = {**dict.fromkeys("ratchet_break prune erasure recovery access attestation".split(), ".*"), "clock_step": '{"from":TIME,"to":TIME}', "key_revocation":
+DETAILS = {**dict.fromkeys("ratchet_break prune erasure access attestation".split(), ".*"), "clock_step": '{"from":TIME,"to":TIME}', "key_revocation":
            '{"compromised_since":TIME,"key_id":"NAME","reason":"CHAR{1,1024}"}', "key_rotation": '{"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","reason"'
            ':"(request|schedule)"}', "genesis": r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}","mode":"MODE","vkeys":\[(TEXT,){0,15}TEXT]}',
            "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed":\[(SEEN(,SEEN){0,15})?'
-           r'],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}'}
+           r'],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}', "recovery":
+           '{"action":"rebuild","from":"(ledger|archive|both)","log_size":SIZE,"lost":SPOTS,"lost_count":COUNT,"reason":"CHAR{1,1024}","replaced":SPOTS,"replaced_count":COUNT,"root":HASH}'}
 def fits(pattern, value):  # forms are patterns of a value's canonical text, in which WORDS stand for theirs; lengths are in UTF-16 code units
     return re.fullmatch(reduce(lambda text, word: text.replace(word, WORDS[word]), WORDS, pattern), re.sub("[\U00010000-\U0010ffff]", "xx", jcs(value)), re.S)
 def gate_fits(gate): return fits("{.*}", gate) and fits('"CHAR{1,256}"', gate.get("name")) and fits('"(PASS|FAIL|WARN|SKIP|ERROR)"', gate.get("status"))
@@ -143,13 +145,11 @@ def check_ledger(blobs, origin, ledger_id, seeds={}):  # 13.2: findings, what wa
 def read_anchor(data, size, origin, keys):  # the anchor's receipt, its leaf hash and the root of the tree that ends with it
     extra, index, path, note, name, tree_size, root, extensions = match(PROOF, data if len(data) <= 65536 else b"", "bad_tlog_proof")[:8]
     require(open_note(note.encode(), keys) and (name, int(tree_size), extensions) == (origin, size, ""), "bad_checkpoint", int(index) == size - 1,
-            "bad_tlog_proof")
-    r, leaf, root = check_receipt(unbase64(extra))[0], leaf_hash(sha256(unbase64(extra))), unbase64(root)
+            "bad_tlog_proof"); r, leaf, root = check_receipt(unbase64(extra))[0], leaf_hash(sha256(unbase64(extra))), unbase64(root)
     return require((r["schema_version"], r.get("type"), r["log_index"]) == (1, "anchor", size - 1), "bad_receipt", r["ledger"] == origin, "ledger_mismatch",
                    included(leaf, size - 1, size, [unbase64(line) for line in path.split()], root), "inclusion_mismatch") or (r, leaf, root)
 def read_batch(receipt, batches):  # the leaves of an anchor's batch or None, and what is wrong if no object has them
-    first, count, root = (receipt["details"]["batch"][name] for name in ("first_index", "count", "root"))
-    objects = batches.get((first, receipt["log_index"] - 1), []) if count else [b""]
+    first, count, root = (receipt["details"]["batch"][name] for name in ("first_index", "count", "root")); objects = batches.get((first, receipt["log_index"] - 1), []) if count else [b""]
     formed = [[leaf_hash(data[at:at + 32]) for at in range(3, len(data), 35)] for data in objects if re.fullmatch(ENTRIES, data) and len(data) == 35 * count]
     fitting = [leaves for leaves in formed if tag(tree_root(leaves)) == root]
     return fitting[0] if fitting else None, "batch_root_mismatch" if formed else "bad_entries" if objects else "batch_missing"

@@ -12,6 +12,11 @@ export function systemReceipts(): readonly object[] {
   const observed = { target: "disk", tree_size: 6, version_id: "1", last_modified: "2026-06-01T10:00:00.000Z" };
   const rotation = { previous_key_id: "key_v1", key_id: "key_v2", mode: "forward-secure", reason: "request" };
   const revocation = { key_id: "key_v1", compromised_since: "2026-06-01T10:00:00.000Z", reason: "the backup of key_v1 was stolen" };
+  const place = { log_index: 7, found: null };
+  const recovery = {
+    action: "rebuild", log_size: 12, root: previous, from: "both", replaced: [place, { log_index: 9, found: previous }], replaced_count: 2, lost: [], lost_count: 0,
+    reason: "the index was damaged",
+  };
   const no = (name: string, unsigned: Members): object => bad(name, "bad_receipt", unsigned);
   return [
     good("genesis", system("genesis", detailsOf(0))),
@@ -62,6 +67,21 @@ export function systemReceipts(): readonly object[] {
     no("key_revocation without a reason", system("key_revocation", { ...revocation, reason: "" })),
     no("key_revocation with a time of another form", system("key_revocation", { ...revocation, compromised_since: "2026-06-01T10:00:00Z" })),
     no("key_revocation with one more member", system("key_revocation", { ...revocation, by: "me" })),
+    good("recovery", system("recovery", recovery)),
+    good("recovery that lost 64 and more", system("recovery", { ...recovery, from: "ledger", replaced: [], replaced_count: 0, lost: Array.from({ length: 64 }, () => place), lost_count: 900 })),
+    good("recovery from the archive alone", system("recovery", { ...recovery, from: "archive" })),
+    no("recovery that names 65", system("recovery", { ...recovery, replaced: Array.from({ length: 65 }, () => place) })),
+    no("recovery from elsewhere", system("recovery", { ...recovery, from: "memory" })),
+    no("recovery by another action", system("recovery", { ...recovery, action: "edit" })),
+    no("recovery of an empty log", system("recovery", { ...recovery, log_size: 0 })),
+    no("recovery with a root without sha256:", system("recovery", { ...recovery, root: "0".repeat(64) })),
+    no("recovery with a place that has one more member", system("recovery", { ...recovery, lost: [{ ...place, bytes: "" }] })),
+    no("recovery with a place without found", system("recovery", { ...recovery, lost: [{ log_index: 7 }] })),
+    no("recovery with a negative count", system("recovery", { ...recovery, lost_count: -1 })),
+    no("recovery without replaced_count", system("recovery", changed({ replaced_count: undefined }, recovery))),
+    no("recovery without a reason", system("recovery", { ...recovery, reason: "" })),
+    no("recovery with a reason of 1026", system("recovery", { ...recovery, reason: "😀".repeat(513) })),
+    no("recovery with one more member", system("recovery", { ...recovery, by: "me" })),
     good("a system type that format 1 reserves", system("ratchet_break", { anything: [1] }), ["details"]),
     good("its details may be anything", system("prune", "text"), ["details"]),
     no("an unknown type in _ledger", system("x_note", {})),

@@ -1,0 +1,47 @@
+/** What `receiptd recover` says of what is beside the ledger's file: the ratchet, and the memory of what was signed. */
+import { readOutbox } from "../anchor/outbox.ts";
+import { AnchorError } from "../anchor/errors.ts";
+import type { LedgerName } from "../format/names.ts";
+import { ratchetAt } from "../keys/epoch-keys.ts";
+import { KeyError } from "../keys/errors.ts";
+import { signingKey } from "../keys/keyring.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { keyInUse, openEpoch } from "../ledger/keys-said.ts";
+import { Reader } from "../ledger/reader.ts";
+import type { Problem } from "../recover/diagnose.ts";
+import type { HostKeys } from "./ledger-files.ts";
+
+const SEED = "receiptd init --ratchet --seed FILE, with the auditor's seed (docs/OPERATIONS.md, “Forward-secure keys”)";
+
+/** Of an undamaged ledger. A retained key's ratchet is recomputed when the daemon starts: nothing to say. */
+export function ratchetProblem(ledgerPath: string, { keyring, open }: HostKeys): readonly Problem[] {
+  const reader = new Reader(ledgerPath, nodeHash.sha256);
+  try {
+    ratchetAt(keyring.ledgerId, signingKey(keyring, keyInUse(reader)), openEpoch(reader), open).key.fill(0);
+    return [];
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    if (error.code === "ratchet_lost") return [{ code: "ratchet_lost", message: error.message, next: SEED }];
+    if (error.code === "ratchet_ahead") {
+      return [{ code: "ratchet_ahead", message: error.message, next: "put the newer copy of data_dir back; if it is gone for good: receiptd recover --rebuild --from an archive, move the file ratchet away, then " + SEED }];
+    }
+    return [{ code: "keys_unusable", message: error.message, next: "put the newest backup of the keyring in its place, then: receiptd recover" }];
+  } finally {
+    reader.close();
+  }
+}
+
+/** `isBehind`: this host has signed more than the ledger has, or something else. */
+export function outboxProblem(path: string, ledger: LedgerName, size: number): { readonly problem?: Problem; readonly isBehind: boolean } {
+  try {
+    const outbox = readOutbox(path, ledger);
+    try {
+      return { isBehind: Math.max(outbox.newest()?.treeSize ?? 0, outbox.newestConfirmed()?.treeSize ?? 0) > size };
+    } finally {
+      outbox.close();
+    }
+  } catch (error) {
+    if (!(error instanceof AnchorError) || error.code !== "outbox_missing") throw error;
+    return { isBehind: false, problem: { code: "outbox_missing", message: `${path} is missing, which knows what was signed`, next: "put it back with the ledger that it belongs to; if it is lost for good: receiptd init --outbox" } };
+  }
+}

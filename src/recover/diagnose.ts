@@ -1,0 +1,97 @@
+/** What is wrong with a ledger that a recovery is about, in sentences, each with what to do next. */
+import type { AuditReport, Finding, TargetCounts } from "../audit/report.ts";
+import { count, receiptRange } from "../format/count.ts";
+import { kindOf } from "./kinds.ts";
+import type { Rebuilt, Spot } from "./rebuilt.ts";
+
+export interface Problem {
+  readonly code:
+    | "index_damaged" | "receipt_damaged" | "receipt_lost" | "ledger_behind" | "forked" | "undecided" | "keys_unusable" | "ratchet_lost" | "ratchet_ahead" | "outbox_missing"
+    | "ledger_missing" | "unsound";
+  /** A sentence. */
+  readonly message: string;
+  /** The command to run next, or what a person has to do. */
+  readonly next: string;
+}
+
+export interface Diagnosis {
+  readonly problems: readonly Problem[];
+  /** Would a rebuilding change anything for the better? */
+  readonly isRebuildable: boolean;
+}
+
+/** Is there anything in the audit that has to be looked at more closely? */
+export function isDamaged({ findings }: AuditReport): boolean {
+  return findings.some((finding) => kindOf(finding) !== null);
+}
+
+/** `rebuild`: the command that rebuilds, with what was given to this one. */
+export function diagnose(report: AuditReport, rebuilt: Rebuilt, rebuild: string): Diagnosis {
+  const { findings, counts: { receipts: size, targets } } = report;
+  const index = findings.filter((finding) => kindOf(finding) === "index");
+  const { stop, replaced, lost, hasStrays } = rebuilt;
+  const isHere = (spot: Spot): boolean => spot.logIndex < size;
+  const damaged = replaced.named.filter(isHere);
+  const behind = replaced.count - damaged.length; // those that are behind the end are named last
+  const problems: Problem[] = [];
+  const hasExtra = stop === null && hasStrays; // beside a daemon that runs the ledger grows meanwhile, and then nothing was found
+  if (index.length > 0 || hasExtra) problems.push(indexDamaged(index.length > 0 ? index : findings.filter((finding) => kindOf(finding) !== null), rebuild));
+  problems.push(...damaged.map((spot): Problem => ({
+    code: "receipt_damaged", message: `${nameOf(spot)} is ${spot.found === null ? "missing" : "damaged"}: its bytes were published and can be put back`, next: rebuild,
+  })));
+  problems.push(...lost.named.map((spot): Problem => (spot.found === null
+    ? { code: "receipt_lost", message: `the bytes of ${nameOf(spot)} are lost: they are neither here nor published, and the ledger goes on with the receipt's hash`, next: "if another target or a copy of the archive has them, receiptd recover --rebuild --from it; else keep the finding: the audit will go on naming it" }
+    : { code: "receipt_damaged", message: `${nameOf(spot)} is damaged, and its bytes are not published: they can be set aside, and the ledger goes on with the receipt's hash`, next: rebuild })));
+  if (lost.count > lost.named.length) problems.push({ code: "receipt_lost", message: `so ${count(lost.count - lost.named.length, "receipt")} more`, next: rebuild });
+  const ahead = targets.find((target) => target.newestSize > size);
+  if (stop === null && behind > 0) {
+    problems.push({ code: "ledger_behind", message: `the ledger ends at ${count(size, "receipt")}, and ${ahead === undefined ? "more" : `${count(ahead.newestSize)} are anchored at ${ahead.target}`}: it was put back from a backup, or its end was cut; ${receiptRange(size, rebuilt.size - 1)} are archived and can be put back`, next: rebuild });
+  }
+  if (stop !== null) problems.push(stopped(stop, size, targets, ahead, rebuild));
+  const isBetter = index.length > 0 || hasExtra || replaced.count > 0 || lost.named.some(({ found }) => found !== null);
+  if (problems.length === 0) problems.push(...findings.filter((finding) => kindOf(finding) !== null).slice(0, 1).map(({ message }): Problem => ({ code: "unsound", message, next: "receiptd audit" })));
+  return { problems, isRebuildable: stop === null && isBetter };
+}
+
+function indexDamaged(findings: readonly Finding[], next: string): Problem {
+  const codes = [...new Set(findings.map(({ code }) => code))];
+  const [first] = findings;
+  return {
+    code: "index_damaged", next,
+    message: `the index over the receipts, or the file that it is in, is damaged (${codes.join(", ")}; ${count(findings.length, "finding")}, the first: ${first!.message}${first!.logIndex === undefined ? "" : `, at log index ${first!.logIndex}`}): it can be made anew from the receipts`,
+  };
+}
+
+function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, size: number, targets: readonly TargetCounts[], ahead: TargetCounts | undefined, rebuild: string): Problem {
+  switch (code) {
+    case "forked":
+      return {
+        code: "forked", message: `${message}; ${whoIsAhead(size, targets)}`,
+        next: "nothing is changed by this command: stop both daemons, find out which one the writers talked to, and keep both ledgers and every object (docs/OPERATIONS.md, “When something is wrong”)",
+      };
+    case "archive_encrypted":
+      return { code: "ledger_behind", message, next: `${rebuild} --identity FILE` };
+    case "not_archived":
+    case "ledger_behind": {
+      const end = Math.max(ahead?.newestSize ?? 0, Number(/anchor of (\d+) receipts/.exec(message)?.[1] ?? 0));
+      const gone = end > size ? ` ${count(end - size, "receipt")} (log indexes ${size} to ${end - 1}) are lost with that, and` : "";
+      return {
+        code: "ledger_behind", message: `${message}:${gone} no honest continuation exists under this ledger id, since other receipts in their places would be a second past`,
+        next: "find the newer copy of data_dir and put it back, or an archive (receiptd recover --rebuild --from …); if there is none, keep this folder as it is, and begin a new ledger with another data_dir and origin: receiptd init",
+      };
+    }
+    default:
+      return { code: "undecided", message: `${message}${logIndex === undefined ? "" : ` (log index ${logIndex})`}`, next: "receiptd recover --rebuild --from another target or a copy of its anchors, which say what it was; or put back a backup of data_dir" };
+  }
+}
+
+function whoIsAhead(size: number, targets: readonly TargetCounts[]): string {
+  const newest = targets.toSorted((a, b) => b.newestSize - a.newestSize)[0];
+  if (newest === undefined || newest.newestSize === 0) return `this ledger has ${count(size, "receipt")}`;
+  const said = `the newest anchor at ${newest.target} is of ${count(newest.newestSize, "receipt")}${newest.newestTime === null ? "" : ` (${newest.newestTime})`}, this ledger has ${count(size)}`;
+  return `${said}: ${newest.newestSize > size ? "the other host is ahead" : "this host has more receipts, and the other one has anchored"}`;
+}
+
+function nameOf({ logIndex, receiptNumber }: Spot): string {
+  return receiptNumber === null ? `receipt ${logIndex}` : `receipt ${receiptNumber} (log index ${logIndex})`;
+}

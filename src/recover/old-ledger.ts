@@ -1,0 +1,94 @@
+/**
+ * The ledger's file as it is: whatever can still be read of it, place by place. Nothing that it says is believed here, and a page that
+ * SQLite cannot read costs what is on that page: receipts to which no other page leads are looked for in all of them.
+ */
+import { auditHash } from "../audit/hash.ts";
+import { type Place, readPlaces, unlessCorrupt } from "../audit/places.ts";
+import { equal } from "../format/bytes.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import { Inspector } from "../ledger/inspect.ts";
+import { RawPages } from "./raw-pages.ts";
+
+/** Bytes of blobs that are read at a time. */
+const PAGE = 1 << 20;
+const IGNORED = (): undefined => undefined;
+
+export class OldLedger {
+  readonly #path: string;
+  /** null: SQLite cannot open it. */
+  readonly #inspector: Inspector | null;
+  #raw: RawPages | null = null;
+  /** Behind the last place of which anything is there. */
+  readonly end: number;
+  /** By the table `organization`, by its numbers. */
+  readonly organizations: ReadonlyMap<number, { readonly name: string; readonly prefix: string }>;
+
+  /** Throws LedgerError only for what is no damage: `ledger_missing`, `newer_ledger`. */
+  static open(path: string): OldLedger {
+    try {
+      return new OldLedger(path, new Inspector(path));
+    } catch (error) {
+      if (!(error instanceof LedgerError) || (error.code !== "ledger_corrupt" && error.code !== "not_a_ledger")) throw error;
+      return new OldLedger(path, null);
+    }
+  }
+
+  private constructor(path: string, inspector: Inspector | null) {
+    this.#path = path;
+    this.#inspector = inspector;
+    const last = (where: "lastRow" | "lastBlob" | "lastIndexed"): number | null | undefined => (inspector === null ? undefined : unlessCorrupt(() => inspector.last(where), IGNORED));
+    const blobs = last("lastBlob");
+    this.end = Math.max(last("lastRow") ?? -1, last("lastIndexed") ?? -1, blobs === undefined ? this.#rawPages().end - 1 : blobs ?? -1) + 1;
+    const rows = inspector === null ? [] : unlessCorrupt(() => inspector.organizations().rows, IGNORED) ?? [];
+    this.organizations = new Map(rows.map(({ org, name, prefix }) => [org, { name, prefix }]));
+  }
+
+  /** Every place in [first, end), with or without something in it. */
+  *places(first: number, end: number): Generator<Place, void, undefined> {
+    const inspector = this.#inspector;
+    for (const place of inspector === null ? nothing(first, end) : readPlaces(inspector, first, end)) {
+      yield place.blob !== null || place.logIndex >= this.end ? place : { ...place, blob: this.#salvaged(place) };
+    }
+  }
+
+  /** The places from `first` on that have bytes, however far apart. */
+  *blobsFrom(first: number): Generator<Place, void, undefined> {
+    const inspector = this.#inspector;
+    if (inspector === null) return;
+    for (let at = first; at < this.end;) {
+      const page = unlessCorrupt(() => inspector.blobs(at, this.end, PAGE), IGNORED);
+      for (const { logIndex, bytes } of page?.blobs ?? []) yield { logIndex, row: null, blob: bytes, unreadable: null };
+      at = page?.next ?? this.end;
+    }
+  }
+
+  /** The root that the table `anchor` has for this size; null where it has none. */
+  anchorRoot(treeSize: number): Uint8Array | null {
+    const inspector = this.#inspector;
+    const row = inspector === null ? undefined : unlessCorrupt(() => inspector.anchors(treeSize - 1, 1)[0], IGNORED);
+    return row?.treeSize === treeSize && row.root.length === 32 ? row.root : null;
+  }
+
+  close(): void {
+    this.#inspector?.close();
+    this.#raw?.close();
+  }
+
+  /** Bytes that SQLite does not find in this place: of several those that the index knows. */
+  #salvaged({ logIndex, row }: Place): Uint8Array | null {
+    let found: Uint8Array | null = null;
+    for (const bytes of this.#rawPages().candidates(logIndex)) {
+      if (row !== null && equal(auditHash.sha256(bytes), row.receiptHash)) return bytes;
+      found ??= bytes;
+    }
+    return found;
+  }
+
+  #rawPages(): RawPages {
+    return this.#raw ??= new RawPages(this.#path);
+  }
+}
+
+function* nothing(first: number, end: number): Generator<Place, void, undefined> {
+  for (let logIndex = first; logIndex < end; logIndex++) yield { logIndex, row: null, blob: null, unreadable: null };
+}

@@ -1,0 +1,81 @@
+/** What a rebuilding found and made, and where it sends what it makes. */
+import type { AnchorRow } from "../ledger/reader.ts";
+import type { StoredReceipt } from "../ledger/stage.ts";
+import type { VerifyErrorCode } from "../verify/errors.ts";
+
+/** Why a ledger cannot be rebuilt; nothing is changed then. */
+export interface Stop {
+  /**
+   * `forked`: two pasts are signed, or a receipt that is validly signed is not the one that was anchored. `not_archived`, `archive_encrypted`:
+   * receipts that are anchored are neither here nor, readable, in the archive. `receipt_lost`: of a receipt not even the row is left.
+   * `undecided`: nothing says which of several it was. `ledger_behind`: this host has signed more than there is anywhere.
+   */
+  readonly code: VerifyErrorCode | "forked" | "not_archived" | "archive_encrypted" | "receipt_lost" | "undecided" | "unknown_version";
+  /** One sentence, without its full stop. */
+  readonly message: string;
+  /** The first receipt that it is about. */
+  readonly logIndex?: number;
+}
+
+/** A place whose bytes are not those that were recorded. */
+export interface Spot {
+  readonly logIndex: number;
+  /** SHA-256 of what stood there; null: nothing. */
+  readonly found: Uint8Array | null;
+  /** Where it is known. */
+  readonly receiptNumber: string | null;
+}
+
+/** As many as a `recovery` receipt names (docs/FORMAT.md section 7). */
+const NAMED = 64;
+
+/** Keeps the first, and counts all. */
+export class Spots {
+  readonly #named: Spot[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get named(): readonly Spot[] {
+    return this.#named;
+  }
+
+  add(spot: Spot): void {
+    this.#count++;
+    if (this.#named.length < NAMED) this.#named.push(spot);
+  }
+}
+
+export interface Rebuilt {
+  /** Receipts. */
+  readonly size: number;
+  /** RFC 6962 root over them, 32 bytes. */
+  readonly root: Uint8Array;
+  readonly anchors: number;
+  /** Of these the newest that a target has, as far as one was asked; 0 if none. */
+  readonly publishedSize: number;
+  /** Receipts whose bytes are those of the old file. */
+  readonly kept: number;
+  /** Put back from what was published. */
+  readonly replaced: Spots;
+  /** Their bytes are nowhere. */
+  readonly lost: Spots;
+  /** Is there something behind the newest receipt in the old file that belongs to none? It is left out. */
+  readonly hasStrays: boolean;
+  readonly stop: Stop | null;
+}
+
+/** Takes what is rebuilt, in order of log_index. */
+export interface Sink {
+  /** `blob` null: its bytes are lost. */
+  append(receipt: StoredReceipt, blob: Uint8Array | null): void;
+  /** All receipts so far are under this anchor. */
+  commit(anchor: AnchorRow): void;
+  /** Bytes that stood in this place and are not the receipt's. */
+  setAside(logIndex: number, bytes: Uint8Array): void;
+}
+
+/** For whoever only wants to know. */
+export const NOWHERE: Sink = { append: () => undefined, commit: () => undefined, setAside: () => undefined };

@@ -1,0 +1,191 @@
+/**
+ * `receiptd recover --rebuild`: a new ledger file from what is left, checked by an audit before it takes the old one's place. The old file
+ * is never changed but for its own write-ahead log, and never removed.
+ *
+ * Order of writes, of which a crash may keep any first part: bytes set aside; `ledger.db.new`, whole and on the disk; the order that the
+ * daemon makes a receipt of; a second name for the old ledger; the new one in its place. Up to the last step the old ledger is the ledger,
+ * and the next run begins anew.
+ */
+import { readOutbox } from "../anchor/outbox.ts";
+import { AnchorError } from "../anchor/errors.ts";
+import type { AnchorTarget } from "../anchor/target.ts";
+import { audit, type AuditOptions, type Finding } from "../audit/audit.ts";
+import { auditHash } from "../audit/hash.ts";
+import { hashText } from "../format/chain.ts";
+import type { RecoveryDetails } from "../format/fields.ts";
+import { requestKey } from "../format/mac.ts";
+import type { LedgerName } from "../format/names.ts";
+import { parseVkey } from "../format/note.ts";
+import { emptyWal } from "../ledger/empty-wal.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import { lockLedger } from "../ledger/lock.ts";
+import { LedgerRestore } from "../ledger/restore.ts";
+import { damagedName, Quarantine, removeFresh, replaceLedger } from "./files.ts";
+import { kindOf } from "./kinds.ts";
+import { OldLedger } from "./old-ledger.ts";
+import { fileRecoveryOrder } from "./order.ts";
+import { rebuild, type Signed } from "./rebuild.ts";
+import { NOWHERE, type Rebuilt, type Sink, type Spots } from "./rebuilt.ts";
+
+/** What is known of the ledger from outside of its file. */
+export interface Knowledge {
+  readonly ledgerPath: string;
+  readonly outboxPath: string;
+  readonly ledger: LedgerName;
+  /** Where anchors and archived receipts are; null: no target is asked. */
+  readonly source: AnchorTarget | null;
+  readonly vkeys: readonly string[];
+  /** age identities, for an archive that is encrypted. */
+  readonly identities: readonly string[];
+  readonly keys: NonNullable<AuditOptions["keys"]>;
+}
+
+export interface RecoverOptions extends Knowledge {
+  /** A folder. */
+  readonly quarantinePath: string;
+  readonly orderPath: string;
+  /** Why, for the receipt. */
+  readonly reason: string;
+  readonly receiptId: string;
+  /** ms */
+  readonly now: number;
+}
+
+export type RecoverStep = "locked" | "rebuilt" | "checked" | "ordered" | "linked" | "replaced";
+
+export interface RecoverHooks {
+  readonly onProgress?: (receipts: number) => void;
+  /** Told when a step is done: for tests that end the process there. */
+  readonly onStep?: (step: RecoverStep) => void;
+}
+
+export interface Recovered {
+  readonly rebuilt: Rebuilt;
+  /** What is wrong with the new file; then, and where `rebuilt.stop` says why there is none, nothing was changed. */
+  readonly unsound: readonly Finding[];
+  /** The old file's name now; null: nothing was changed. */
+  readonly kept: string | null;
+}
+
+/** What a rebuilding would make of the ledger; nothing is written, and the daemon may be running. Throws LedgerError, TargetError, AnchorError. */
+export async function survey(knowledge: Knowledge, onProgress?: (receipts: number) => void): Promise<Rebuilt> {
+  const old = OldLedger.open(knowledge.ledgerPath);
+  try {
+    return await rebuildFrom(old, knowledge, NOWHERE, onProgress);
+  } finally {
+    old.close();
+  }
+}
+
+/** Throws LedgerError (`ledger_locked`, `ledger_busy`, `disk_full` …), TargetError, AnchorError, KeyError; then nothing was changed. */
+export async function recover(options: RecoverOptions, { onProgress, onStep = () => undefined }: RecoverHooks = {}): Promise<Recovered> {
+  const { ledgerPath, now } = options;
+  const lock = lockLedger(ledgerPath);
+  const quarantine = new Quarantine(options.quarantinePath);
+  let fresh: string | null = null;
+  let isDone = false;
+  try {
+    settleWal(ledgerPath);
+    onStep("locked");
+    const made = await make(options, quarantine, onProgress);
+    ({ fresh } = made);
+    const { rebuilt } = made;
+    if (fresh === null) return { rebuilt, unsound: [], kept: null };
+    onStep("rebuilt");
+    const unsound = await unsoundness(fresh, options, rebuilt.lost);
+    if (unsound.length > 0) return { rebuilt, unsound, kept: null };
+    onStep("checked");
+    quarantine.sync();
+    fileRecoveryOrder(options.orderPath, ledgerPath, { receipt_id: options.receiptId, details: detailsOf(rebuilt, options.reason) });
+    onStep("ordered");
+    const kept = damagedName(ledgerPath, now);
+    removeFresh(`${fresh}-`); // what the audit left beside it
+    replaceLedger(ledgerPath, fresh, kept, () => onStep("linked"));
+    fresh = null;
+    isDone = true;
+    onStep("replaced");
+    return { rebuilt, unsound: [], kept };
+  } finally {
+    if (fresh !== null) removeFresh(fresh);
+    if (!isDone) quarantine.discard();
+    lock.release();
+  }
+}
+
+async function make(options: RecoverOptions, quarantine: Quarantine, onProgress?: (receipts: number) => void): Promise<{ readonly rebuilt: Rebuilt; readonly fresh: string | null }> {
+  const old = OldLedger.open(options.ledgerPath);
+  let writing: LedgerRestore | null = null;
+  try {
+    const ledger = writing = LedgerRestore.beside(options.ledgerPath, options.ledger, auditHash.sha256);
+    const sink: Sink = {
+      append: (receipt, blob) => ledger.append(receipt, blob),
+      commit: (anchor) => ledger.commit(anchor),
+      setAside: (logIndex, bytes) => quarantine.put(logIndex, bytes),
+    };
+    const rebuilt = await rebuildFrom(old, options, sink, onProgress);
+    if (rebuilt.stop === null && rebuilt.size > 0) {
+      const fresh = ledger.complete();
+      writing = null;
+      return { rebuilt, fresh };
+    }
+    return { rebuilt, fresh: null };
+  } finally {
+    writing?.discard();
+    old.close();
+  }
+}
+
+async function rebuildFrom(old: OldLedger, { ledger, source, vkeys, identities, keys, outboxPath }: Knowledge, sink: Sink, onProgress?: (receipts: number) => void): Promise<Rebuilt> {
+  const signed = signedIn(outboxPath, ledger);
+  try {
+    return await rebuild({
+      old, ledger, source, identities, signed, sink, onProgress,
+      vkeys: vkeys.map(parseVkey),
+      starts: keys.starts,
+      requestKey: keys.requestSecret === null ? null : requestKey(keys.requestSecret, ledger.ledgerId, auditHash),
+    });
+  } finally {
+    signed?.close();
+  }
+}
+
+/** null where the outbox is lost: then this host does not know what it has signed. */
+function signedIn(path: string, ledger: LedgerName): (Signed & { close(): void }) | null {
+  try {
+    return readOutbox(path, ledger);
+  } catch (error) {
+    if (error instanceof AnchorError && error.code === "outbox_missing") return null;
+    throw error;
+  }
+}
+
+/** Where SQLite cannot open the file, its log stays with it. */
+function settleWal(path: string): void {
+  try {
+    emptyWal(path);
+  } catch (error) {
+    if (!(error instanceof LedgerError) || (error.code !== "ledger_corrupt" && error.code !== "not_a_ledger")) throw error;
+  }
+}
+
+/** What an audit finds in the new file that is not explained by receipts that are lost. */
+async function unsoundness(path: string, { ledger, keys, vkeys, now }: RecoverOptions, { count: lost }: Spots): Promise<readonly Finding[]> {
+  const { findings } = await audit({ ledgerPath: path, ledger, keys, vkeys, areVkeysPinned: false, targets: [], now });
+  return findings.filter((finding) => {
+    const kind = kindOf(finding);
+    return kind === "index" || (kind !== null && lost === 0);
+  });
+}
+
+function detailsOf({ size, root, kept, replaced, lost }: Rebuilt, reason: string): RecoveryDetails {
+  const named = ({ named: spots }: Spots) => spots.map(({ logIndex, found }) => ({ log_index: logIndex, found: found === null ? null : hashText(found) }));
+  return {
+    action: "rebuild",
+    log_size: size,
+    root: hashText(root),
+    from: replaced.count === 0 ? "ledger" : kept === 0 ? "archive" : "both",
+    replaced: named(replaced), replaced_count: replaced.count,
+    lost: named(lost), lost_count: lost.count,
+    reason,
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * The receipts after the newest anchor, for which no root speaks: their MACs do, where the open epoch's key is at hand, and index and bytes
+ * where they agree.
+ */
+import { HashList } from "../audit/hash-list.ts";
+import { UNKNOWN_HASH } from "../audit/suspects.ts";
+import type { Appender } from "./appender.ts";
+import { type Examined, type Examiner, isUndisputed, rowHash } from "./examine.ts";
+import type { OldLedger } from "./old-ledger.ts";
+import type { Stop } from "./rebuilt.ts";
+
+/** docs/FORMAT.md section 7: no open batch has more. */
+const MAX_TAIL = 65_536;
+
+/** The hashes of the receipts from `first` on: as many as are certain, and those of which the index alone is left. */
+export function settleTail(old: OldLedger, examiner: Examiner, appender: Appender, first: number, epoch: number): HashList | Stop {
+  const truths = new HashList();
+  const heads = new Map(appender.heads);
+  let end = 0;
+  for (const place of old.places(first, Math.min(old.end, first + MAX_TAIL))) {
+    const examined = examiner.examine(place);
+    const truth = truthOf(examined, examiner, epoch);
+    if ("code" in truth) return truth;
+    truths.push(truth.hash);
+    const { read } = examined;
+    const isRead = truth.isRead && read !== null;
+    const row = isRead ? null : appender.rowOf(place, truth.hash, epoch, heads);
+    const organization = isRead ? read.receipt.organization : row?.organization;
+    if (organization === undefined) continue; // nothing, or a row that belongs to nothing: dropped, unless something follows
+    heads.set(organization, { orgSeq: isRead ? read.receipt.org_seq : row!.orgSeq, prefix: row?.prefix ?? "" });
+    end = truths.length;
+  }
+  for (const place of old.blobsFrom(first + MAX_TAIL)) {
+    if (examiner.examine(place).read !== null) return lostAnchor(place.logIndex);
+  }
+  const kept = new HashList();
+  for (let i = 0; i < end; i++) kept.push(truths.at(i));
+  return kept;
+}
+
+function truthOf(place: Examined, examiner: Examiner, epoch: number): { readonly hash: Uint8Array; readonly isRead: boolean } | Stop {
+  const { logIndex, read, blobHash } = place;
+  const said = rowHash(place);
+  if (read === null) return { hash: said ?? UNKNOWN_HASH, isRead: false };
+  if (read.receipt.key_epoch !== epoch) return lostAnchor(logIndex);
+  const mac = examiner.mac(place, epoch);
+  if (mac === "right" || (mac === "unknown" && isUndisputed(place))) return { hash: blobHash!, isRead: true };
+  if (mac === "unknown") return { code: "undecided", logIndex, message: `receipt ${logIndex} is under no anchor, its index says another hash, and the key that could decide is not on this host` };
+  if (said === null || isUndisputed(place)) return { code: "mac_mismatch", logIndex, message: `receipt ${logIndex} is under no anchor and was not signed with this ledger's key: somebody has put it there` };
+  return { hash: said, isRead: false };
+}
+
+function lostAnchor(logIndex: number): Stop {
+  return { code: "undecided", logIndex, message: `receipt ${logIndex} is of a later epoch: an anchor receipt before it is lost, and no target has it` };
+}

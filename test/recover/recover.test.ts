@@ -1,0 +1,277 @@
+/** A ledger damaged in every table, page and byte, and made anew from what is left: all of it, or nothing is changed. */
+import { copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, describe, expect, test } from "vitest";
+import { openOutbox } from "../../src/anchor/outbox.ts";
+import { toHex } from "../../src/format/bytes.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { RawPages } from "../../src/recover/raw-pages.ts";
+import { LEDGER } from "../anchor/support.ts";
+import { type LedgerOptions, TestLedger } from "../support/ledger.ts";
+import { publish } from "../support/publish.ts";
+import { RECEIPT_ID, rowsAt, Victim } from "./support.ts";
+
+const victims: Victim[] = [];
+afterEach(async () => {
+  while (victims.length > 0) await victims.pop()!.remove();
+});
+
+/** With subtrees in the table `tree`. */
+const LARGE: LedgerOptions = { batches: [5, 260], tail: 4 };
+
+/** 37 receipts. */
+async function victim(options: LedgerOptions = { batches: [5, 0, 20, 3], tail: 4 }, more: Parameters<typeof Victim.make>[1] = {}): Promise<Victim> {
+  const made = await Victim.make(options, more);
+  victims.push(made);
+  return made;
+}
+
+/** Recovers it as it was, audited; a second run would find nothing to do, since the audit has found nothing. Returns what is recorded. */
+async function recovered(ledger: Victim): Promise<unknown> {
+  const found = await ledger.diagnosis();
+  expect([found.isRebuildable, found.problems.length > 0], JSON.stringify(found)).toEqual([true, true]);
+  const inode = statSync(ledger.path).ino;
+  const { rebuilt, unsound, kept } = await ledger.recover();
+  expect([rebuilt.stop, unsound, kept]).toEqual([null, [], expect.stringMatching(/ledger\.db\.damaged-20260601T\d+Z$/)]);
+  expect(statSync(kept!).ino).toBe(inode);
+  expect(rowsAt(ledger.path)).toEqual(ledger.before);
+  const { exitCode, findings, sentence } = await ledger.audited();
+  expect([exitCode, findings.filter(({ severity }) => severity !== "note")], sentence).toEqual([0, []]);
+  expect(ledger.order()).toMatchObject({ orders: [{ receipt_id: RECEIPT_ID, replaces: String(inode), details: { log_size: ledger.before.length, lost: [], lost_count: 0 } }] });
+  expect(statSync(join(ledger.on.ledger.dir, "recovery.json")).mode & 0o777).toBe(0o600);
+  return (ledger.order() as { readonly orders: readonly { readonly details: unknown }[] }).orders[0]!.details;
+}
+
+describe("the index is made anew from the receipts", () => {
+  const zeros = Buffer.alloc(32);
+  test.each<readonly [string, (db: Database.Database) => void]>([
+    ["rows of receipt are missing", (db) => db.exec("DELETE FROM receipt WHERE log_index IN (1, 2, 17)")],
+    ["all rows of receipt are missing", (db) => db.exec("DELETE FROM receipt")],
+    ["the newest rows are missing", (db) => db.exec("DELETE FROM receipt WHERE log_index > 30")],
+    ["a row too many", (db) => db.prepare("INSERT INTO receipt SELECT 5000, org, org_seq + 5000, randomblob(16), receipt_hash, recorded_at, key_epoch, request_mac FROM receipt WHERE log_index = 1").run()],
+    ["a row right behind the newest", (db) => db.prepare("INSERT INTO receipt SELECT max(log_index) + 1, 1, 90, randomblob(16), zeroblob(32), recorded_at, key_epoch, NULL FROM receipt").run()],
+    ["hashes are others", (db) => db.prepare("UPDATE receipt SET receipt_hash = ? WHERE log_index IN (3, 9, 30, 36)").run(zeros)],
+    ["every column is another", (db) => db.exec("UPDATE receipt SET org = 99, org_seq = org_seq + 1000, receipt_id = randomblob(16), recorded_at = 7, key_epoch = 3, request_mac = zeroblob(32) WHERE log_index IN (4, 20)")],
+    ["organization is empty", (db) => db.exec("DELETE FROM organization")],
+    ["organizations are swapped", (db) => db.exec("UPDATE organization SET name = 'x' WHERE org = 2; UPDATE organization SET name = 'org-0', prefix = 'Q' WHERE org = 3")],
+    ["an organization too many", (db) => db.exec("INSERT INTO organization VALUES (50, 'nobody', 'NO', 400)")],
+    ["anchor is empty", (db) => db.exec("DELETE FROM anchor")],
+    ["an anchor is another", (db) => db.prepare("UPDATE anchor SET root = ? WHERE tree_size = (SELECT min(tree_size) FROM anchor)").run(zeros)],
+    ["an anchor too many", (db) => db.prepare("INSERT INTO anchor VALUES (20, 15, ?)").run(zeros)],
+    ["the file says that it is another ledger", (db) => db.exec("UPDATE ledger SET origin = 'x'")],
+    ["an index is dropped", (db) => db.exec("DROP INDEX receipt_by_id")],
+    ["a table too many", (db) => db.exec("CREATE TABLE mine (x)")],
+  ])("%s", async (_, change) => {
+    const ledger = await victim();
+    ledger.damage(change);
+    expect(await recovered(ledger)).toMatchObject({ from: "ledger", replaced: [], replaced_count: 0 });
+  });
+
+  test.each(["DELETE FROM tree", "UPDATE tree SET hash = zeroblob(32)"])("%s", async (sql) => {
+    const ledger = await victim(LARGE);
+    ledger.damage((db) => db.exec(sql));
+    expect(await recovered(ledger)).toMatchObject({ from: "ledger" });
+  });
+
+  test.each(["tree", "receipt", "organization", "anchor"])("the table %s is dropped", async (table) => {
+    const ledger = await victim(table === "tree" ? LARGE : undefined);
+    withFile(ledger.path, (db) => db.exec(`DROP TABLE ${table}`));
+    expect(await recovered(ledger)).toMatchObject({ from: "ledger", replaced_count: 0 });
+  });
+
+  test("also where no target is asked, and none has ever been", async () => {
+    const ledger = await victim();
+    ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index IN (1, 2, 17, 35); DELETE FROM anchor; DELETE FROM tree"));
+    expect(await ledger.recover({ source: null, outboxPath: join(ledger.on.ledger.dir, "none.db") })).toMatchObject({ rebuilt: { stop: null } });
+    expect(rowsAt(ledger.path)).toEqual(ledger.before);
+  });
+
+  test("a page of each table and index is overwritten", async () => {
+    for (const name of ["receipt", "organization", "tree", "anchor", "receipt_by_id", "receipt_by_org", "receipt_by_time"]) {
+      const ledger = await victim(name === "tree" ? LARGE : { batches: [5, 90], tail: 2 });
+      overwritePage(ledger.path, rootOf(ledger.path, name));
+      expect(await recovered(ledger)).toMatchObject({ from: "ledger" });
+    }
+  }, 60_000);
+});
+
+function withFile<T>(path: string, work: (db: Database.Database) => T): T {
+  const db = new Database(path);
+  try {
+    db.pragma("wal_checkpoint(TRUNCATE)");
+    return work(db);
+  } finally {
+    db.close();
+  }
+}
+
+function rootOf(path: string, name: string): number {
+  return withFile(path, (db) => db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").pluck().get(name) as number);
+}
+
+function overwritePage(path: string, page: number): void {
+  const bytes = readFileSync(path);
+  bytes.fill(0xa5, (page - 1) * 8192, page * 8192);
+  writeFileSync(path, bytes);
+}
+
+describe("receipts that SQLite does not find are found", () => {
+  const large = (n: number) => (n === 6 ? { inputs: { text: "x".repeat(30_000) } } : {});
+  test.each<readonly [string, (path: string) => number]>([
+    ["the first page is overwritten", (path) => withFile(path, () => 1)],
+    ["the page that leads to all blobs is overwritten", (path) => rootOf(path, "blob")],
+  ])("%s", async (_, pageOf) => {
+    const ledger = await victim({ batches: [5] }, { archives: false, fill: (one) => { one.append(60, large); one.anchor(); one.append(5); } });
+    overwritePage(ledger.path, pageOf(ledger.path));
+    expect(await recovered(ledger)).toMatchObject({ from: "ledger", replaced_count: 0 });
+  });
+
+  test("also in the write-ahead log of a file that cannot be opened", async () => {
+    const ledger = await victim({ batches: [5], tail: 3 }, { archives: false });
+    withFile(ledger.path, () => ledger.on.ledger.checkpoint());
+    ledger.on.ledger.reopen();
+    ledger.on.ledger.append(40, large);
+    const before = rowsAt(ledger.path);
+    const copy = join(ledger.on.ledger.dir, "copy.db");
+    copyFileSync(ledger.path, copy);
+    copyFileSync(`${ledger.path}-wal`, `${copy}-wal`);
+    overwritePage(copy, 1);
+    const raw = new RawPages(copy);
+    try {
+      expect(raw.end).toBe(before.length);
+      for (const { logIndex, blob } of before) expect([...raw.candidates(logIndex)]).toContainEqual(blob);
+    } finally {
+      raw.close();
+    }
+  });
+});
+
+describe("damaged bytes", () => {
+  test("are put back from the archive, and kept aside", async () => {
+    const ledger = await victim();
+    const old = ledger.before[9]!.blob!;
+    const anchor = ledger.on.anchored() - 1;
+    const changed = Buffer.from(old.toString().replace("loan-scoring", "loan-Scoring"));
+    ledger.damage((db) => {
+      db.prepare("UPDATE blob SET bytes = ? WHERE log_index = 9").run(changed);
+      db.exec("DELETE FROM blob WHERE log_index = 12");
+      db.prepare("UPDATE blob SET bytes = x'00ff' WHERE log_index = ?").run(anchor); // which the published anchor holds itself
+    });
+    expect(await recovered(ledger)).toMatchObject({ from: "both", replaced_count: 3 });
+    const hash = toHex(nodeHash.sha256(changed));
+    expect(ledger.order()).toMatchObject({ orders: [{ details: { replaced: [{ log_index: 9, found: `sha256:${hash}` }, { log_index: 12, found: null }, { log_index: anchor }] } }] });
+    expect(readFileSync(join(ledger.on.ledger.dir, "quarantine", `${"9".padStart(20, "0")}-${hash}.bytes`))).toEqual(changed);
+  });
+
+  test("that are in no archive are named and set aside, and the ledger goes on", async () => {
+    const ledger = await victim({ batches: [5, 6], tail: 4 }, { archives: false });
+    ledger.damage((db) => db.exec("UPDATE blob SET bytes = x'7b7d' WHERE log_index IN (3, 16)"));
+    const { problems, isRebuildable } = await ledger.diagnosis();
+    const names = [3, 16].map((index) => { const { prefix, orgSeq } = ledger.before[index]!; return `${prefix}-2026-${String(orgSeq).padStart(5, "0")} (log index ${index})`; });
+    expect([isRebuildable, problems.map(({ code }) => code)]).toEqual([true, ["receipt_damaged", "receipt_damaged"]]);
+    names.forEach((name, i) => expect(problems[i]!.message).toContain(name));
+    expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: null, lost: { count: 2 } }, unsound: [] });
+    expect(rowsAt(ledger.path)).toEqual(ledger.before.map((row, i) => (i === 3 || i === 16 ? { ...row, blob: null } : row)));
+    expect((await ledger.audited()).findings.filter(({ severity }) => severity !== "note").map(({ code, logIndex }) => [code, logIndex])).toEqual([["blob_missing", 3], ["blob_missing", 16]]);
+    expect(await ledger.diagnosis()).toMatchObject({ isRebuildable: false, problems: [{ code: "receipt_lost" }, { code: "receipt_lost" }] });
+    ledger.on.ledger.reopen(); // it goes on, and what follows is anchored
+    ledger.on.ledger.append(5);
+    ledger.on.ledger.anchor();
+  });
+
+  test("of a receipt whose row is damaged, too, come back by what was published alone", async () => {
+    const ledger = await victim();
+    ledger.damage((db) => db.exec("UPDATE blob SET bytes = x'00' WHERE log_index = 3; UPDATE receipt SET receipt_hash = zeroblob(32), org = 77 WHERE log_index = 3; DELETE FROM receipt WHERE log_index = 4; DELETE FROM blob WHERE log_index = 4"));
+    expect(await recovered(ledger)).toMatchObject({ replaced_count: 2 });
+  });
+
+  test("of which nothing is left anywhere stop it, and nothing is changed", async () => {
+    const ledger = await victim({ batches: [5, 6] }, { archives: false });
+    ledger.damage((db) => db.exec("DELETE FROM blob WHERE log_index = 3; DELETE FROM receipt WHERE log_index = 3"));
+    const bytes = readFileSync(ledger.path);
+    expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: { code: "not_archived", logIndex: 3 } }, kept: null });
+    expect([readFileSync(ledger.path).equals(bytes), ledger.files()]).toEqual([true, []]);
+    expect((await ledger.diagnosis()).isRebuildable).toBe(false);
+  });
+
+  test("after the newest anchor are judged by their MACs", async () => {
+    const ledger = await victim({ batches: [5], tail: 4 });
+    ledger.damage((db) => db.exec("UPDATE receipt SET receipt_hash = zeroblob(32) WHERE log_index = 8; DELETE FROM receipt WHERE log_index = 10"));
+    expect(await recovered(ledger)).toMatchObject({ from: "ledger" });
+  });
+
+  test("without the keys only where index and bytes agree", async () => {
+    const ledger = await victim({ batches: [5], tail: 4 });
+    const { requestSecret } = ledger.knowledge().keys;
+    ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index = 3")); // which an anchor covers
+    expect(await ledger.recover({ keys: { starts: [], requestSecret } })).toMatchObject({ rebuilt: { stop: null }, unsound: [] });
+    expect(rowsAt(ledger.path)).toEqual(ledger.before);
+    ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index = 9")); // which none does
+    expect(await ledger.recover({ keys: { starts: [], requestSecret } })).toMatchObject({ rebuilt: { stop: { code: "undecided", logIndex: 9 } }, kept: null });
+  });
+
+  test("somebody without the key has made up a receipt after the newest anchor", async () => {
+    const ledger = await victim({ batches: [5], tail: 4 });
+    const made = Buffer.from(ledger.before[10]!.blob!.toString().replace("rule", "role"));
+    ledger.damage((db) => {
+      db.prepare("UPDATE blob SET bytes = ? WHERE log_index = 10").run(made);
+      db.prepare("UPDATE receipt SET receipt_hash = ? WHERE log_index = 10").run(nodeHash.sha256(made));
+    });
+    expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: { code: "mac_mismatch", logIndex: 10 } }, kept: null });
+  });
+});
+
+describe("a ledger that is behind its anchors", () => {
+  test("gets the receipts back that are archived, and goes on", async () => {
+    const ledger = await victim({ batches: [5, 6, 260, 2] });
+    ledger.damage((db) => { for (const [table, column] of [["receipt", "log_index"], ["blob", "log_index"], ["anchor", "tree_size - 1"]]) db.exec(`DELETE FROM ${table} WHERE ${column} > 9`); db.exec("DELETE FROM tree"); });
+    const { problems } = await ledger.diagnosis();
+    expect(problems.map(({ code }) => code)).toContain("ledger_behind");
+    expect(await recovered(ledger)).toMatchObject({ from: "both" });
+    ledger.on.ledger.reopen();
+    ledger.on.ledger.append(3);
+    ledger.on.ledger.anchor();
+  });
+
+  test("without an archive has no honest continuation", async () => {
+    const ledger = await victim({ batches: [5, 6, 7] }, { archives: false });
+    const total = ledger.before.length;
+    ledger.damage((db) => { for (const [table, column] of [["receipt", "log_index"], ["blob", "log_index"], ["anchor", "tree_size - 1"]]) db.exec(`DELETE FROM ${table} WHERE ${column} > 9`); });
+    const { problems, isRebuildable } = await ledger.diagnosis();
+    expect([isRebuildable, problems]).toEqual([false, [expect.objectContaining({ code: "ledger_behind", message: expect.stringMatching(new RegExp(`${total - 10} receipts \\(log indexes 10 to ${total - 1}\\) are lost .* no honest continuation`)) })]]);
+    expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: { code: "not_archived" } }, kept: null });
+  });
+
+  test("and the target too, so that only the outbox knows", async () => {
+    const ledger = await victim({ batches: [5, 6] });
+    const outbox = openOutbox(ledger.on.outboxPath, LEDGER);
+    outbox.reserve([{ treeSize: 40, root: Buffer.alloc(32, 1) }]);
+    outbox.close();
+    expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: { code: "ledger_behind" } }, kept: null });
+  });
+});
+
+describe("a clone", () => {
+  test("has anchored on: nothing is changed, and it is said who is ahead", async () => {
+    const ledger = await victim({ batches: [5] });
+    ledger.on.ledger.checkpoint();
+    const clone = new TestLedger({ from: ledger.on.ledger });
+    try {
+      clone.append(4, (n) => ({ metadata: { clone: n } }));
+      clone.anchor();
+      clone.close();
+      await publish(clone, ledger.target, { after: 7 });
+      ledger.on.ledger.reopen();
+      ledger.on.ledger.append(2);
+      ledger.on.ledger.close();
+      const { problems, isRebuildable } = await ledger.diagnosis();
+      expect([isRebuildable, problems]).toEqual([false, [expect.objectContaining({ code: "forked", message: expect.stringContaining("the other host is ahead") })]]);
+      for (const starts of [ledger.knowledge().keys.starts, []]) { // a forward-secure host cannot check the MACs of the past
+        expect(await ledger.recover({ keys: { starts, requestSecret: null } })).toMatchObject({ rebuilt: { stop: { code: "forked" } }, kept: null });
+      }
+    } finally {
+      clone.remove();
+    }
+  });
+});
