@@ -10,12 +10,11 @@ import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { type Environment, overridden, overridesIn } from "./config/environment.ts";
 import { ConfigError, type ConfigErrorCode, type ConfigIssue, refuse } from "./config/errors.ts";
-import { cron, days, duration, exactly, isRecord, oneOf, section, size, text, wanted, whole } from "./config/values.ts";
+import { checkpoint, placedRootKey, rootKey } from "./config/keys.ts";
+import { cron, days, duration, exactly, oneOf, path, section, size, text, wanted, whole } from "./config/values.ts";
 import { type Path, readYaml } from "./config/yaml.ts";
 
 export { ConfigError } from "./config/errors.ts";
-
-const path = text("a path", "./receiptd-data", /^[^\0]+$/);
 
 /** A command parses one configuration: zod need not compile its schemas for that, which takes longer than the parsing. */
 const ONCE = { jitless: true } as const;
@@ -115,15 +114,8 @@ const SCHEMA = section({
       .default([{ type: "directory", name: "local", required: true }]),
   }),
   keys: section({
-    root_key: z.preprocess(
-      // Without a type it is a file, so that RECEIPTD_KEYS__ROOT_KEY__PATH can stand alone.
-      (value) => (value === null || value === undefined || isRecord(value) ? { type: "file", ...value } : value),
-      z.discriminatedUnion(
-        "type",
-        [exactly({ type: z.literal("file"), path: path.optional() })],
-        wanted("a root key of a known type (file)", "{type: file}"),
-      ),
-    ),
+    root_key: rootKey,
+    checkpoint,
   }),
   self_check: section({
     enabled: z.boolean(wanted("true or false", "true")).default(true),
@@ -159,7 +151,7 @@ function completed(parsed: z.output<typeof SCHEMA>, base: string) {
       ...parsed.anchor,
       targets: parsed.anchor.targets.map((one) => (one.type === "directory" ? { ...one, path: place(one.path, "anchors") } : one)),
     },
-    keys: { root_key: { ...parsed.keys.root_key, path: place(parsed.keys.root_key.path, "root.key") } },
+    keys: { ...parsed.keys, root_key: placedRootKey(parsed.keys.root_key, place) },
   };
 }
 
@@ -175,7 +167,7 @@ function placeOf(target: Config["anchor"]["targets"][number]): string {
 type Contradiction = readonly [at: Path, message: string];
 
 /** What each setting allows and all of them together do not. */
-function contradictions({ limits, organizations, anchor, socket }: Config): readonly Contradiction[] {
+function contradictions({ limits, organizations, anchor, socket, keys }: Config): readonly Contradiction[] {
   const unless = (holds: boolean, otherwise: Contradiction) => (holds ? [] : [otherwise]);
   const repeated = (values: readonly string[]) =>
     values.flatMap((value, i) => (values.indexOf(value) < i ? [{ value, i }] : []));
@@ -204,6 +196,10 @@ function contradictions({ limits, organizations, anchor, socket }: Config): read
     ...unless(limits.max_message <= limits.max_buffered, [
       ["limits", "max_message"],
       "more than limits.max_buffered, so no such message could be taken",
+    ]),
+    ...unless(keys.root_key.type !== "passphrase" || keys.root_key.passphrase_file === undefined || keys.root_key.passphrase_credential === undefined, [
+      ["keys", "root_key", "passphrase_credential"],
+      "there is a passphrase_file, too; one passphrase comes from one place",
     ]),
     // sun_path of sockaddr_un (unix(7)) has 108 bytes, one of them for the NUL.
     ...unless(bytes <= 107, [

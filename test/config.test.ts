@@ -13,6 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const file = join(folder, "receiptd.yaml");
 const EXAMPLE = "config/receiptd.example.yaml";
+const KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
 function load(text: string | Uint8Array, env: Record<string, string | undefined> = {}) {
   writeFileSync(file, text);
@@ -70,7 +71,7 @@ describe("defaults", () => {
         archive: { enabled: false, recipients: [] },
         targets: [{ name: "local", type: "directory", path: resolve("receiptd-data/anchors"), required: true }],
       },
-      keys: { root_key: { type: "file", path: resolve("receiptd-data/root.key") } },
+      keys: { root_key: { type: "file", path: resolve("receiptd-data/root.key") }, checkpoint: { type: "local" } },
       self_check: { enabled: true, processor: 2, interval: 5000 },
       log: { level: "info" },
     });
@@ -81,7 +82,7 @@ describe("defaults", () => {
   });
 
   test("defaultConfig has everything under its folder", () => {
-    expect(defaultConfig("somewhere").keys.root_key.path).toBe(resolve("somewhere/root.key"));
+    expect(defaultConfig("somewhere").keys.root_key).toEqual({ type: "file", path: resolve("somewhere/root.key") });
     expect(defaultConfig("/s").socket.path).toBe("/s/receiptd.sock");
   });
 });
@@ -141,6 +142,34 @@ describe("a target of type s3", () => {
   });
 });
 
+describe("keys", () => {
+  const passphrase = { type: "passphrase", path: "PATH/receiptd-data/root.scrypt" };
+  const kms = { type: "aws-kms", key: KEY };
+
+  test.each<readonly [text: string, expected: object]>([
+    ["root_key: {type: credential}", { root_key: { type: "credential", name: "receiptd-root-key" } }],
+    ["root_key: {type: passphrase}", { root_key: passphrase }],
+    ["root_key: {type: passphrase, passphrase_file: words}", { root_key: { ...passphrase, passphrase_file: "PATH/words" } }],
+    ["root_key: {type: passphrase, passphrase_credential: words}", { root_key: { ...passphrase, passphrase_credential: "words" } }],
+    [`root_key: {type: aws-kms, key: "${KEY}", path: k}`, { root_key: { ...kms, path: "PATH/k" } }],
+    [`checkpoint: {type: aws-kms, key: "${KEY}", region: eu-west-1, endpoint: "http://127.0.0.1:8080", profile: x}`, { checkpoint: { ...kms, region: "eu-west-1", endpoint: "http://127.0.0.1:8080", profile: "x" } }],
+    ["checkpoint: null", { checkpoint: { type: "local" } }],
+  ])("%s", (text, expected) => {
+    expect(load(`keys: {${text}}`).keys).toMatchObject(JSON.parse(JSON.stringify(expected).replaceAll("PATH", folder)) as object);
+  });
+
+  test("that are commented out in the example are accepted as they are there", () => {
+    const lines = readFileSync(EXAMPLE, "utf8").split("\n");
+    const found = lines.flatMap((line, at) => (/^  # (root_key|checkpoint):$/.test(line) ? [lines.slice(at, lines.findIndex((next, i) => i > at && !next.startsWith("  #   ")))] : []));
+    const types = found.map((block) => load(`keys:\n${block.map((line) => line.replace("  # ", "  ")).join("\n")}\n`).keys).map(({ root_key, checkpoint }) => `${root_key.type} ${checkpoint.type}`);
+    expect(types).toEqual(["credential local", "passphrase local", "aws-kms local", "file aws-kms"]);
+  });
+
+  test("in KMS have an ARN", () => {
+    for (const name of ["root_key", "checkpoint"]) expect(brief(refusal(() => load(`keys: {${name}: {type: aws-kms}}`)))).toEqual([`1:${10 + name.length} missing_key keys.${name}.key`]);
+  });
+});
+
 describe("paths", () => {
   test("are relative to the file, and those left out are in data_dir", () => {
     mkdirSync(join(folder, "etc"), { recursive: true });
@@ -150,7 +179,7 @@ describe("paths", () => {
     expect(config.data_dir).toBe(join(folder, "data"));
     expect(config.socket.path).toBe(join(folder, "data/receiptd.sock"));
     expect(config.anchor.targets[0]).toMatchObject({ path: join(folder, "data/anchors") });
-    expect(config.keys.root_key.path).toBe(join(folder, "etc/secret/key"));
+    expect(config.keys.root_key).toEqual({ type: "file", path: join(folder, "etc/secret/key") });
   });
 
   test("of the environment are relative to the file too", () => {
@@ -250,6 +279,16 @@ describe("values", () => {
     "anchor: {targets: [{name: a}]}",
     "anchor: {targets: [{type: directory, name: a, required: yes}]}",
     "keys: {root_key: {type: kms}}",
+    "keys: {root_key: {type: credential, name: ../root}}",
+    "keys: {root_key: {type: credential, name: ..}}",
+    "keys: {root_key: {type: passphrase, passphrase_file: x, passphrase_credential: y}}",
+    "keys: {root_key: {type: passphrase, passphrase_file: 3}}",
+    "keys: {root_key: {type: aws-kms, key: alias/receiptd}}",
+    `keys: {root_key: {type: aws-kms, key: "${KEY.replace("key/", "alias/")}"}}`,
+    `keys: {root_key: {type: aws-kms, key: "${KEY}", endpoint: "http://kms.example.com"}}`,
+    `keys: {root_key: {type: aws-kms, key: "${KEY}", endpoint: "http://localhost.example.com"}}`,
+    "keys: {checkpoint: {type: file}}",
+    "keys: {checkpoint: 3}",
     "log: {level: verbose}",
     "- a list",
     "text",

@@ -37,6 +37,7 @@ const RESERVED = new Map([
   ["better-sqlite3", ["src/ledger/", "src/anchor/outbox.ts"]],
   ["node-cron", ["src/anchor/schedule.ts"]],
   ["@aws-sdk/client-s3", ["src/anchor/s3/"]],
+  ["@aws-sdk/client-kms", ["src/keys/kms/"]],
 ]);
 /** Layers that may import nothing but these packages. */
 const PACKAGES = new Map([
@@ -233,6 +234,7 @@ describe("the checker", () => {
     ["package", "src/daemon.ts", 'import { schedule } from "node-cron";'],
     ["package", "src/anchor/lane.ts", 'import type { S3Client } from "@aws-sdk/client-s3";'],
     ["package", "src/doctor/a.ts", 'await import("@aws-sdk/client-s3");'],
+    ["package", "src/anchor/signer.ts", 'await import("@aws-sdk/client-kms");'],
     ["package", "src/config.ts", 'import pino from "pino";'],
     ["package", "src/format/a.ts", 'import { createHash } from "node:crypto";'],
     ["package", "src/verify/a.ts", 'import { createHash } from "crypto";'],
@@ -264,6 +266,7 @@ describe("the checker", () => {
     ["src/anchor/outbox.ts", 'import Database from "better-sqlite3"; import "../ledger/a.ts"; import "../keys/a.ts";'],
     ["src/anchor/schedule.ts", 'import { schedule } from "node-cron";'],
     ["src/anchor/s3/a.ts", 'await import("@aws-sdk/client-s3");'],
+    ["src/keys/kms/a.ts", 'await import("@aws-sdk/client-kms");'],
     ["src/keys/a.ts", 'import "node:crypto"; import "../verify/a.ts"; Buffer.alloc(Date.now()); new URL("https://a.example");'],
     ["src/config.ts", 'import "zod"; import "yaml"; import "node:fs"; import "./config/values.ts";'],
     ["src/format/a.ts", '// import "node:fs"; Buffer\nconst text = \'import "node:fs"; process.pid\';'],

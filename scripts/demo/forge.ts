@@ -59,7 +59,7 @@ export function forgetSigned(outbox: string, keyring: Keyring): void {
 export async function rewriteAnchors(host: Host, sizes: Sizes): Promise<void> {
   const keyring = keysOf(host);
   const { vkey, privateKey } = keyring.checkpointKeys.at(-1)!;
-  const signer = localSigner(vkey, privateKey);
+  const signer = localSigner(vkey, privateKey!);
   const times = await timesOf(host, keyring);
   rmSync(host.anchors, { recursive: true });
   createDirectoryTarget(host.anchors);

@@ -48,7 +48,7 @@ export class BucketGround {
   async fresh(): Promise<Anchored> {
     const bucket = await this.#first.another();
     const host = makeHost(join(this.#folder, `host-${++this.#made}`), ORIGIN, 65_536, bucket.settings);
-    const { vkey } = initLedger(loadConfig({ path: host.config, env: {} }));
+    const { vkey } = await initLedger(loadConfig({ path: host.config, env: {} }));
     const [target] = targetsOf(host);
     const keyring = keysOf(host);
     const root = new Root(host);

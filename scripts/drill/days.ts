@@ -113,7 +113,7 @@ async function anchor(host: Host): Promise<number> {
 /** `batch`: receipts of a batch. `atDoor`: lines that are sent to the daemon while it works. */
 export async function dayOf(folder: string, batch: number, atDoor: ReadonlyMap<string, readonly (string | Uint8Array)[]>): Promise<Day> {
   const host = makeHost(folder, ORIGIN, 65_536);
-  const { vkey } = initLedger(loadConfig({ path: host.config, env: {} }));
+  const { vkey } = await initLedger(loadConfig({ path: host.config, env: {} }));
   const daemon = await Daemon.serve(host);
   const acknowledged = [...await append(host, 0, batch)];
   const anchors = [await anchor(host)];
@@ -134,7 +134,7 @@ export async function sealedDayOf(folder: string, batch: number): Promise<Sealed
   const host = makeHost(folder, ORIGIN, batch);
   const { ledgerId, seed } = newForwardSecure();
   const kept = { origin: ORIGIN, ledgerId, keyId: FIRST_KEY, firstEpoch: 0, seed: Uint8Array.from(seed) };
-  const { vkey } = initLedger(loadConfig({ path: host.config, env: {} }), { ledgerId, seed, sealed: null });
+  const { vkey } = await initLedger(loadConfig({ path: host.config, env: {} }), { ledgerId, seed, sealed: null });
   const daemon = await Daemon.serve(host);
   await append(host, 0, 3);
   await anchor(host);

@@ -164,7 +164,7 @@ export interface PublishOptions {
 /** Signs and publishes the ledger's anchors, as its daemon would have done. Returns the newest as the next anchor would see it. */
 export async function publish(ledger: string, keyring: Keyring, target: AnchorTarget, { after = 0, signedBy = keyring.checkpointKeys.at(-1)!, folder, put }: PublishOptions = {}): Promise<Observed | null> {
   const reader = new Reader(ledger, nodeHash.sha256);
-  const signer = localSigner(signedBy.vkey, signedBy.privateKey);
+  const signer = localSigner(signedBy.vkey, signedBy.privateKey!);
   try {
     let newest: Observed | null = null;
     for (let row = reader.anchors(after, 1)[0]; row !== undefined; row = reader.anchors(row.treeSize, 1)[0]) {

@@ -48,7 +48,7 @@ export function startPublisher({ onFatal, ...options }: PublisherClientOptions):
   const listeners = new Set<(status: PublisherStatus) => void>();
   const ready = Promise.withResolvers<Comparison>();
   ready.promise.catch(() => undefined); // onFatal tells it, too
-  let status = statusOf({ comparison: UNCOMPARED, targets: [], signedSize: 0, anchoredSize: 0 });
+  let status = statusOf({ comparison: UNCOMPARED, targets: [], signedSize: 0, signerError: null, anchoredSize: 0 });
   let over = false;
 
   const end = (error: Error): void => {

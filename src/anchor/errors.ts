@@ -11,10 +11,11 @@ export type AnchorErrorCode =
   | "outbox_busy"
   | "outbox_failed"
   | "archive_failed"
+  | "signer_failed"
   | "publisher_failed";
 
-/** Errors that pass when somebody makes room or lets go of the file; after any other the process must end. */
-const PASSING: ReadonlySet<AnchorErrorCode> = new Set(["outbox_full", "outbox_busy", "archive_failed"]);
+/** Errors that pass when somebody makes room, lets go of the file or brings the key's server back; after any other the process must end. */
+const PASSING: ReadonlySet<AnchorErrorCode> = new Set(["outbox_full", "outbox_busy", "archive_failed", "signer_failed"]);
 
 export class AnchorError extends Error {
   override readonly name = "AnchorError";

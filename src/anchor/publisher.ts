@@ -18,13 +18,15 @@ import { Lane, type LaneHost, type TargetStatus } from "./lane.ts";
 import { checkpointText } from "./objects.ts";
 import type { Outbox } from "./outbox.ts";
 import type { AnchorTarget } from "./target.ts";
-import { type Backoff, Latch, retryDelay, sleep } from "./wait.ts";
+import { type Backoff, Latch, retryDelay, sleep, unlessAborted } from "./wait.ts";
 
 export interface Progress {
   readonly comparison: Comparison;
   readonly targets: readonly TargetStatus[];
   /** Anchors up to this tree size are signed. */
   readonly signedSize: number;
+  /** Why the last attempt to sign failed; null: it did not. It is made again. */
+  readonly signerError: string | null;
   /** Receipts that all required targets have under an anchor; where none is required, that any target has. */
   readonly anchoredSize: number;
 }
@@ -68,6 +70,7 @@ export class Publisher {
   #comparison: Comparison = UNCOMPARED;
   #signableSize = 0;
   #signedSize: number;
+  #signerError: string | null = null;
   #announced = true;
 
   constructor(options: PublisherOptions) {
@@ -125,7 +128,7 @@ export class Publisher {
     const sizeOf = (target: TargetStatus): number => target.confirmed?.treeSize ?? 0;
     const required = targets.filter((target) => target.required).map(sizeOf);
     const anchoredSize = required.length > 0 ? Math.min(...required) : Math.max(0, ...targets.map(sizeOf));
-    return { comparison: this.#comparison, targets, signedSize: this.#signedSize, anchoredSize };
+    return { comparison: this.#comparison, targets, signedSize: this.#signedSize, signerError: this.#signerError, anchoredSize };
   }
 
   /**
@@ -146,22 +149,32 @@ export class Publisher {
       try {
         const more = this.#comparison.state === "ok" && await this.#signPage();
         failures = 0;
+        this.#tellSigner(null);
         if (!more) await this.#work.wait();
       } catch (error) {
         if (!(error instanceof LedgerError || error instanceof AnchorError) || error.fatal) throw error;
         failures++;
+        this.#tellSigner(error.message);
         await sleep(retryDelay(failures, this.#timing.backoff, Math.random()), signal);
       }
     }
   }
 
-  /** Signs the next anchors in order; false if there are none. A crash between reserving and saving signs the same again. */
+  #tellSigner(error: string | null): void {
+    if (this.#signerError === error) return;
+    this.#signerError = error;
+    this.#changed();
+  }
+
+  /**
+   * Signs the next anchors in order; false if there are none. A crash between reserving and saving signs the same again. Where signing ends in
+   * an error, what was signed before it is saved: a signer far away may never get through a whole page.
+   */
   async #signPage(): Promise<boolean> {
     const { reader, outbox, signer } = this.#options;
     const { signal } = this.#stopping;
     const rows = reader.anchors(this.#signedSize, PAGE).filter((row) => row.treeSize <= this.#signableSize);
-    const last = rows.at(-1);
-    if (last === undefined) return false;
+    if (rows.length === 0) return false;
     const wrong = compareOutbox(reader, outbox);
     if (wrong !== null) {
       this.#halt(wrong);
@@ -170,13 +183,25 @@ export class Publisher {
     const texts = rows.map((row) => ({ treeSize: row.treeSize, text: checkpointText(reader, row.treeSize) }));
     outbox.reserve(texts.map(({ treeSize, text }) => ({ treeSize, root: parseCheckpoint(text).root })));
     const notes: { readonly treeSize: number; readonly note: string }[] = [];
-    for (const { treeSize, text } of texts) notes.push({ treeSize, note: await signNote(text, signer) });
-    if (signal.aborted) return false;
-    outbox.saveNotes(notes);
+    try {
+      for (const { treeSize, text } of texts) {
+        const note = await unlessAborted(signNote(text, signer), signal);
+        if (note === null) return false;
+        notes.push({ treeSize, note });
+      }
+    } finally {
+      if (!signal.aborted) this.#save(notes);
+    }
+    return !signal.aborted;
+  }
+
+  #save(notes: readonly { readonly treeSize: number; readonly note: string }[]): void {
+    const last = notes.at(-1);
+    if (last === undefined) return;
+    this.#options.outbox.saveNotes(notes);
     this.#signedSize = last.treeSize;
     for (const lane of this.#lanes) lane.wake();
     this.#changed();
-    return true;
   }
 
   #compared(): void {

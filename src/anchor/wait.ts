@@ -17,6 +17,19 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   await timer(ms, undefined, { signal }).catch(() => undefined);
 }
 
+/** What it resolves to; null once the signal is aborted, whatever becomes of it. Rejects as it does. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  const { promise: aborted, resolve } = Promise.withResolvers<null>();
+  const stop = (): void => resolve(null);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
 /** Remembers one wake-up that came while nobody waited. */
 export class Latch {
   readonly #signal: AbortSignal;

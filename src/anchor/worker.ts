@@ -2,7 +2,6 @@
  * The publisher's thread: its own read-only connection to the ledger, its own outbox, its own targets. The writer's thread never
  * waits for a disk or a network here. Whatever is fatal ends the thread, and client.ts then ends the daemon.
  */
-import type { KeyObject } from "node:crypto";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { LedgerName } from "../format/names.ts";
 import { nodeHash } from "../keys/node-hash.ts";
@@ -12,7 +11,7 @@ import { checkRecipients } from "./archive-object.ts";
 import type { Comparison } from "./compare.ts";
 import { openOutbox } from "./outbox.ts";
 import { type Progress, Publisher, type PublisherTiming } from "./publisher.ts";
-import { localSigner } from "./signer.ts";
+import { openSigner, type SigningKey } from "./signer.ts";
 import { openTarget, type TargetConfig } from "./targets.ts";
 
 /** Everything here can be cloned into a thread, the private key as a KeyObject. */
@@ -24,7 +23,7 @@ export interface WorkerOptions {
   /** null: receipts are not archived. */
   readonly archive: ArchiveOptions | null;
   /** Signs. */
-  readonly checkpointKey: { readonly vkey: string; readonly privateKey: KeyObject };
+  readonly checkpointKey: SigningKey;
   /** Every key that this ledger's checkpoints were ever signed with. */
   readonly vkeys: readonly string[];
   /** Anchors up to this tree size are on the disk, and their epochs closed. */
@@ -58,7 +57,7 @@ async function run(port: MessagePort, options: WorkerOptions): Promise<void> {
       outbox,
       targets: options.targets.map((config) => ({ target: openTarget(config), required: config.required })),
       archive: options.archive === null ? null : new Archive(reader, options.archive),
-      signer: localSigner(options.checkpointKey.vkey, options.checkpointKey.privateKey),
+      signer: openSigner(options.checkpointKey),
       onProgress: (progress) => tell({ kind: "progress", progress }),
       onFatal: fail,
     });

@@ -94,7 +94,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   const replaced = options.record === undefined ? null : replacedRecord(options.record);
   const identities = await identitiesIn(options.identity);
   const seeds = await seedsIn(options.seed ?? [], identities);
-  const own = ownKeys(cli, options);
+  const own = await ownKeys(cli, options);
   const pins = pinsOf(options, own.keyring);
   const at = namedTargets(cli, options);
   const { ledger, from: ledgerIdFrom } = await identity(cli, options, own.keyring, pins, at);
@@ -162,10 +162,10 @@ function isOther({ origin, ledger_id: id }: AuditRecord, ledger: LedgerName): bo
 }
 
 /** The keys of the host, for MACs and, unless others are pinned, for its vkeys. `why`: they should be there, but cannot be used. */
-function ownKeys(cli: Cli, options: AuditOptions): { readonly keyring: Keyring | null; readonly open: RatchetState | null; readonly why: string | null } {
+async function ownKeys(cli: Cli, options: AuditOptions): Promise<{ readonly keyring: Keyring | null; readonly open: RatchetState | null; readonly why: string | null }> {
   const none = { keyring: null, open: null };
   if (!options.keys || isCopy(cli, options)) return { ...none, why: null };
-  const found = hostKeys(cli);
+  const found = await hostKeys(cli);
   return "keyring" in found ? { ...found, why: null } : { ...none, why: found.why };
 }
 

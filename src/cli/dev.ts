@@ -23,7 +23,7 @@ export function addDev(program: Command, run: Run): void {
 
 async function dev(cli: Cli): Promise<ExitCode> {
   const config = cli.configFile === SYSTEM_CONFIG && cli.namedConfig === undefined ? loadConfig({ env: process.env }) : cli.config;
-  if (!existsSync(placesOf(config).ledger)) initLedger(config);
+  if (!existsSync(placesOf(config).ledger)) await initLedger(config);
   const log = pino({ level: config.log.level === "info" ? "warn" : config.log.level, base: null }, { write: (line: string) => cli.note(readable(line)) });
   await runDaemon(config, log, (daemon) => cli.result(facts(config, daemon), () => greeting(config, daemon)));
   return 0;

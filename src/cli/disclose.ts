@@ -46,7 +46,7 @@ async function disclose(cli: Cli, options: DiscloseOptions): Promise<ExitCode> {
     const ledger = reader.identity();
     if (last >= openEpoch(reader)) throw new CliError("bad_usage", `epoch ${last} is not closed yet: the newest that is closed is ${openEpoch(reader) - 1}`, "close it with: receiptd anchor");
     await requireAnchored(cli, reader, last, options, given);
-    const keys = keysOf(ownKeys(cli, options, ledger), ledger, given, reader);
+    const keys = keysOf(await ownKeys(cli, options, ledger), ledger, given, reader);
     if ("why" in keys) throw new CliError("not_found", `the keys are not at hand: ${keys.why}`, "run this on the host, or give the auditor's seed with --seed");
     const wanted = Array.from({ length: last - first + 1 }, (_, i) => epochAt(reader, first + i));
     const disclosed = discloseKeys(keys.starts, ledger.ledgerId, wanted, options.organization ?? null);

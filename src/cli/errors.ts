@@ -54,7 +54,8 @@ const NEXT: Readonly<Record<string, string>> = {
   ledger_corrupt: "see what is damaged, and what can be done, with: receiptd recover",
   key_file_missing: "create the ledger with: receiptd init, or restore the file from its backup",
   key_file_damaged: "restore the file from its backup",
-  wrong_root_key: "restore root key and keyring from one and the same backup",
+  wrong_root_key: "give the right one, or restore root key and keyring from one and the same backup",
+  kms_unavailable: "see that KMS can be reached (receiptd doctor tries), and try again",
   socket_in_use: "stop that process first, or set socket.path in the configuration",
   target_unavailable: "see that the target can be reached (receiptd doctor tries), and try again",
 };

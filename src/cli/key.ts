@@ -9,6 +9,7 @@ import { formatTime } from "../format/time.ts";
 import { KeyError } from "../keys/errors.ts";
 import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
 import { fileNextKey } from "../keys/next-key.ts";
+import type { RootKey } from "../keys/root-key.ts";
 import { keyInUse, openEpoch } from "../ledger/keys-said.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
@@ -62,7 +63,7 @@ function addSuccessorOptions(command: Command): Command {
 }
 
 async function list(cli: Cli): Promise<ExitCode> {
-  const { keyring } = openKeys(cli.config);
+  const { keyring } = await openKeys(cli.config);
   const { used, periods } = await withReader(cli, {}, (reader) => ({ used: signingKey(keyring, keyInUse(reader)).keyId, periods: keyPeriods(reader, keyring) }));
   cli.result({ signs: used, keys: periods }, () => {
     const revoked = periods.filter((one) => one.revoked !== null);
@@ -80,8 +81,8 @@ function row({ key_id, mode, state, receipts, first_recorded_at, last_recorded_a
 }
 
 async function rotate(cli: Cli, options: RotateOptions): Promise<ExitCode> {
-  const { keyring, current } = await keysOf(cli);
-  const changed = await change(cli, keyring, current, options, options.scheduled === true ? "schedule" : "request", null);
+  const keys = await keysOf(cli);
+  const changed = await change(cli, keys, options, options.scheduled === true ? "schedule" : "request", null);
   cli.result(changed, () => rotationText(changed, placesOf(cli.config)));
   return 0;
 }
@@ -90,14 +91,15 @@ async function revoke(cli: Cli, keyId: string, options: RevokeOptions): Promise<
   const since = parseUtc("--since", options.since);
   if (since > Date.now()) throw new CliError("bad_usage", `--since is in the future: ${options.since}`, "since when may somebody else have had the key?");
   if (options.reason.length > 512) throw new CliError("bad_usage", "--reason is longer than 512 characters");
-  const { keyring, current } = await keysOf(cli);
+  const keys = await keysOf(cli);
+  const { keyring, current } = keys;
   if (!keyring.hmacKeys.some((key) => key.keyId === keyId)) throw new CliError("not_found", `the keyring has no key ${keyId.slice(0, 64)}`, "see: receiptd key list");
   if (keyId !== current.keyId && (options.auditor ?? options.printSeed ?? options.retained) !== undefined) {
     throw new CliError("bad_usage", `${keyId} is not the key that signs: none is made in its place`, "leave out --auditor, --print-seed and --retained");
   }
   const revocation = { key_id: keyId, compromised_since: formatTime(since), reason: options.reason, receipt_id: newId() };
   const changed = keyId === current.keyId
-    ? await change(cli, keyring, current, options, "request", revocation)
+    ? await change(cli, keys, options, "request", revocation)
     : await ordered(cli, placesOf(cli.config), () => fileRevocation(placesOf(cli.config).revocation, revocation));
   cli.result(changed, () => [
     ...(keyId === current.keyId ? [rotationText(changed, placesOf(cli.config))] : []),
@@ -110,17 +112,23 @@ async function revoke(cli: Cli, keyId: string, options: RevokeOptions): Promise<
 /** `pending`: no daemon is running; the next start takes it up. */
 type Changed = KeyChange & { readonly pending: boolean; readonly seed_file?: string };
 
-async function keysOf(cli: Cli): Promise<{ readonly keyring: Keyring; readonly current: HmacKey }> {
-  const { keyring } = openKeys(cli.config);
-  return { keyring, current: signingKey(keyring, await withReader(cli, {}, keyInUse)) };
+interface SigningKeys {
+  readonly root: RootKey;
+  readonly keyring: Keyring;
+  /** Signs. */
+  readonly current: HmacKey;
+}
+
+async function keysOf(cli: Cli): Promise<SigningKeys> {
+  const { root, keyring } = await openKeys(cli.config);
+  return { root, keyring, current: signingKey(keyring, await withReader(cli, {}, keyInUse)) };
 }
 
 /** Makes a key and leaves it for the daemon, with a revocation where there is one. */
 async function change(
-  cli: Cli, keyring: Keyring, current: HmacKey, options: SuccessorOptions, reason: "request" | "schedule", revocation: Parameters<typeof fileRevocation>[1] | null,
+  cli: Cli, { root, keyring, current }: SigningKeys, options: SuccessorOptions, reason: "request" | "schedule", revocation: Parameters<typeof fileRevocation>[1] | null,
 ): Promise<Changed> {
   const places = placesOf(cli.config);
-  const { root } = openKeys(cli.config);
   for (let trial = 1; ; trial++) {
     const epoch = (await cli.ifRunning((client) => client.call("status")) as { readonly key_epoch: number } | null)?.key_epoch ?? await withReader(cli, {}, openEpoch);
     const { next, seedFile } = await makeSuccessor({ keyring, current, options, reason, firstEpoch: epoch + 1, seedPlace: places.seed });

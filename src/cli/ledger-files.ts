@@ -138,9 +138,9 @@ export function keysProblem({ keyring, open }: HostKeys, reader: Reader | null, 
   return `the ratchet holds no key of ${key.keyId}, so that not even those of the open epoch can be checked (receiptd doctor)`;
 }
 
-export function hostKeys(cli: Cli): HostKeys | { readonly why: string } {
+export async function hostKeys(cli: Cli): Promise<HostKeys | { readonly why: string }> {
   try {
-    return readKeys(cli.config);
+    return await readKeys(cli.config);
   } catch (error) {
     if (error instanceof KeyError) return { why: error.message };
     throw error;

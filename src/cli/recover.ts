@@ -48,7 +48,7 @@ async function recover(cli: Cli, options: RecoverOptions): Promise<ExitCode> {
   if (!existsSync(places.ledger)) {
     return tell(cli, [{ code: "ledger_missing", message: `there is no ledger at ${places.ledger}`, next: "put the newest copy of data_dir back; or: receiptd restore --from <target>; for a new ledger: receiptd init" }], null, []);
   }
-  const keys = hostKeys(cli);
+  const keys = await hostKeys(cli);
   if ("why" in keys) return tell(cli, [{ code: "keys_unusable", message: keys.why, next: "put root key and keyring back from their backups, then: receiptd recover" }], null, []);
   const found = await look(cli, options, keys);
   if (options.rebuild !== true || !found.isRebuildable) return tell(cli, found.problems, null, found.unseen);

@@ -55,7 +55,7 @@ export function addRestore(program: Command, run: Run): void {
 
 async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
   const places = placesOf(cli.config);
-  const keys = existsSync(places.keyring) ? openKeys(cli.config).keyring : null; // the ratchet on this host is not that of the lost one
+  const keys = existsSync(places.keyring) ? (await openKeys(cli.config)).keyring : null; // the ratchet on this host is not that of the lost one
   const pins = pinsOf(options, keys);
   const origin = pins.names[0];
   if (origin === undefined) throw new CliError("bad_usage", "a key has to say which ledger it was", "name it with --vkey or --trust, or put root key and keyring in their places first");

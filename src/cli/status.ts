@@ -22,6 +22,8 @@ export interface DaemonStatus {
   readonly key_fingerprint: string;
   readonly key_id: string;
   readonly key_epoch: number;
+  /** Of anchors; a daemon of an earlier version does not say. */
+  readonly signer?: { readonly state: string; readonly last_error: string | null };
   readonly targets: readonly TargetState[];
   readonly latency: { readonly calls: number; readonly p50_ms: number; readonly p99_ms: number };
   readonly free_bytes: number;
@@ -84,9 +86,10 @@ async function status(cli: Cli): Promise<ExitCode> {
 }
 
 /** A sentence for what needs a person, or null. */
-function whatIsWrong({ state, reason, targets, self_check: check }: DaemonStatus): string | null {
+function whatIsWrong({ state, reason, signer, targets, self_check: check }: DaemonStatus): string | null {
   if (state === "damaged") return `Receipts are taken, but the ledger is damaged: ${damageText(check)}. Run: receiptd audit; then see docs/OPERATIONS.md, “When something is wrong”.`;
   if (state !== "ok") return `The daemon refuses receipts: ${reason === null ? state : `${reason.code}: ${reason.message}`}.`;
+  if (signer?.state === "unavailable") return `Receipts are taken, but anchors cannot be signed: ${signer.last_error ?? "the checkpoint key is away"}.`;
   const held = targets.find((target) => target.state === "refused" || (target.required && target.state === "unavailable"));
   if (held === undefined) return check.enabled && check.failure !== null ? `Receipts are taken, but the ledger could not be checked: ${check.failure}.` : null;
   const why = held.last_error === null ? "" : `: ${held.last_error.code}: ${held.last_error.message}`;

@@ -67,9 +67,9 @@ async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promis
   return EXIT[examination.verdict];
 }
 
-export function verifyIn(cli: Cli, reader: Reader, receipt: Pick<Question, "blob" | "asked">, options: VerifyOptions, given: GivenKeys): Promise<Examination> {
+export async function verifyIn(cli: Cli, reader: Reader, receipt: Pick<Question, "blob" | "asked">, options: VerifyOptions, given: GivenKeys): Promise<Examination> {
   const ledger = reader.identity();
-  const own = ownKeys(cli, options, ledger);
+  const own = await ownKeys(cli, options, ledger);
   const keys = keysOf(own, ledger, given, reader);
   const pins = pinsOf(options, "keyring" in own ? own.keyring : null);
   const copy = isCopy(cli, options);
@@ -78,7 +78,7 @@ export function verifyIn(cli: Cli, reader: Reader, receipt: Pick<Question, "blob
 }
 
 /** What the auditor says counts, whatever the host's keyring notes. */
-function revokedBy({ revoked }: Pins, own: ReturnType<typeof hostKeys>): ReadonlyMap<string, number> {
+function revokedBy({ revoked }: Pins, own: Awaited<ReturnType<typeof hostKeys>>): ReadonlyMap<string, number> {
   const noted = "keyring" in own ? own.keyring.hmacKeys.flatMap(({ keyId, revoked: why }) => (why === undefined ? [] : [[keyId, Date.parse(why.compromised_since)] as const])) : [];
   return new Map([...noted, ...revoked]);
 }
@@ -99,14 +99,14 @@ function confirmedBy(cli: Cli, ledger: LedgerName, options: VerifyOptions): (tar
   }
 }
 
-export function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof hostKeys> {
+export async function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerName): ReturnType<typeof hostKeys> {
   if (isCopy(cli, options)) return { why: "no keys were given" };
-  const found = hostKeys(cli);
+  const found = await hostKeys(cli);
   if ("keyring" in found && found.keyring.ledgerId !== ledger.ledgerId) return { why: `the keyring at hand is that of ledger ${found.keyring.ledgerId}` };
   return found;
 }
 
-export function keysOf(own: ReturnType<typeof hostKeys>, ledger: LedgerName, { seeds, disclosed }: GivenKeys, reader: Reader | null): Question["keys"] {
+export function keysOf(own: Awaited<ReturnType<typeof hostKeys>>, ledger: LedgerName, { seeds, disclosed }: GivenKeys, reader: Reader | null): Question["keys"] {
   const hasKeyring = "keyring" in own;
   requireSeedsOf(seeds, ledger, hasKeyring ? own.keyring : null);
   if (!hasKeyring) return seeds.length === 0 && disclosed.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [], forwardSecure: [...seeds, ...disclosed].map(({ keyId }) => keyId), disclosed };

@@ -30,6 +30,8 @@ export function text(what: string, example: string, pattern: RegExp) {
   return z.string(error).regex(pattern, error);
 }
 
+export const path = text("a path", "./receiptd-data", /^[^\0]+$/);
+
 export function oneOf<const Name extends string>(names: readonly Name[], example: Name) {
   return z.enum(names, wanted(`one of ${names.join(", ")}`, example));
 }

@@ -21,6 +21,7 @@ import { Checkpointer } from "../ledger/checkpointer.ts";
 import { announcedFor } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
+import { signingKeyOf } from "./checkpoint-key.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
 import { KeyChanges } from "./key-changes.ts";
 import { placesOf } from "./places.ts";
@@ -47,7 +48,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
   const startedAt = Date.now();
   const inherited = inheritedSocket(process, config.socket.path);
   const places = placesOf(config);
-  const { root, keyring } = openKeys(config);
+  const { root, keyring } = await openKeys(config);
   const undo: (() => unknown)[] = [];
   try {
     const writer = Writer.open(places.ledger, writerOptions(config));
@@ -74,7 +75,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
     const keys = new EpochKeys(keyring, state);
 
-    const checkpointKey = keyring.checkpointKeys.at(-1)!;
+    const checkpointKey = signingKeyOf(config, keyring);
     const fatal = (error: Error): void => {
       log.fatal({ err: error }, "cannot go on");
       onFatal(error);
@@ -232,11 +233,17 @@ function anchored(port: Port, treeSize: number): Promise<void> {
   });
 }
 
-/** Turns what the publisher found at the targets into the reason for refusing receipts. */
+/** Turns what the publisher found at the targets into the reason for refusing receipts; tells the log of that, and of a signer that is away. */
 function watchTargets(publisher: PublisherClient, log: Logger): () => { readonly code: string; readonly message: string } | null {
   let last: string | null = null;
+  let lastSigner: string | null = null;
   publisher.onProgress(() => {
-    const { refusal } = publisher.status();
+    const { refusal, signerError } = publisher.status();
+    if (signerError !== lastSigner) {
+      if (signerError === null) log.info("anchors are signed again");
+      else log.error({ error: signerError }, "anchors cannot be signed; they wait, and receipts are taken");
+    }
+    lastSigner = signerError;
     if (refusal !== null && refusal.code !== last) log.fatal({ code: refusal.code }, refusal.message);
     last = refusal?.code ?? null;
   });

@@ -12,15 +12,17 @@ import { toHex } from "../format/bytes.ts";
 import { uuidV7 } from "../format/uuid.ts";
 import { EpochKeys, ratchetAt, type RatchetState } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
-import { createKeyring, FIRST_KEY, type Keyring, openKeyring } from "../keys/keyring.ts";
+import { createKeyring, FIRST_KEY, type Keyring, openKeyring, type OutsideKey } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
-import { createRootKeyFile, openRootKeyFile, type RootKey } from "../keys/root-key.ts";
+import type { RootKey } from "../keys/root-key.ts";
+import { rootKeySource } from "../keys/root-keys.ts";
 import { createSecretFile } from "../keys/secret-file.ts";
 import { createLedger } from "../ledger/create.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { syncPath } from "../ledger/sync-path.ts";
 import type { WriterOptions } from "../ledger/writer.ts";
+import { outsideKey } from "./checkpoint-key.ts";
 import { type Places, placesOf } from "./places.ts";
 
 const RANDOM_BYTES = 10;
@@ -49,15 +51,14 @@ export function writerOptions(config: Config): WriterOptions {
 }
 
 /** Opens the root key and with it the keyring. */
-export function openKeys(config: Config): { readonly root: RootKey; readonly keyring: Keyring } {
-  const places = placesOf(config);
-  const root = openRootKeyFile(places.rootKey);
-  return { root, keyring: openKeyring(places.keyring, root) };
+export async function openKeys(config: Config): Promise<{ readonly root: RootKey; readonly keyring: Keyring }> {
+  const root = await rootKeySource(config.keys.root_key).open();
+  return { root, keyring: openKeyring(placesOf(config).keyring, root) };
 }
 
 /** What reads the receipts of a host: its keyring and, where a key is forward-secure, the open epoch's key. */
-export function readKeys(config: Config): { readonly keyring: Keyring; readonly open: RatchetState | null } {
-  const { root, keyring } = openKeys(config);
+export async function readKeys(config: Config): Promise<{ readonly keyring: Keyring; readonly open: RatchetState | null }> {
+  const { root, keyring } = await openKeys(config);
   const isSealed = keyring.hmacKeys.some(({ seed }) => seed === null);
   return { keyring, open: isSealed ? new RatchetFile(placesOf(config).ratchet, root, keyring.ledgerId).load() : null };
 }
@@ -101,13 +102,13 @@ function cutShort({ keyring, outbox }: Places): KeyError {
 }
 
 /** Creates everything that `config` names; `ledger_exists` where there is a ledger. Returns the keys' public side. */
-export function initLedger(config: Config, forward: ForwardSecure | null = null): { readonly ledgerId: string; readonly vkey: string } {
+export async function initLedger(config: Config, forward: ForwardSecure | null = null): Promise<{ readonly ledgerId: string; readonly vkey: string }> {
   const places = placesOf(config);
   if (forward === null) requireNoLedger(config);
   else requireNoKeys(config);
   createFolder(config.data_dir);
-  const root = existsSync(places.rootKey) ? openRootKeyFile(places.rootKey) : createRootKeyFile(places.rootKey);
-  const { keyring, state } = existsSync(places.keyring) ? takenUp(config, root) : createKeys(config, root, forward);
+  const root = await rootKeySource(config.keys.root_key).openOrCreate();
+  const { keyring, state } = existsSync(places.keyring) ? takenUp(config, root) : createKeys(config, root, forward, await outsideKey(config));
   const key = keyring.hmacKeys.at(-1)!;
   if (!existsSync(places.outbox)) createOutbox(places.outbox, keyring);
   for (const target of config.anchor.targets) if (target.type === "directory") createDirectoryTarget(target.path);
@@ -121,14 +122,14 @@ export function initLedger(config: Config, forward: ForwardSecure | null = null)
 }
 
 /** Keyring and ratchet of a new ledger. The keyring last: where it is, all of them are. */
-function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null): { readonly keyring: Keyring; readonly state: RatchetState } {
+function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null, outside: OutsideKey | null): { readonly keyring: Keyring; readonly state: RatchetState } {
   const places = placesOf(config);
   requireNoOutbox(places);
   const ledger = { origin: config.origin, ledgerId: forward?.ledgerId ?? newLedgerId() };
   const now = new Date().toISOString();
   for (const path of [places.ratchet, places.seed(FIRST_KEY)]) rmSync(path, { force: true }); // of a creation that was cut short
   if (forward === null) {
-    const keyring = createKeyring(places.keyring, ledger, root, now);
+    const keyring = createKeyring(places.keyring, ledger, root, now, "retained", outside);
     const state = ratchetAt(keyring.ledgerId, keyring.hmacKeys[0]!, 0, null);
     new RatchetFile(places.ratchet, root, keyring.ledgerId).create(state);
     return { keyring, state };
@@ -138,7 +139,7 @@ function createKeys(config: Config, root: RootKey, forward: ForwardSecure | null
   forward.seed.fill(0);
   if (forward.sealed !== null) createSecretFile(places.seed(FIRST_KEY), forward.sealed);
   new RatchetFile(places.ratchet, root, ledger.ledgerId).create(state);
-  return { keyring: createKeyring(places.keyring, ledger, root, now, "forward-secure"), state };
+  return { keyring: createKeyring(places.keyring, ledger, root, now, "forward-secure", outside), state };
 }
 
 /** A creation that was cut short before there was a ledger. */

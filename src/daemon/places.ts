@@ -1,6 +1,7 @@
 /** Where the files of a ledger are. */
 import { join } from "node:path";
 import type { Config } from "../config.ts";
+import { rootKeySource } from "../keys/root-keys.ts";
 
 export interface Places {
   readonly ledger: string;
@@ -15,6 +16,7 @@ export interface Places {
   readonly recovery: string;
   /** A folder: bytes that stood in the place of receipts and are none of them. */
   readonly quarantine: string;
+  /** The root key, or what it is made from; of a credential without its folder, no path. */
   readonly rootKey: string;
   /** The publisher's own database. */
   readonly outbox: string;
@@ -33,7 +35,7 @@ export function placesOf(config: Config): Places {
     revocation: inData("revocation.json"),
     recovery: inData("recovery.json"),
     quarantine: inData("quarantine"),
-    rootKey: config.keys.root_key.path,
+    rootKey: rootKeySource(config.keys.root_key).place,
     outbox: inData("anchor.db"),
     archive: inData("archive"),
   };

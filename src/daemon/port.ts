@@ -137,7 +137,7 @@ export class Port implements IntakePort {
   status(): Json {
     const { writer, keys, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
     const refusal = this.refusal();
-    const { targets, anchoredSize } = publisher.status();
+    const { targets, anchoredSize, signerError } = publisher.status();
     const disk = statfsSync(dataDir);
     const since = this.#overdue.since();
     return {
@@ -155,6 +155,7 @@ export class Port implements IntakePort {
       key_epoch: keys.epoch,
       vkey,
       key_fingerprint: fingerprint(vkey),
+      signer: { state: signerError === null ? "ok" : "unavailable", last_error: signerError },
       targets: targets.map(targetStatus),
       self_check: selfCheck?.status() ?? { enabled: false },
       free_bytes: disk.bavail * disk.bsize,

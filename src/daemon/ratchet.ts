@@ -33,7 +33,7 @@ export function openState(reader: Reader, ledgerId: string, key: HmacKey, kept: 
  */
 export async function rebuildRatchet(config: Config, seed: Seed): Promise<{ readonly keyId: string; readonly epoch: number }> {
   const places = placesOf(config);
-  const { root, keyring } = openKeys(config);
+  const { root, keyring } = await openKeys(config);
   const writer = Writer.open(places.ledger, writerOptions(config)); // and nobody else
   try {
     const key = signingKey(keyring, writer.keyId);

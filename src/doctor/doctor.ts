@@ -41,7 +41,7 @@ export interface Diagnosis {
 
 export async function examine(options: DoctorOptions): Promise<Diagnosis> {
   const { config, targets, uid } = options;
-  const { checks: keys, keyring } = checkKeys(config);
+  const { checks: keys, keyring } = await checkKeys(config);
   const { checks: ledger, facts } = checkLedger(config, keyring);
   const { checks: outbox, confirmed } = checkOutbox(config, facts);
   const daemon = await options.askDaemon();

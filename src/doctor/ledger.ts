@@ -1,5 +1,4 @@
 /** The ledger: its keys, its file, whether its daemon runs and anchors come when they should. */
-import { lstatSync } from "node:fs";
 import { nextTick } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
 import { openKeys } from "../daemon/init.ts";
@@ -16,6 +15,7 @@ import { LedgerError } from "../ledger/errors.ts";
 import { Reader } from "../ledger/reader.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 import { count } from "../format/count.ts";
+import { checkCheckpointKey, checkRootKey } from "./keys.ts";
 
 /** What the daemon says of itself, as far as it matters here (docs/PROTOCOL.md, `status`). */
 export interface DaemonState {
@@ -37,19 +37,17 @@ export interface LedgerFacts {
 /** ms that an anchor may be late, beyond its grace, before that is a finding. */
 const LATE = 60_000;
 
-export function checkKeys(config: Config): { readonly checks: readonly Check[]; readonly keyring: Keyring | null } {
-  const { rootKey, ratchet, ledger } = placesOf(config);
+export async function checkKeys(config: Config): Promise<{ readonly checks: readonly Check[]; readonly keyring: Keyring | null }> {
+  const { ratchet, ledger } = placesOf(config);
   try {
-    const { root, keyring } = openKeys(config);
+    const { root, keyring } = await openKeys(config);
     const key = signingKey(keyring, inLedger(ledger, keyInUse));
     const kept = new RatchetFile(ratchet, root, keyring.ledgerId).load(key.keyId);
     if (key.seed === null && kept?.keyId !== key.keyId) return { keyring, checks: [problem("keys", `the ratchet holds no key of ${key.keyId}, which is forward-secure: the daemon cannot sign`, "make it again with the auditor's seed: receiptd init --ratchet --seed FILE")] };
     const wrong = inLedger(ledger, (reader) => ratchetProblem(reader, keyring, key, kept)); // after the ratchet was read: a daemon may be stepping it
     kept?.key.fill(0);
     if (wrong !== null) return { keyring, checks: [problem("keys", wrong, "docs/OPERATIONS.md, “When something is wrong”: ratchet_ahead, ratchet_wrong")] };
-    const together = lstatSync(rootKey).dev === lstatSync(placesOf(config).keyring).dev;
-    const place = together ? warning("root key", `${rootKey} is on the same disk as the keys that it wraps: whoever copies the disk can sign`, "where that matters, put keys.root_key.path on another one, such as a systemd credential") : ok("root key", `${rootKey} is on another disk than the keyring`);
-    return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${key.keyId}, ${key.mode})`), place] };
+    return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${key.keyId}, ${key.mode})`), checkRootKey(config), ...(await checkCheckpointKey(config, keyring))] };
   } catch (error) {
     return { keyring: null, checks: [problem("keys", messageOf(error), "restore root key and keyring from one backup, or run this as the daemon's user; without a ledger: receiptd init")] };
   }

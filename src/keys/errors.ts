@@ -15,7 +15,13 @@ export type KeyErrorCode =
   | "ratchet_ahead"
   | "ratchet_wrong"
   | "bad_seed"
-  | "bad_keys";
+  | "bad_keys"
+  | "credential_missing"
+  | "passphrase_missing"
+  | "bad_passphrase"
+  | "kms_unavailable"
+  | "kms_denied"
+  | "wrong_checkpoint_key";
 
 export class KeyError extends Error {
   override readonly name = "KeyError";

@@ -19,6 +19,7 @@ const hmacMeta = {
   key_id: z.string().regex(KEY_ID), first_epoch: z.int().nonnegative(), created_at: z.string(),
   revoked: z.strictObject({ compromised_since: z.string(), reason: z.string() }).optional(),
 };
+const checkpointMeta = { vkey: z.string().max(400), created_at: z.string() };
 const keyringSchema = z.strictObject({
   format: z.literal("receiptd-keyring/1"),
   origin: z.string(),
@@ -27,7 +28,10 @@ const keyringSchema = z.strictObject({
     z.strictObject({ ...hmacMeta, mode: z.literal("retained"), seed: wrapped }),
     z.strictObject({ ...hmacMeta, mode: z.literal("forward-secure") }),
   ])).min(1),
-  checkpoint_keys: z.array(z.strictObject({ vkey: z.string().max(400), created_at: z.string(), private_key: wrapped })).min(1),
+  checkpoint_keys: z.array(z.union([
+    z.strictObject({ ...checkpointMeta, private_key: wrapped }),
+    z.strictObject({ ...checkpointMeta, kms_key: z.string().max(2048), seal: wrapped }), // which says that the rest was written here
+  ])).min(1),
   request_secret: wrapped,
 });
 type KeyringFile = z.infer<typeof keyringSchema>;
@@ -46,9 +50,15 @@ export interface HmacKey {
   readonly revoked?: { readonly compromised_since: string; readonly reason: string } | undefined;
 }
 
-export interface CheckpointKey {
-  readonly vkey: string;
-  readonly privateKey: KeyObject;
+/** Either the key itself, or the ARN of one that never leaves AWS KMS. */
+export type CheckpointKey =
+  | { readonly vkey: string; readonly privateKey: KeyObject; readonly kmsKey?: never }
+  | { readonly vkey: string; readonly privateKey?: never; readonly kmsKey: string };
+
+/** A checkpoint key that was made elsewhere. `publicKey` has 32 bytes. */
+export interface OutsideKey {
+  readonly kmsKey: string;
+  readonly publicKey: Uint8Array;
 }
 
 export interface Keyring {
@@ -66,22 +76,24 @@ const PKCS8 = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03
 /** The `key_id` of a ledger's first key. */
 export const FIRST_KEY = "key_v1";
 
-/** Makes all keys of a new ledger and files them; `key_file_exists` where there is a keyring. `now` is RFC 3339. */
+/** Makes all keys of a new ledger, but for an `outside` one, and files them; `key_file_exists` where there is a keyring. `now` is RFC 3339. */
 export function createKeyring(
-  path: string, ledger: { readonly origin: string; readonly ledgerId: string }, root: RootKey, now: string, mode: KeyMode = "retained",
+  path: string, ledger: { readonly origin: string; readonly ledgerId: string }, root: RootKey, now: string, mode: KeyMode = "retained", outside: OutsideKey | null = null,
 ): Keyring {
   const context = (metadata: Json): Uint8Array => contextOf(ledger, metadata);
   const checkpointSeed = randomBytes(32);
   const requestSecret = randomBytes(32);
-  const vkey = formatVkey(ledger.origin, publicKeyOf(privateKeyOf(checkpointSeed)));
+  const vkey = formatVkey(ledger.origin, outside?.publicKey ?? publicKeyOf(privateKeyOf(checkpointSeed)));
   const meta = { key_id: FIRST_KEY, mode, first_epoch: 0, created_at: now };
-  const checkpointMeta = { vkey, created_at: now };
+  const made = { vkey, created_at: now };
+  const outsideMeta = outside === null ? null : { ...made, kms_key: outside.kmsKey };
   const file: KeyringFile = {
     format: "receiptd-keyring/1",
     origin: ledger.origin,
     ledger_id: ledger.ledgerId,
     hmac_keys: [mode === "retained" ? { ...meta, mode, seed: toBase64(root.wrap(randomBytes(32), context({ hmac: meta }))) } : { ...meta, mode }],
-    checkpoint_keys: [{ ...checkpointMeta, private_key: toBase64(root.wrap(checkpointSeed, context({ checkpoint: checkpointMeta }))) }],
+    checkpoint_keys: [outsideMeta === null ? { ...made, private_key: toBase64(root.wrap(checkpointSeed, context({ checkpoint: made }))) }
+      : { ...outsideMeta, seal: toBase64(root.wrap(new Uint8Array(), context({ checkpoint: outsideMeta }))) }],
     request_secret: "",
   };
   createSecretFile(path, bytesOf(withSecret(file, requestSecret, root)));
@@ -130,7 +142,13 @@ export function openKeyring(path: string, root: RootKey): Keyring {
       const { seed, revoked: _, ...meta } = key;
       return { ...common, seed: open(seed, { hmac: meta }) };
     }),
-    checkpointKeys: file.checkpoint_keys.map(({ private_key, ...meta }) => {
+    checkpointKeys: file.checkpoint_keys.map((key) => {
+      if ("kms_key" in key) {
+        const { seal, ...meta } = key;
+        open(seal, { checkpoint: meta });
+        return { vkey: meta.vkey, kmsKey: meta.kms_key };
+      }
+      const { private_key, ...meta } = key;
       const privateKey = privateKeyOf(open(private_key, { checkpoint: meta }));
       if (formatVkey(parseVkey(meta.vkey).name, publicKeyOf(privateKey)) !== meta.vkey) {
         throw new KeyError("key_file_damaged", `${path}: the checkpoint key is not that of its vkey`);

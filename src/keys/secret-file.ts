@@ -5,8 +5,11 @@ import { KeyError } from "./errors.ts";
 
 const MAX_BYTES = 1 << 20;
 
-/** Reads a file of the daemon's own user (or root) that nobody else may read or write; symbolic links are not followed. */
-export function readSecretFile(path: string): Uint8Array {
+/**
+ * Reads a file of the daemon's own user (or root) that nobody else may read or write; symbolic links are not followed.
+ * `isCredential`: it is of systemd's making.
+ */
+export function readSecretFile(path: string, isCredential = false): Uint8Array {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK); // a pipe without a writer would hold us up
@@ -17,7 +20,7 @@ export function readSecretFile(path: string): Uint8Array {
     const stat = fstatSync(fd);
     const uid = process.getuid?.() ?? stat.uid;
     if (!stat.isFile() || stat.size > MAX_BYTES) throw new KeyError("key_file_damaged", `${path} is not a key file`);
-    if ((stat.mode & 0o077) !== 0) {
+    if ((stat.mode & forbidden(stat.uid, isCredential)) !== 0) {
       throw new KeyError("key_file_mode", `${path} has mode ${(stat.mode & 0o777).toString(8)}: others can read it; treat the key as known to them, or run: chmod 600 ${path}`);
     }
     if (stat.uid !== uid && stat.uid !== 0) throw new KeyError("key_file_mode", `${path} belongs to user ${stat.uid}, not to ${uid}`);
@@ -32,6 +35,11 @@ export function readSecretFile(path: string): Uint8Array {
   } finally {
     closeSync(fd);
   }
+}
+
+/** systemd's credentials are root's, mode 0440: what stat shows as the group's right is that of an ACL, which lets in the service's user alone. */
+function forbidden(owner: number, isCredential: boolean): number {
+  return isCredential && owner === 0 ? 0o037 : 0o077;
 }
 
 /** `key_file_missing` only where there is none: a file that is there and cannot be opened is not one to make anew. */

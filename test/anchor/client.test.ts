@@ -23,7 +23,7 @@ function start(names: readonly string[], overrides: Partial<PublisherClientOptio
     ledger: LEDGER,
     targets: names.map((name) => ({ type: "directory", name, path: bench.ledger.targetPath(name), required: true })),
     archive: null,
-    checkpointKey: key,
+    checkpointKey: { vkey: key.vkey, privateKey: key.privateKey! },
     vkeys: [key.vkey],
     signableSize: bench.anchored(),
     timing: QUICK,

@@ -74,7 +74,7 @@ export class Bench {
       outbox: this.outbox(),
       ledger: LEDGER,
       targets: targets.map((one) => "put" in one ? { target: one, required: true } : one),
-      signer: localSigner(vkey, privateKey),
+      signer: localSigner(vkey, privateKey!),
       vkeys: [vkey],
       signableSize: this.anchored(),
       onProgress: (progress) => {

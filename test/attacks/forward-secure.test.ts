@@ -40,22 +40,22 @@ interface Day {
   readonly anchored: number;
 }
 
-function init(host: Host, isForward: boolean): readonly Seed[] {
+async function init(host: Host, isForward: boolean): Promise<readonly Seed[]> {
   const config = loadConfig({ path: host.config, env: {} });
   if (!isForward) {
-    initLedger(config);
+    await initLedger(config);
     return [];
   }
   const { ledgerId, seed } = newForwardSecure();
   const kept = { origin: ORIGIN, ledgerId, keyId: FIRST_KEY, firstEpoch: 0, seed: Uint8Array.from(seed) };
-  initLedger(config, { ledgerId, seed, sealed: null });
+  await initLedger(config, { ledgerId, seed, sealed: null });
   return [kept];
 }
 
 /** Some receipts under an anchor; then the target is away while batches are closed; then the host is the attacker's. */
 async function dayOf(name: string, isForward: boolean): Promise<Day> {
   const host = makeHost(join(folder, name), ORIGIN, BATCH);
-  const seeds = init(host, isForward);
+  const seeds = await init(host, isForward);
   const daemon = await DaemonProcess.start(host.config);
   const client = new Client(host.socket);
   const decide = async (n: number): Promise<unknown> => await client.must("append", { receipt: { system_id: "scorer", organization: "loans", decision: { action: "DENY" }, inputs: { n } } });

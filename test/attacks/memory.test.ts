@@ -79,7 +79,7 @@ function rotated(config: string): Seed {
 }
 
 test("in the daemon's memory there is no key of a closed epoch, nor of a key that was rotated away", async () => {
-  const ground = new Ground({ anchor: { max_batch: 1000 }, selfCheck: { processor: 50, interval: "10ms" } }, folder).init(); // also what the self-check does with keys
+  const ground = await new Ground({ anchor: { max_batch: 1000 }, selfCheck: { processor: 50, interval: "10ms" } }, folder).init(); // also what the self-check does with keys
   const seeds = [...seedsBeside(ground.data)];
   daemon = await DaemonProcess.start(ground.configFile);
   const client = new Client(ground.socket);

@@ -26,7 +26,7 @@ const { folder, count } = JSON.parse(process.argv[2]!) as AppendTask;
 process.chdir(folder);
 const config = loadConfig({ path: join(folder, "receiptd.yaml"), env: {} });
 const places = placesOf(config);
-const { root, keyring } = openKeys(config);
+const { root, keyring } = await openKeys(config);
 const writer = Writer.open(places.ledger, writerOptions(config));
 const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
 const keys = new EpochKeys(keyring, ratchetAt(keyring.ledgerId, keyring.hmacKeys.at(-1)!, writer.epoch, ratchet.load()));

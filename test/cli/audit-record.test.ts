@@ -70,7 +70,7 @@ test("only a record is replaced, and nothing beside it", () => {
 test("what --record and --sample cannot mean is refused before anything is audited", async () => {
   const host = new Host();
   try {
-    init(host);
+    await init(host);
     const keyring = join("receiptd-data", "keyring.json");
     const before = readFileSync(host.path(keyring), "utf8");
     writeRecord(host.path("other.json"), record);

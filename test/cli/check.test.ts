@@ -27,7 +27,7 @@ let vkey: string;
 const ANCHORED = 4;
 
 beforeAll(async () => {
-  ({ vkey } = init(host));
+  ({ vkey } = await init(host));
   daemon = await host.serve();
   await talk(host, async (client) => {
     for (const n of [1, 2, 3, 4]) await client.must("append", appending(n));

@@ -201,7 +201,7 @@ describe("when things go wrong under a daemon", () => {
   test("a target that is gone: status says so, and a second signal does not wait for it", async () => {
     const host = new Host();
     try {
-      init(host);
+      await init(host);
       const daemon = await host.serve();
       await talk(host, async (client) => {
         await client.must("anchor");
@@ -224,7 +224,7 @@ describe("when things go wrong under a daemon", () => {
   test.each(["throws", "rejects"])("an error that nobody expected (%s): exit code 70, and the last word is in the log", async (how) => {
     const host = new Host();
     try {
-      init(host);
+      await init(host);
       const { code, stderr } = await host.start([how], {}, fileURLToPath(new URL("./failing-daemon.ts", import.meta.url))).ended;
       expect(code).toBe(70);
       expect(JSON.parse(stderr.trim().split("\n").at(-1)!)).toMatchObject({ level: 60, err: { message: "boom" } });

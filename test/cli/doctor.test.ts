@@ -80,8 +80,8 @@ describe("init --bucket", () => {
 describe("doctor without a server", () => {
   const host = new Host(configOf("http://127.0.0.1:9", "acme-receipts"));
   const options = withProfiles(host, { daemon: "x" });
-  beforeAll(() => {
-    init(host);
+  beforeAll(async () => {
+    await init(host);
     return inForce(options);
   });
   afterAll(() => host.remove());
@@ -115,7 +115,7 @@ describe("doctor on a server that accepts COMPLIANCE", () => {
     const server = await LyingS3.start({ lies, denied });
     const host = new Host(configOf(server.endpoint, "acme-receipts"));
     try {
-      init(host);
+      await init(host);
       return await here(all, ["doctor", "--config", host.path("receiptd.yaml"), "--canary-lock", "2", ...args]);
     } finally {
       await Promise.all([host.remove(), server.stop()]);
@@ -160,7 +160,7 @@ describe.skipIf((s3Server()?.folder ?? null) === null)("on the real server, a bu
     for (const user of ["daemon", "breaker"]) radosgwAdmin(s3Server()!, ["user", "create", `--uid=${user}`, `--display-name=${user}`, `--access-key=${user}`, `--secret=${user}secret`]);
     host = new Host(configOf(endpoint, Bucket));
     options = withProfiles(host, { daemon: "daemonsecret", breaker: "breakersecret", [accessKeyId]: secretAccessKey });
-    init(host);
+    await init(host);
     await owner.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
     await owner.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }));
     const lock: ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule: { DefaultRetention: { Mode: "COMPLIANCE", Days: 30 } } };

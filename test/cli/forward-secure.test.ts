@@ -122,7 +122,7 @@ describe("sealed to an auditor", () => {
     await talk(host, async (client) => { await client.must("append", appending(4)); });
     daemon.child.kill("SIGKILL");
     await daemon.ended;
-    const { keyring, open } = readKeys(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
+    const { keyring, open } = await readKeys(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
     const db = new Database(host.path("receiptd-data/ledger.db"));
     const sealed = db.prepare<[], { bytes: Buffer }>("SELECT bytes FROM blob WHERE log_index = 2").get()!;
     const { signature: _, ...receipt } = JSON.parse(sealed.bytes.toString()) as { [name: string]: Json };
@@ -166,7 +166,7 @@ describe("sealed to an auditor", () => {
   test("a ratchet ahead of the ledger, or of another key: no receipt is called sealed by design, and none is taken", async () => {
     const ratchet = host.path("receiptd-data/ratchet");
     const kept = readFileSync(ratchet);
-    const { root, keyring } = openKeys(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
+    const { root, keyring } = await openKeys(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
     const file = new RatchetFile(ratchet, root, keyring.ledgerId);
     const state = file.load()!;
     const put = (change: object): void => {

@@ -9,7 +9,7 @@ const host = new Host();
 let daemon: Running;
 
 beforeAll(async () => {
-  init(host);
+  await init(host);
   daemon = await host.serve();
 });
 afterAll(() => host.remove());

@@ -66,7 +66,7 @@ describe.skipIf(!hasS3())("a key's life, with anchors in a bucket", () => {
   beforeAll(async () => {
     const { retention, ...target } = await bucket();
     host = newHost(`origin: test.example/receipts\nanchor: {schedule: "0 0 1 1 *", heartbeat: 1h, targets: ${JSON.stringify([{ ...target, retention: `${retention / 86_400_000}d` }])}}\n`);
-    init(host);
+    await init(host);
     daemon = await host.serve();
     await talk(host, async (client) => {
       await append(client, 1, 2, 3);
@@ -128,7 +128,7 @@ describe("to forward-secure keys", () => {
     const identity = await generateX25519Identity();
     writeFileSync(host.path("auditor.key"), `${identity}\n`);
     writeFileSync(host.path("recipient"), await identityToRecipient(identity));
-    init(host);
+    await init(host);
     daemon = await host.serve();
     await talk(host, (client) => append(client, 1, 2));
   });
@@ -170,7 +170,7 @@ describe("to forward-secure keys", () => {
 
   test("printed, it is the first line, in the form that the auditor's commands read", async () => {
     const other = newHost();
-    init(other);
+    await init(other);
     const running = await other.serve();
     await talk(other, (client) => append(client, 1));
     const { stdout } = await other.must(["key", "rotate", "--print-seed"]);
@@ -193,7 +193,7 @@ describe("disclosed", () => {
   const outside = async (...args: readonly string[]): Promise<{ readonly [name: string]: unknown }> => json(await here(host, [...args, ...copy(), "--json"]));
 
   beforeAll(async () => {
-    ({ vkey } = init(host));
+    ({ vkey } = await init(host));
     const daemon = await host.serve();
     await talk(host, async (client) => {
       for (const n of [1, 2, 3]) {
@@ -251,7 +251,7 @@ describe("disclosed", () => {
 
 describe("without a daemon", () => {
   const host = newHost();
-  beforeAll(() => void init(host));
+  beforeAll(() => init(host));
   const copies = ["next.key", "keyring.json", "ratchet"] as const;
   const keep = (suffix: string): void => { for (const name of copies) if (existsSync(data(host, name))) copyFileSync(data(host, name), host.path(`${name}.${suffix}`)); };
 
@@ -308,7 +308,7 @@ describe("refused", () => {
   const host = newHost();
   let daemon: Running;
   beforeAll(async () => {
-    init(host);
+    await init(host);
     daemon = await host.serve();
   });
   afterAll(() => stop(daemon));
@@ -343,7 +343,7 @@ describe("refused", () => {
 
 test("killed at any moment of a rotation, the daemon goes on with one key or the other, and every receipt is verified", { timeout: 60_000 }, async () => {
   const host = newHost();
-  init(host);
+  await init(host);
   for (let round = 0; round < 5; round++) {
     const daemon = await host.serve();
     await talk(host, async (client) => {

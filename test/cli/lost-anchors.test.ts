@@ -13,7 +13,7 @@ afterEach(() => host.remove());
 let made: Host;
 beforeAll(async () => {
   made = new Host(CONFIG);
-  init(made);
+  await init(made);
   const daemon = await made.serve();
   await talk(made, async (client) => {
     await client.must("append", appending(1));

@@ -5,8 +5,8 @@ import { Client } from "../faults/client.ts";
 import { type Host, receipt } from "./host.ts";
 
 /** Creates the ledger that the host's configuration names. */
-export function init(host: Host): { readonly vkey: string } {
-  return initLedger(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
+export async function init(host: Host): Promise<{ readonly vkey: string }> {
+  return await initLedger(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
 }
 
 /** One connection to the host's daemon. */

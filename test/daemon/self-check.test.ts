@@ -103,11 +103,13 @@ function changed(bytes: Uint8Array): Uint8Array {
 }
 
 describe("a ledger with forward-secure keys", () => {
-  const checked = new Checked(new Ground({ anchor: { max_batch: 1000 }, selfCheck: EAGER }).init());
+  const ground = new Ground({ anchor: { max_batch: 1000 }, selfCheck: EAGER });
+  const checked = new Checked(ground);
   /** log_index: in a batch that is closed, and in the open one. */
   let closed = 0;
   let open = 0;
   beforeAll(async () => {
+    await ground.init();
     await checked.start();
     await checked.append(20);
     closed = (await checked.status()).size - 10;
@@ -233,7 +235,7 @@ describe("a ledger with forward-secure keys", () => {
 describe("a ledger under load", () => {
   const checked = new Checked(new Ground({ ack: "wal", anchor: { max_batch: 700 }, selfCheck: { processor: 50, interval: "10ms" } }));
   beforeAll(async () => {
-    initLedger(checked.ground.config());
+    await initLedger(checked.ground.config());
     await checked.start();
   });
   afterAll(async () => { await checked.daemon.signal("SIGKILL"); });

@@ -63,12 +63,12 @@ test("disk: room and syncing are looked at, and nothing is left behind", () => {
   expect(said(checkDisk("/dev/shm"))).toContainEqual(expect.stringMatching(/^warning file system: .* in memory/));
 });
 
-describe("keys and ledger", () => {
+describe("keys and ledger", async () => {
   const config = { ...defaultConfig(join(dir, "ledger")) };
-  const { ledgerId } = initLedger(config);
+  const { ledgerId } = await initLedger(config);
 
-  test("of a new ledger", () => {
-    const { checks, keyring } = checkKeys(config);
+  test("of a new ledger", async () => {
+    const { checks, keyring } = await checkKeys(config);
     expect(said(checks)).toEqual([expect.stringMatching(/^ok keys: /), expect.stringMatching(/^warning root key: .* on the same disk/)]);
     const { checks: ledger, facts } = checkLedger(config, keyring);
     expect(said(ledger)).toEqual([expect.stringContaining(`ok ledger: localhost/receipts (${ledgerId}) opens`)]);
@@ -82,30 +82,30 @@ describe("keys and ledger", () => {
     ["of no epoch", "forward-secure", { epoch: -1 }, /^problem keys: the ratchet holds no key of key_v1/],
     ["ahead, where the seed is here", "retained", { epoch: 2 }, /^ok keys: /],
     ["of another key, where the seed is here", "retained", { key: new Uint8Array(32) }, /^problem keys: the key of epoch 0 of key_v1 .*from the keyring$/],
-  ])("a ratchet %s (%s, %j)", (_, mode, change, expected) => {
+  ])("a ratchet %s (%s, %j)", async (_, mode, change, expected) => {
     const own = defaultConfig(folder());
-    initLedger(own, mode === "retained" ? null : { ...newForwardSecure(), sealed: null });
-    const { root, keyring } = openKeys(own);
+    await initLedger(own, mode === "retained" ? null : { ...newForwardSecure(), sealed: null });
+    const { root, keyring } = await openKeys(own);
     const path = placesOf(own).ratchet;
     const file = new RatchetFile(path, root, keyring.ledgerId);
     const state = file.load()!;
     rmSync(path);
     file.create({ ...state, ...change });
-    const { checks } = checkKeys(own);
+    const { checks } = await checkKeys(own);
     expect(said(checks)[0]).toMatch(expected);
     expect(complete(checks)).toBe(true);
   });
 
-  test("another one's keys, another origin, none", () => {
+  test("another one's keys, another origin, none", async () => {
     const other = { ...defaultConfig(join(dir, "other")) };
-    initLedger(other);
-    const { keyring } = checkKeys(other);
+    await initLedger(other);
+    const { keyring } = await checkKeys(other);
     expect(said(checkLedger(config, keyring).checks)).toEqual([expect.stringMatching(/^problem ledger: .*the keyring is that of/)]);
     expect(said(checkLedger({ ...config, origin: "x.example/y" }, null).checks)).toEqual([expect.stringMatching(/^problem ledger: .*configuration says x\.example\/y/)]);
     const none = defaultConfig(join(dir, "none"));
-    expect(said([...checkKeys(none).checks, ...checkLedger(none, null).checks])).toEqual([expect.stringMatching(/^problem keys: /), expect.stringMatching(/^problem ledger: /)]);
+    expect(said([...(await checkKeys(none)).checks, ...checkLedger(none, null).checks])).toEqual([expect.stringMatching(/^problem keys: /), expect.stringMatching(/^problem ledger: /)]);
     chmodSync(join(dir, "other", "keyring.json"), 0o640);
-    expect(said(checkKeys(other).checks)).toEqual([expect.stringMatching(/^problem keys: .* mode 640/)]);
+    expect(said((await checkKeys(other)).checks)).toEqual([expect.stringMatching(/^problem keys: .* mode 640/)]);
   });
 
   test("the daemon", () => {

@@ -95,7 +95,7 @@ describe.skipIf(problem !== undefined)("a full disk", () => {
   });
 
   test("under the target: receipts are taken, anchors wait until there is room", async () => {
-    const ground = new Ground({ target: disk.folder("target") }).init();
+    const ground = await new Ground({ target: disk.folder("target") }).init();
     try {
       daemon = await DaemonProcess.start(ground.configFile, disk.inside);
       const client = new Client(ground.socket);

@@ -68,11 +68,11 @@ export class Ground {
   }
 
   /** With forward-secure keys: what a lost ratchet would cost is then not made good from a seed. The seed is beside the data. */
-  init(): this {
+  async init(): Promise<this> {
     const config = this.config();
     const { ledgerId, seed } = newForwardSecure();
     writeFileSync(join(this.dir, SEED), formatSeed({ origin: config.origin, ledgerId, keyId: FIRST_KEY, firstEpoch: 0, seed }), { mode: 0o600 });
-    initLedger(config, { ledgerId, seed, sealed: null });
+    await initLedger(config, { ledgerId, seed, sealed: null });
     return this;
   }
 }

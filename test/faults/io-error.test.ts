@@ -30,8 +30,8 @@ async function load(receipts: number): Promise<Book> {
 }
 
 describe.skipIf(problem !== undefined)("a failing disk", () => {
-  beforeEach(() => {
-    ground = new Ground().init();
+  beforeEach(async () => {
+    ground = await new Ground().init();
   });
   afterEach(async () => {
     if (!daemon.over) await daemon.signal("SIGKILL");

@@ -19,8 +19,8 @@ async function start(): Promise<DaemonProcess> {
 }
 
 describe("stopping", () => {
-  beforeEach(() => {
-    ground = new Ground().init();
+  beforeEach(async () => {
+    ground = await new Ground().init();
   });
   afterEach(async () => {
     for (const daemon of daemons.splice(0)) if (!daemon.over) await daemon.signal("SIGKILL");
@@ -80,7 +80,7 @@ describe("one daemon at a time", () => {
   let serving: DaemonProcess;
 
   beforeAll(async () => {
-    first = new Ground().init();
+    first = await new Ground().init();
     serving = await DaemonProcess.start(first.configFile);
   });
   afterAll(async () => {
@@ -102,7 +102,7 @@ describe("one daemon at a time", () => {
   });
 
   test("a second one on the same socket is refused before it writes anything, and the first goes on", async () => {
-    const other = new Ground({ socket: first.socket }).init();
+    const other = await new Ground({ socket: first.socket }).init();
     try {
       const second = new DaemonProcess(other.configFile);
       expect(await second.ended).toEqual({ code: 2, signal: null });

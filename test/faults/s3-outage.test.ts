@@ -39,8 +39,8 @@ afterEach(async () => {
   await proxy?.close();
 });
 
-function ground(options: ConstructorParameters<typeof Ground>[0] = {}): Ground {
-  const made = new Ground({ targets: [settings(through)], ...options }).init();
+async function ground(options: ConstructorParameters<typeof Ground>[0] = {}): Promise<Ground> {
+  const made = await new Ground({ targets: [settings(through)], ...options }).init();
   grounds.push(made);
   return made;
 }
@@ -85,7 +85,7 @@ async function anchorVersions(config: S3Config): Promise<ReadonlyMap<string, num
 
 describe.skipIf(!hasS3())("S3 is away", () => {
   test("for as long as it is, receipts are taken and anchors queue; when it is back they are published in order", async () => {
-    const on = ground({ anchor: { max_batch: 10 } });
+    const on = await ground({ anchor: { max_batch: 10 } });
     await start(on);
     const client = new Client(on.socket);
     await allAnchored(client);
@@ -110,7 +110,7 @@ describe.skipIf(!hasS3())("S3 is away", () => {
   });
 
   test("longer than fail_closed_after: receipts are refused until the anchors are there", async () => {
-    const on = ground({ anchor: { fail_closed_after: "500ms", max_batch: 2 } });
+    const on = await ground({ anchor: { fail_closed_after: "500ms", max_batch: 2 } });
     await start(on);
     const client = new Client(on.socket);
     await allAnchored(client);
@@ -127,7 +127,7 @@ describe.skipIf(!hasS3())("S3 is away", () => {
   });
 
   test("a target that is not required holds up nobody", async () => {
-    const on = ground({ targets: [{ name: "local", type: "directory" }, { ...settings(through), required: false }] });
+    const on = await ground({ targets: [{ name: "local", type: "directory" }, { ...settings(through), required: false }] });
     proxy.weather = "refused";
     await start(on);
     const client = new Client(on.socket);
@@ -159,7 +159,7 @@ const HOURS = process.env["RECEIPTD_LONG"] === "1" ? 24 : 1;
 
 describe.skipIf(!hasS3())("S3 flaps", () => {
   test(`for ${HOURS} simulated hours: every receipt is anchored, every anchor is there once, the audit finds nothing`, { timeout: 600_000 }, async () => {
-    const on = ground({ anchor: { max_batch: 3 } });
+    const on = await ground({ anchor: { max_batch: 3 } });
     let daemon = await start(on);
     const book = new Book();
     const chance = random(24);
@@ -197,7 +197,7 @@ describe.skipIf(!hasS3())("S3 flaps", () => {
 
 describe.skipIf(!hasS3())("a copy of the ledger", () => {
   test("that is started beside it notices before it publishes, refuses receipts and says forked", async () => {
-    const on = ground();
+    const on = await ground();
     await start(on);
     const first = new Client(on.socket);
     const book = new Book();

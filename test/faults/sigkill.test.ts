@@ -36,8 +36,8 @@ if (problem !== undefined) console.error(`\n*** TESTS THAT KILL AT A SYSTEM CALL
 let ground: Ground;
 let daemon: DaemonProcess | null = null;
 
-beforeEach(() => {
-  ground = new Ground().init();
+beforeEach(async () => {
+  ground = await new Ground().init();
 });
 afterEach(async () => {
   if (daemon !== null && !daemon.over) await daemon.signal("SIGKILL");

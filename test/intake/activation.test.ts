@@ -51,7 +51,7 @@ const host = new Host();
 const socketPath = host.path("receiptd-data/receiptd.sock");
 const started: ChildProcess[] = [];
 
-beforeAll(() => void init(host));
+beforeAll(() => init(host));
 afterAll(async () => {
   for (const child of started) child.kill("SIGKILL");
   await host.remove();
@@ -150,7 +150,7 @@ os.execvp("sh", sys.argv[3:])` : "";
 test("without activation the daemon makes its socket itself", async () => {
   const fresh = new Host();
   try {
-    init(fresh);
+    await init(fresh);
     const daemon = await fresh.serve();
     expect(daemon.stderr()).toContain('"activated":false');
     await until(() => existsSync(fresh.path("receiptd-data/receiptd.sock")), daemon);

@@ -1,4 +1,4 @@
-/** Keys that are known, every way to fail that there is, and a search for the keys in all that came out. */
+/** Keys that are known, every way to fail that there is, and a search for the keys in all that came out. Of each kind of root key: root-key-contract.ts. */
 import { chmodSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
@@ -11,7 +11,7 @@ import { createKeyring, openKeyring } from "../../src/keys/keyring.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { createRootKeyFile, openRootKeyFile } from "../../src/keys/root-key.ts";
 import { createSecretFile } from "../../src/keys/secret-file.ts";
-import { flipped, LEDGER, NOW, ownFolder, secretFile } from "./support.ts";
+import { flipped, LEDGER, NOW, ownFolder, secretFile, shreds } from "./support.ts";
 import { signedBy } from "../support/signature.ts";
 
 const at = ownFolder();
@@ -19,14 +19,6 @@ const ROOT = utf8("canary-ROOT-key-0123456789-ABCDE");
 const SEED = utf8("canary-SEED-key-0123456789-ABCDE");
 const CHECKPOINT = utf8("canary-CHECKPOINT-0123456789-ABC");
 const REQUEST = utf8("canary-REQUEST-x-0123456789-ABCD");
-
-/** Any 8 bytes of the secrets, as they are and as they are usually written. */
-function shreds(secrets: readonly Uint8Array[]): readonly string[] {
-  return secrets.flatMap((secret) => Array.from({ length: secret.length - 7 }, (_, i) => Buffer.from(secret.subarray(i, i + 8)))).flatMap((part) => [
-    part.toString("latin1"), part.toString("hex"), part.toString("hex").match(/../g)!.join(" "), [...part].join(","), [...part].join(", "),
-    part.toString("base64").slice(0, 8),
-  ]);
-}
 
 test("no error and no object that is logged shows a key", async () => {
   const shown: string[] = [];

@@ -75,8 +75,8 @@ describe("keyring", () => {
     expect([read.hmacKeys, read.requestSecret, read.origin, read.ledgerId]).toEqual([made.hmacKeys, made.requestSecret, made.origin, made.ledgerId]);
     const [key] = read.checkpointKeys;
     const message = Buffer.from("checkpoint");
-    const publicKey = createPublicKey(made.checkpointKeys[0]!.privateKey);
-    expect(verify(null, message, publicKey, sign(null, message, key!.privateKey))).toBe(true);
+    const publicKey = createPublicKey(made.checkpointKeys[0]!.privateKey!);
+    expect(verify(null, message, publicKey, sign(null, message, key!.privateKey!))).toBe(true);
     expect(Buffer.from(parseVkey(key!.vkey).publicKey)).toEqual(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
     expect(parseVkey(key!.vkey).name).toBe(LEDGER.origin);
   });
@@ -85,12 +85,32 @@ describe("keyring", () => {
     const keyring = create();
     const other = create("other");
     const secrets = [keyring, other].flatMap(({ hmacKeys, requestSecret, checkpointKeys }) => [
-      hmacKeys[0]!.seed!, requestSecret, checkpointKeys[0]!.privateKey.export({ format: "der", type: "pkcs8" }).subarray(-32),
+      hmacKeys[0]!.seed!, requestSecret, checkpointKeys[0]!.privateKey!.export({ format: "der", type: "pkcs8" }).subarray(-32),
     ]).map((secret) => Buffer.from(secret));
     expect(secrets.map((secret) => secret.length)).toEqual([32, 32, 32, 32, 32, 32]);
     expect(new Set(secrets.map((secret) => secret.toString("hex"))).size).toBe(6);
     const file = readFileSync(at("keyring"), "latin1");
     for (const secret of secrets) for (const form of ["hex", "base64", "latin1"] as const) expect(file).not.toContain(secret.toString(form));
+  });
+
+  test("with a checkpoint key in KMS has its ARN and no private key, and one flipped bit is refused", () => {
+    const publicKey = new Uint8Array(createPublicKey(create("other").checkpointKeys[0]!.privateKey!).export({ format: "der", type: "spki" }).subarray(-32));
+    const kmsKey = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    const key = root();
+    const made = createKeyring(at("keyring"), LEDGER, key, NOW, "retained", { kmsKey, publicKey });
+    expect(made.checkpointKeys).toEqual([{ vkey: formatVkey(LEDGER.origin, publicKey), kmsKey }]);
+    expect(fileOf().checkpoint_keys).toEqual([{ vkey: made.checkpointKeys[0]!.vkey, created_at: NOW, kms_key: kmsKey, seal: expect.any(String) }]);
+    expect(rewritten((file) => { file.checkpoint_keys[0]!["kms_key"] = kmsKey.replace("1234abcd", "4321abcd"); })).toBe("wrong_root_key");
+    expect(rewritten((file) => { file.checkpoint_keys[0]!["vkey"] = formatVkey(LEDGER.origin, new Uint8Array(32).fill(1)); })).toBe("wrong_root_key");
+    expect(rewritten((file) => { file.checkpoint_keys[0]!["private_key"] = file.request_secret!; })).toBe("key_file_damaged");
+    expect(rewritten((file) => { file.checkpoint_keys[0]!["seal"] = file.request_secret!; })).toBe("wrong_root_key");
+    const whole = readFileSync(at("keyring"));
+    const opened: number[] = [];
+    for (let bit = 0; bit < whole.length * 8; bit += 7) {
+      overwrite(at("keyring"), flipped(whole, bit));
+      if (codeOf(() => openKeyring(at("keyring"), key)) === null) opened.push(bit);
+    }
+    expect(opened).toEqual([]);
   });
 
   test("is never replaced", () => {

@@ -44,3 +44,22 @@ export function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   out[bit >> 3]! ^= 1 << (bit & 7);
   return out;
 }
+
+/** Any 8 bytes of the secrets, as they are and as they are usually written. */
+export function shreds(secrets: readonly Uint8Array[]): readonly string[] {
+  return secrets.flatMap((secret) => Array.from({ length: secret.length - 7 }, (_, i) => Buffer.from(secret.subarray(i, i + 8)))).flatMap((part) => [
+    part.toString("latin1"), part.toString("hex"), part.toString("hex").match(/../g)!.join(" "), [...part].join(","), [...part].join(", "),
+    part.toString("base64").slice(0, 8),
+  ]);
+}
+
+/** The code of the KeyError that `act` rejects with; any other error is thrown on, and null is: none. */
+export async function codeLater(act: () => Promise<unknown>): Promise<string | null> {
+  try {
+    await act();
+    return null;
+  } catch (error) {
+    if (error instanceof KeyError) return error.code;
+    throw error;
+  }
+}

@@ -59,7 +59,7 @@ describe.skipIf(problem !== undefined)("a power cut under the daemon", () => {
       const dir = written(trace, cut, {});
       const ground = new Ground({}, dir);
       // a creation that was cut short is taken up where it stopped
-      if (!existsSync(join(dir, "data/ledger.db"))) initLedger(ground.config());
+      if (!existsSync(join(dir, "data/ledger.db"))) await initLedger(ground.config());
       // before the first anchor is at the target the audit cannot know that it was never there
       if (check(ground).published.length > 0) expect({ cut, wrong: await audited(ground) }).toEqual({ cut, wrong: [] });
       expect({ cut, wrong: await revive(dir, book.before(toldBefore(trace, cut.at))) }).toEqual({ cut, wrong: [] });

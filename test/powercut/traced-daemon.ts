@@ -35,7 +35,7 @@ const SCRIPT = 'test -e "$4" || "$1" "$2" init --config "$3" && { test -z "$6" |
 /** Creates a ledger, serves it, sends the receipts to it, and stops the daemon in order. The creation is in the trace, too. */
 export async function traceDaemon(scratch: string, { ack, receipts, injectNoSync = false, killed = false, rotated = false }: TracedLoad): Promise<TracedDaemon> {
   const ground = new Ground({ anchor: { max_batch: 30 } }, mkdtempSync(join(scratch, "traced-")));
-  if (injectNoSync) ground.init();
+  if (injectNoSync) await ground.init();
   const { child, finish } = traceProcess({
     command: "sh",
     args: ["-c", SCRIPT, "sh", ...receiptd(), ground.configFile, ground.data, killed ? "twice" : "", rotated ? "rotated" : ""],

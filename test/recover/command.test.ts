@@ -27,7 +27,7 @@ function idOf(n: number): string {
 }
 
 test("a damaged ledger is served as far as it can be, explained, made anew, and its recovery recorded", async () => {
-  init(host);
+  await init(host);
   let daemon = await host.serve();
   const acknowledged = new Map<string, unknown>();
   const append = async (client: { must(method: string, params?: object): Promise<{ readonly [name: string]: unknown }> }, from: number, to: number): Promise<void> => {

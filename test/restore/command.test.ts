@@ -44,7 +44,7 @@ const ID = "0198c0de-0000-7000-8000-0000000000";
 /** A ledger with receipts in two batches, and the host gone. Returns the vkey. */
 async function lostHost(place: Place): Promise<{ readonly lost: Host; readonly vkey: string }> {
   const lost = host(place);
-  const { vkey } = init(lost);
+  const { vkey } = await init(lost);
   const daemon = await lost.serve();
   await talk(lost, async (client) => {
     await client.must("append", appending(1, { receipt_id: `${ID}01` }));

@@ -56,7 +56,7 @@ async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, targ
 
 /** The note of a checkpoint, signed with the keyring's newest key. */
 export async function signCheckpoint(text: string, keyring: Keyring): Promise<string> {
-  const { privateKey } = keyring.checkpointKeys.at(-1)!;
+  const privateKey = keyring.checkpointKeys.at(-1)!.privateKey!;
   const publicKey = createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32);
   return await signNote(text, { name: keyring.origin, publicKey, sign: (bytes) => sign(null, bytes, privateKey) });
 }
