@@ -58,6 +58,8 @@ export interface Successor {
 export class BatchCloser {
   readonly #options: CloserOptions;
   #stored: Promise<void> = Promise.resolve();
+  /** The newest batch that was closed and whose ratchet is not being stored yet. */
+  #unstored: { readonly state: RatchetState; readonly treeSize: number } | null = null;
 
   constructor(options: CloserOptions) {
     this.#options = options;
@@ -147,13 +149,22 @@ export class BatchCloser {
     return { treeSize, root: hashText(root), count };
   }
 
-  /** The ratchet is stored, then the checkpoint may be signed. */
-  #settle(closed: ClosedBatch): void {
+  /**
+   * The ratchet is stored, then the checkpoint may be signed. Batches that are closed while one is being stored have the newest one's key
+   * stored for all of them: the file is never more than that behind, however fast batches are closed.
+   */
+  #settle({ treeSize }: ClosedBatch): void {
     const { keys, ratchet, signable, fatal } = this.#options;
-    const { state } = keys;
+    this.#unstored?.state.key.fill(0);
+    this.#unstored = { state: keys.state, treeSize };
     this.#stored = this.#stored
-      .then(() => ratchet.store(state).finally(() => void state.key.fill(0)))
-      .then(() => signable(closed.treeSize))
+      .then(async () => {
+        const newest = this.#unstored;
+        if (newest === null) return;
+        this.#unstored = null;
+        await ratchet.store(newest.state).finally(() => void newest.state.key.fill(0));
+        signable(newest.treeSize);
+      })
       .catch((error: unknown) => fatal(error instanceof Error ? error : new Error(String(error))));
   }
 
