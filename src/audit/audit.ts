@@ -186,6 +186,7 @@ class Audit {
     const joined = new Joiner(inspector, findings, auditHash.sha256, trusted, part.start);
     await this.#walk(inspector, part, joined);
     joined.finish();
+    for (const revocation of part.revocations ?? []) if (joined.keys.has(revocation.keyId)) joined.keys.revoke(revocation);
     if (!isRanged(range)) {
       checkExtent(inspector, joined.totals.rows, counted.entries, findings);
       checkOrganizations(inspector, joined, joined.ends, findings);

@@ -61,6 +61,10 @@ export class KeysSeen {
     if (known === undefined ? this.#revocations.size < MAX_KEYS : seen.since < known.since) this.#revocations.set(seen.keyId, seen);
   }
 
+  has(keyId: string): boolean {
+    return this.#keys.has(keyId);
+  }
+
   /** In order of their first receipts. */
   get keys(): readonly KeySeen[] {
     return [...this.#keys.values()];

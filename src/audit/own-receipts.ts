@@ -4,7 +4,7 @@
  * has the open epoch's key could write closed epochs anew as the open one, behind anchor receipts that nobody has signed.
  */
 import { equal } from "../format/bytes.ts";
-import type { AnchorDetails, GenesisDetails } from "../format/fields.ts";
+import type { AnchorDetails, GenesisDetails, KeyRevocationDetails } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import type { Receipt } from "../format/receipt.ts";
@@ -13,6 +13,7 @@ import { VerifyError } from "../verify/errors.ts";
 import { judgeCommitment, type LedgerKeys } from "../verify/keys.ts";
 import { detailsOf, endAfter, judgeEpoch, type LogEnd } from "../verify/log.ts";
 import { verifyMac, verifyReceipt } from "../verify/receipt.ts";
+import type { RevocationSeen } from "./keys-seen.ts";
 import { unlessCorrupt } from "./places.ts";
 
 export interface OwnReceipt {
@@ -36,6 +37,8 @@ export class OwnReceipts {
   readonly #keys: LedgerKeys | null;
   /** By key id, receipts whose key is not known; none where no keys are. */
   readonly macsNotChecked = new Map<string, number>();
+  /** What they say of keys that are not to be believed, also behind the part that is audited. */
+  readonly revocations: RevocationSeen[] = [];
   /** After the newest that could be read; undefined: nothing is known of it. */
   #end: LogEnd | null | undefined = null;
   /** By the newest anchor receipt or genesis; null: not known. */
@@ -80,7 +83,12 @@ export class OwnReceipts {
       if (organization !== LEDGER_ORGANIZATION || log_index !== row.logIndex || org_seq !== row.orgSeq || key_epoch >= org_seq) return null;
       const isDue = end === undefined || judgeEpoch(read, end).length === 0;
       this.#end = endAfter(read, end);
-      return this.#isSigned(blob, read.receipt, promise) && isDue ? { receipt: read.receipt, hash: read.hash } : null;
+      if (!this.#isSigned(blob, read.receipt, promise) || !isDue) return null;
+      if (read.receipt.type === "key_revocation") {
+        const { key_id: keyId, compromised_since: since, reason } = detailsOf<KeyRevocationDetails>(read.receipt);
+        this.revocations.push({ keyId, since, reason, logIndex: log_index });
+      }
+      return { receipt: read.receipt, hash: read.hash };
     } catch (error) {
       if (error instanceof VerifyError) return null;
       throw error;

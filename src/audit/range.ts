@@ -16,6 +16,7 @@ import { detailsOf, endAfter, type LogEnd } from "../verify/log.ts";
 import { type VerifiedReceipt, verifyReceipt } from "../verify/receipt.ts";
 import { batchesWithin, type TimeSpan } from "./brackets.ts";
 import { type JoinStart, WHOLE } from "./join.ts";
+import type { RevocationSeen } from "./keys-seen.ts";
 import { headsBefore } from "./known-heads.ts";
 import { unlessCorrupt } from "./places.ts";
 import { OwnReceipts } from "./own-receipts.ts";
@@ -51,6 +52,8 @@ export interface Part {
   readonly nothing?: "anchored" | "said";
   /** By key id, the ledger's own receipts by which the range was found and whose MACs could not be checked; of a range only. */
   readonly macsNotChecked?: ReadonlyMap<string, number>;
+  /** What they say of revoked keys, behind the part too; of a range only. */
+  readonly revocations?: readonly RevocationSeen[];
 }
 
 const LONG_AGO = -8.64e15;
@@ -72,7 +75,7 @@ export function partOf(
   const end = last === size ? plausibleSizeFrom(inspector, first, size, findings) : last;
   lookBeside(inspector, first, last, span, size, findings);
   const begin = first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(inspector, first, end, hash);
-  const part = { ...begin, macsNotChecked: own.macsNotChecked };
+  const part = { ...begin, macsNotChecked: own.macsNotChecked, revocations: own.revocations };
   return isIn(inspector, part, span, range.organization) ? part : { ...part, nothing: isClosed ? "anchored" : "said" };
 }
 

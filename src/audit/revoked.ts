@@ -36,8 +36,9 @@ export function judgeKeys({ revoked = NONE, targets, range }: AuditOptions, seen
   const hasClock = targets.some(({ trustedTime }) => trustedTime);
   const unseen = [...revoked.since.keys(), ...revocations.map(({ keyId }) => keyId)].filter((keyId, i, all) => all.indexOf(keyId) === i && !keys.some((key) => key.keyId === keyId));
   for (const keyId of unseen) {
-    if (part.first === 0) notChecked.add(`anything of ${keyId}, which is revoked: no receipt that was read is signed with it`);
-    else if (!revoked.accepted.has(keyId)) notChecked.fail(before(keyId, part.first));
+    if (part.first > 0 && !revoked.accepted.has(keyId)) notChecked.fail(before(keyId, part.first));
+    else if (revoked.since.has(keyId) && range?.from === undefined && range?.to === undefined) notChecked.fail(`which receipts are suspect: no receipt of this ledger is signed with ${keyId}, which was given as revoked; is that its id? (receiptd key list)`);
+    else notChecked.add(`anything of ${keyId}, which is revoked: no receipt that was read is signed with it`);
   }
   return keys.map((key) => {
     const { keyId, receipts, firstIndex, lastIndex, firstAt, lastAt } = key;

@@ -1,23 +1,19 @@
 /** `receiptd key`: the keys that sign receipts – which there are, the next one, and one that is not to be believed any more. */
-import { rmSync } from "node:fs";
 import type { Command } from "commander";
-import { fileRevocation, type KeyChange } from "../daemon/key-changes.ts";
 import { newId, openKeys } from "../daemon/init.ts";
+import { MAX_REASON } from "../daemon/revocation.ts";
 import { type Places, placesOf } from "../daemon/places.ts";
 import { count } from "../format/count.ts";
 import { formatTime } from "../format/time.ts";
-import { KeyError } from "../keys/errors.ts";
-import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
-import { fileNextKey } from "../keys/next-key.ts";
-import type { RootKey } from "../keys/root-key.ts";
-import { keyInUse, openEpoch } from "../ledger/keys-said.ts";
+import { signingKey } from "../keys/keyring.ts";
+import { keyInUse } from "../ledger/keys-said.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
+import { type Changed, change, keysOf, revokeOnly } from "./key-order.ts";
 import { type KeyPeriod, keyPeriods } from "./key-periods.ts";
 import { withReader } from "./ledger-files.ts";
-import { makeSuccessor, type SuccessorOptions } from "./new-key.ts";
-import { RpcFailure } from "./rpc.ts";
+import type { SuccessorOptions } from "./new-key.ts";
 import { printable, table } from "./table.ts";
 import { parseUtc, shortTime } from "./times.ts";
 
@@ -29,9 +25,6 @@ interface RevokeOptions extends SuccessorOptions {
   readonly since: string;
   readonly reason: string;
 }
-
-/** Of a forward-secure key: an epoch can end between the making of a key and its use. */
-const TRIALS = 5;
 
 export function addKey(program: Command, run: Run): void {
   const key = program.command("key")
@@ -84,94 +77,41 @@ async function rotate(cli: Cli, options: RotateOptions): Promise<ExitCode> {
   const keys = await keysOf(cli);
   const changed = await change(cli, keys, options, options.scheduled === true ? "schedule" : "request", null);
   cli.result(changed, () => rotationText(changed, placesOf(cli.config)));
-  return 0;
+  return exitCodeOf(changed);
 }
 
 async function revoke(cli: Cli, keyId: string, options: RevokeOptions): Promise<ExitCode> {
   const since = parseUtc("--since", options.since);
   if (since > Date.now()) throw new CliError("bad_usage", `--since is in the future: ${options.since}`, "since when may somebody else have had the key?");
-  if (options.reason.length > 512) throw new CliError("bad_usage", "--reason is longer than 512 characters");
+  if (options.reason.trim() === "") throw new CliError("bad_usage", "--reason is empty", "say what happened: auditors read it");
+  if (options.reason.length > MAX_REASON) throw new CliError("bad_usage", `--reason is longer than ${MAX_REASON} characters`);
   const keys = await keysOf(cli);
   const { keyring, current } = keys;
-  if (!keyring.hmacKeys.some((key) => key.keyId === keyId)) throw new CliError("not_found", `the keyring has no key ${keyId.slice(0, 64)}`, "see: receiptd key list");
+  const known = keyring.hmacKeys.find((key) => key.keyId === keyId);
+  if (known === undefined) throw new CliError("not_found", `the keyring has no key ${keyId.slice(0, 64)}`, "see: receiptd key list");
   if (keyId !== current.keyId && (options.auditor ?? options.printSeed ?? options.retained) !== undefined) {
     throw new CliError("bad_usage", `${keyId} is not the key that signs: none is made in its place`, "leave out --auditor, --print-seed and --retained");
   }
   const revocation = { key_id: keyId, compromised_since: formatTime(since), reason: options.reason, receipt_id: newId() };
-  const changed = keyId === current.keyId
-    ? await change(cli, keys, options, "request", revocation)
-    : await ordered(cli, placesOf(cli.config), () => fileRevocation(placesOf(cli.config).revocation, revocation));
+  const changed = keyId === current.keyId ? await change(cli, keys, options, "request", revocation) : await revokeOnly(cli, revocation);
+  const earlier = known.revoked !== undefined && known.revoked.compromised_since < revocation.compromised_since ? known.revoked.compromised_since : null;
   cli.result(changed, () => [
     ...(keyId === current.keyId ? [rotationText(changed, placesOf(cli.config))] : []),
-    changed.pending ? `${keyId} is revoked when the daemon starts.` : `${keyId} is revoked, receipt ${changed.revoked?.receipt_number}.`,
-    `Tell your auditors, by another way than this host, that ${keyId} is not to be believed since ${formatTime(since)} (receiptd audit --revoked ${keyId}=${formatTime(since)}): a receipt of the ledger only announces it.`,
+    ...(changed.left === null ? [changed.pending ? `${keyId} is revoked when the daemon starts.` : `${keyId} is revoked, receipt ${changed.revoked?.receipt_number}.`] : []),
+    ...(earlier === null ? [] : [`It was revoked before, since ${earlier}: of several times the earliest counts.`]),
+    `Tell your auditors, by another way than this host, that ${keyId} is not to be believed since ${earlier ?? formatTime(since)} (receiptd audit --revoked ${keyId}=${earlier ?? formatTime(since)}): a receipt of the ledger only announces it.`,
   ].join("\n"));
-  return 0;
+  return exitCodeOf(changed);
 }
 
-/** `pending`: no daemon is running; the next start takes it up. */
-type Changed = KeyChange & { readonly pending: boolean; readonly seed_file?: string };
-
-interface SigningKeys {
-  readonly root: RootKey;
-  readonly keyring: Keyring;
-  /** Signs. */
-  readonly current: HmacKey;
+/** What is rotated and not revoked is half of what was asked for. */
+function exitCodeOf({ left }: Changed): ExitCode {
+  return left === null ? 0 : 1;
 }
 
-async function keysOf(cli: Cli): Promise<SigningKeys> {
-  const { root, keyring } = await openKeys(cli.config);
-  return { root, keyring, current: signingKey(keyring, await withReader(cli, {}, keyInUse)) };
-}
-
-/** Makes a key and leaves it for the daemon, with a revocation where there is one. */
-async function change(
-  cli: Cli, { root, keyring, current }: SigningKeys, options: SuccessorOptions, reason: "request" | "schedule", revocation: Parameters<typeof fileRevocation>[1] | null,
-): Promise<Changed> {
-  const places = placesOf(cli.config);
-  for (let trial = 1; ; trial++) {
-    const epoch = (await cli.ifRunning((client) => client.call("status")) as { readonly key_epoch: number } | null)?.key_epoch ?? await withReader(cli, {}, openEpoch);
-    const { next, seedFile } = await makeSuccessor({ keyring, current, options, reason, firstEpoch: epoch + 1, seedPlace: places.seed });
-    try {
-      const changed = await ordered(cli, places, () => {
-        fileNextKey(places.nextKey, keyring, root, next);
-        if (revocation !== null) fileRevocation(places.revocation, revocation);
-      });
-      return { ...changed, ...(seedFile === null ? {} : { seed_file: seedFile }) };
-    } catch (error) {
-      if (seedFile !== null && !(error instanceof RpcFailure && isUnknown(error))) rmSync(seedFile, { force: true });
-      if (!(error instanceof RpcFailure) || error.code !== "epoch_passed" || trial === TRIALS) throw error;
-      if (options.printSeed === true) cli.note(`The seed above is void: its epoch began meanwhile with the old key. Another one follows.`);
-    } finally {
-      next.secret.fill(0);
-    }
-  }
-}
-
-/** Leaves what `file` files for the daemon, and has it taken up. What the daemon refuses is taken away again. */
-async function ordered(cli: Cli, { nextKey, revocation }: Places, file: () => void): Promise<Changed> {
-  try {
-    file();
-    const done = await cli.ifRunning(async (client) => {
-      const changed = (await client.call("key_change")) as unknown as KeyChange;
-      if (changed.revoked !== null) await client.call("anchor");
-      return changed;
-    });
-    return done === null ? { rotated: null, revoked: null, pending: true } : { ...done, pending: false };
-  } catch (error) {
-    const isOther = error instanceof KeyError && error.code === "key_pending";
-    if (!isOther && !(error instanceof RpcFailure && isUnknown(error))) for (const path of [nextKey, revocation]) rmSync(path, { force: true });
-    throw error;
-  }
-}
-
-/** Whether the daemon has done it is not known: what was left for it stays. */
-function isUnknown({ code }: RpcFailure): boolean {
-  return code === "connection_lost" || code === "no_answer" || code === "internal" || code === "shutting_down";
-}
-
-function rotationText({ rotated, pending, seed_file: seedFile }: Changed, { nextKey }: Places): string {
+function rotationText({ rotated, pending, left, seed_file: seedFile }: Changed, { nextKey }: Places): string {
   return [
+    ...(left === null ? [] : [`The key is rotated, but NOT REVOKED: ${left.code}: ${left.message}. The revocation is left for the daemon: put that right, and start it again.`]),
     pending ? `The new key is made; the daemon, which is not running, goes on with it when it starts (${nextKey}).`
     : `${rotated!.key_id} signs from epoch ${rotated!.first_epoch} on; ${rotated!.previous_key_id} still verifies what it signed.`,
     ...(seedFile === undefined ? [] : [`Its seed is not on this host but in ${seedFile}, for the auditor alone: give it to the auditor now, and remove it.`]),

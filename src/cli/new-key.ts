@@ -1,9 +1,7 @@
 /** A key to go on with: retained, or forward-secure with its seed handed over before anything rests on it. */
-import { rmSync } from "node:fs";
 import { fromUtf8 } from "../format/bytes.ts";
 import type { HmacKey, Keyring } from "../keys/keyring.ts";
 import { firstKeyOf, newSeed, type NextKey, nextKeyName } from "../keys/next-key.ts";
-import { createSecretFile } from "../keys/secret-file.ts";
 import { formatSeed } from "../keys/seed.ts";
 import { CliError } from "./errors.ts";
 import { hand, sealSeed } from "./seeds.ts";
@@ -21,11 +19,10 @@ interface Wish {
   readonly reason: NextKey["reason"];
   /** Of a forward-secure key. */
   readonly firstEpoch: number;
-  readonly seedPlace: (keyId: string) => string;
 }
 
-/** `seedFile`: where the sealed seed is. `bad_usage` where it is not said what becomes of a seed. */
-export async function makeSuccessor({ keyring, current, options, reason, firstEpoch, seedPlace }: Wish): Promise<{ readonly next: NextKey; readonly seedFile: string | null }> {
+/** `sealed`: the seed's file, encrypted to the auditor, where that was asked for. `bad_usage` where it is not said what becomes of a seed. */
+export async function makeSuccessor({ keyring, current, options, reason, firstEpoch }: Wish): Promise<{ readonly next: NextKey; readonly sealed: Uint8Array | null }> {
   const { auditor, printSeed, retained } = options;
   if ([auditor, printSeed, retained].filter((option) => option !== undefined).length > 1) throw new CliError("bad_usage", "--auditor, --print-seed and --retained exclude each other");
   const isForward = auditor !== undefined || printSeed === true;
@@ -35,18 +32,11 @@ export async function makeSuccessor({ keyring, current, options, reason, firstEp
   const keyId = nextKeyName(keyring);
   const createdAt = new Date().toISOString();
   const seed = newSeed();
-  if (!isForward) return { next: { keyId, mode: "retained", firstEpoch: null, createdAt, reason, secret: seed }, seedFile: null };
+  if (!isForward) return { next: { keyId, mode: "retained", firstEpoch: null, createdAt, reason, secret: seed }, sealed: null };
   const facts = { origin: keyring.origin, ledgerId: keyring.ledgerId, keyId, firstEpoch, seed };
-  let seedFile: string | null = null;
-  if (auditor === undefined) {
-    hand(fromUtf8(formatSeed(facts)).trimEnd(), "no key was made");
-  } else {
-    const sealed = await sealSeed(facts, auditor);
-    seedFile = seedPlace(keyId);
-    rmSync(seedFile, { force: true }); // of a rotation that was cut short
-    createSecretFile(seedFile, sealed);
-  }
+  const sealed = auditor === undefined ? null : await sealSeed(facts, auditor);
+  if (sealed === null) hand(fromUtf8(formatSeed(facts)).trimEnd(), "no key was made");
   const secret = firstKeyOf(keyring.ledgerId, keyId, seed);
   seed.fill(0);
-  return { next: { keyId, mode: "forward-secure", firstEpoch, createdAt, reason, secret }, seedFile };
+  return { next: { keyId, mode: "forward-secure", firstEpoch, createdAt, reason, secret }, sealed };
 }

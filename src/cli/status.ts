@@ -22,6 +22,8 @@ export interface DaemonStatus {
   readonly key_fingerprint: string;
   readonly key_id: string;
   readonly key_epoch: number;
+  /** A daemon of an earlier version does not say. */
+  readonly key_change_waiting?: boolean;
   /** Of anchors; a daemon of an earlier version does not say. */
   readonly signer?: { readonly state: string; readonly last_error: string | null };
   readonly targets: readonly TargetState[];
@@ -86,10 +88,11 @@ async function status(cli: Cli): Promise<ExitCode> {
 }
 
 /** A sentence for what needs a person, or null. */
-function whatIsWrong({ state, reason, signer, targets, self_check: check }: DaemonStatus): string | null {
+function whatIsWrong({ state, reason, signer, targets, key_change_waiting: waits, self_check: check }: DaemonStatus): string | null {
   if (state === "damaged") return `Receipts are taken, but the ledger is damaged: ${damageText(check)}. Run: receiptd audit; then see docs/OPERATIONS.md, “When something is wrong”.`;
   if (state !== "ok") return `The daemon refuses receipts: ${reason === null ? state : `${reason.code}: ${reason.message}`}.`;
   if (signer?.state === "unavailable") return `Receipts are taken, but anchors cannot be signed: ${signer.last_error ?? "the checkpoint key is away"}.`;
+  if (waits === true) return "Receipts are taken, but a change of keys (receiptd key rotate, or revoke) waits in the data folder and was not taken up; the log says why. Put that right and start the daemon again, or remove next.key and revocation.json.";
   const held = targets.find((target) => target.state === "refused" || (target.required && target.state === "unavailable"));
   if (held === undefined) return check.enabled && check.failure !== null ? `Receipts are taken, but the ledger could not be checked: ${check.failure}.` : null;
   const why = held.last_error === null ? "" : `: ${held.last_error.code}: ${held.last_error.message}`;

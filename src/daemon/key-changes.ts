@@ -5,22 +5,22 @@
  * A crash at any moment leaves the file there, and the next start goes on: a rotation is one transaction of the ledger, before which
  * keyring and ratchet have the new key already; a revocation has the id of its receipt with it.
  */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import type { Logger } from "pino";
-import { z } from "zod";
 import type { BatchCloser } from "../anchor/closer.ts";
-import { fromUtf8, utf8 } from "../format/bytes.ts";
 import { formatNumber } from "../format/chain.ts";
-import { KEY_ID, type LedgerName, UUID } from "../format/names.ts";
-import { formatTime, parseTime } from "../format/time.ts";
+import type { LedgerName } from "../format/names.ts";
+import { formatTime } from "../format/time.ts";
 import type { EpochKeys } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { addKey, noteRevoked, openKeyring } from "../keys/keyring.ts";
 import { type NextKey, ratchetOf, readNextKey } from "../keys/next-key.ts";
 import type { RootKey } from "../keys/root-key.ts";
-import { createSecretFile, eraseSecretFile, readSecretFile } from "../keys/secret-file.ts";
+import { eraseSecretFile } from "../keys/secret-file.ts";
+import { LedgerError } from "../ledger/errors.ts";
 import type { Writer } from "../ledger/writer.ts";
 import type { Places } from "./places.ts";
+import { readRevocation, type Revocation } from "./revocation.ts";
 
 interface Parts {
   readonly places: Places;
@@ -33,28 +33,11 @@ interface Parts {
   readonly log: Logger;
 }
 
-const revocationSchema = z.strictObject({
-  format: z.literal("receiptd-revocation/1"),
-  key_id: z.string().regex(KEY_ID),
-  compromised_since: z.custom<string>((value) => parseTime(value) !== null),
-  reason: z.string().min(1).max(512),
-  receipt_id: z.string().regex(UUID),
-});
-export type Revocation = Readonly<Omit<z.infer<typeof revocationSchema>, "format">>;
-
 export interface KeyChange {
   readonly rotated: { readonly previous_key_id: string; readonly key_id: string; readonly mode: string; readonly first_epoch: number; readonly tree_size: number } | null;
   readonly revoked: { readonly key_id: string; readonly compromised_since: string; readonly receipt_number: string } | null;
-}
-
-/** Leaves a revocation for the daemon; `key_pending` where one is there already. */
-export function fileRevocation(path: string, revocation: Revocation): void {
-  try {
-    createSecretFile(path, utf8(`${JSON.stringify({ format: "receiptd-revocation/1", ...revocation })}\n`));
-  } catch (error) {
-    if (!(error instanceof KeyError) || error.code !== "key_file_exists") throw error;
-    throw new KeyError("key_pending", `${path} holds a revocation that the daemon has not taken up yet: start it (receiptd serve), or remove the file`, { cause: error });
-  }
+  /** Of a key that was rotated to be revoked, and is not revoked: why. The revocation is left where it is. */
+  readonly left: { readonly code: string; readonly message: string } | null;
 }
 
 export class KeyChanges {
@@ -71,16 +54,35 @@ export class KeyChanges {
     return this.#running;
   }
 
+  /** Something is there that could not be taken up, or not yet. */
+  isWaiting(): boolean {
+    const { nextKey, revocation } = this.#parts.places;
+    return this.#running === null && (existsSync(nextKey) || existsSync(revocation));
+  }
+
   /** Resolves when nothing is being taken up any more. */
   async settled(): Promise<void> {
     await this.#running?.catch(() => undefined); // whoever asked is told
   }
 
+  /** Whatever is wrong with either, nothing is done. */
   async #takeUp(): Promise<KeyChange> {
-    const { places, ledger, root } = this.#parts;
+    const { places, ledger, root, keys } = this.#parts;
+    const revocation = readRevocation(places.revocation);
+    if (revocation !== null) this.#requireKnown(revocation.key_id);
     const next = readNextKey(places.nextKey, ledger, root);
+    if (revocation?.key_id === keys.keyId && (next === null || next.keyId === keys.keyId)) {
+      next?.secret.fill(0);
+      throw new KeyError("key_in_use", `${keys.keyId} is the key that signs; rotate it first: remove ${places.revocation}, and run receiptd key revoke again`);
+    }
     const rotated = next === null ? null : await this.#rotate(next);
-    return { rotated, revoked: this.#revoke() };
+    if (revocation === null) return { rotated, revoked: null, left: null };
+    try {
+      return { rotated, revoked: this.#revoke(revocation), left: null };
+    } catch (error) {
+      if (rotated === null || !(error instanceof KeyError || (error instanceof LedgerError && !error.fatal))) throw error;
+      return { rotated, revoked: null, left: { code: error.code, message: error.message } };
+    }
   }
 
   async #rotate(next: NextKey): Promise<KeyChange["rotated"]> {
@@ -106,13 +108,13 @@ export class KeyChanges {
     }
   }
 
-  #revoke(): KeyChange["revoked"] {
-    const { places, root, writer, keys, closer, log } = this.#parts;
-    const revocation = readRevocation(places.revocation);
-    if (revocation === null) return null;
-    const { key_id, compromised_since, reason, receipt_id } = revocation;
-    if (!openKeyring(places.keyring, root).hmacKeys.some(({ keyId }) => keyId === key_id)) throw new KeyError("key_unknown", `the keyring has no key ${key_id}; see: receiptd key list`);
-    if (key_id === keys.keyId) throw new KeyError("key_in_use", `${key_id} is the key that signs; rotate it first: receiptd key rotate`);
+  #requireKnown(keyId: string): void {
+    const { places, root } = this.#parts;
+    if (!openKeyring(places.keyring, root).hmacKeys.some((key) => key.keyId === keyId)) throw new KeyError("key_unknown", `the keyring has no key ${keyId}; see: receiptd key list`);
+  }
+
+  #revoke({ key_id, compromised_since, reason, receipt_id }: Revocation): KeyChange["revoked"] {
+    const { places, writer, closer, log } = this.#parts;
     const stored = writer.find(receipt_id) ?? closer.announce("key_revocation", receipt_id, { key_id, compromised_since, reason });
     noteRevoked(places.keyring, key_id, { compromised_since, reason });
     rmSync(places.revocation, { force: true }); // no secret; what comes back after a power cut is found to be done
@@ -126,15 +128,4 @@ function requireNew({ keyId, createdAt }: NextKey, previous: string, keys: reado
   const current = keys.find((key) => key.keyId === previous);
   if (current?.createdAt === undefined || createdAt >= current.createdAt) return;
   throw new KeyError("key_file_damaged", `the key ${keyId} in next.key is older than ${previous}, which signs: it was put back; remove the file`);
-}
-
-function readRevocation(path: string): Revocation | null {
-  try {
-    const { format: _, ...revocation } = revocationSchema.parse(JSON.parse(fromUtf8(readSecretFile(path))));
-    return revocation;
-  } catch (error) {
-    if (error instanceof KeyError && error.code === "key_file_missing") return null;
-    if (error instanceof KeyError) throw error;
-    throw new KeyError("key_file_damaged", `${path} is not a revocation; remove it`, { cause: error });
-  }
 }

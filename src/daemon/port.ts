@@ -135,7 +135,7 @@ export class Port implements IntakePort {
   }
 
   status(): Json {
-    const { writer, keys, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
+    const { writer, keys, changes, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
     const refusal = this.refusal();
     const { targets, anchoredSize, signerError } = publisher.status();
     const disk = statfsSync(dataDir);
@@ -153,6 +153,7 @@ export class Port implements IntakePort {
       open_batch: { first_index: writer.openBatch.firstIndex, count: writer.openBatch.count },
       key_id: keys.keyId,
       key_epoch: keys.epoch,
+      key_change_waiting: changes.isWaiting(),
       vkey,
       key_fingerprint: fingerprint(vkey),
       signer: { state: signerError === null ? "ok" : "unavailable", last_error: signerError },

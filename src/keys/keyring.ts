@@ -112,10 +112,11 @@ export function addKey(path: string, root: RootKey, key: Omit<HmacKey, "createdA
   replaceSecretFile(path, bytesOf(withSecret({ ...file, hmac_keys: [...before, added] }, requestSecret, root)));
 }
 
-/** Notes what the ledger says of a key: for whoever looks at this host. Nothing rests on it. */
+/** Notes what the ledger says of a key, of several times the earliest: for whoever looks at this host. Nothing rests on it. */
 export function noteRevoked(path: string, keyId: string, revoked: NonNullable<HmacKey["revoked"]>): void {
   const file = parseKeyring(path);
-  replaceSecretFile(path, bytesOf({ ...file, hmac_keys: file.hmac_keys.map((key) => (key.key_id === keyId ? { ...key, revoked } : key)) }));
+  const noted = file.hmac_keys.map((key) => (key.key_id !== keyId || (key.revoked !== undefined && key.revoked.compromised_since <= revoked.compromised_since) ? key : { ...key, revoked }));
+  replaceSecretFile(path, bytesOf({ ...file, hmac_keys: noted }));
 }
 
 /** The key with this id: `null` where nobody knows which one, then the newest. `key_missing`: the keyring is older than the ledger. */

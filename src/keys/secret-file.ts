@@ -1,4 +1,5 @@
 /** Files that hold secrets: made whole with mode 0600, refused with any other, replaced only where that is asked for. */
+import { randomBytes } from "node:crypto";
 import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { KeyError } from "./errors.ts";
@@ -80,7 +81,7 @@ export function eraseSecretFile(path: string): void {
 
 /** Creates the file; `key_file_exists` where there is one. Whole, on the disk, with its name, when this returns. */
 export function createSecretFile(path: string, bytes: Uint8Array): void {
-  const fresh = `${path}.new`;
+  const fresh = `${path}.${randomBytes(4).toString("hex")}.new`; // another process may be creating it
   writeFresh(fresh, bytes);
   try {
     linkSync(fresh, path); // unlike a rename, this replaces nothing

@@ -1,5 +1,5 @@
 /** The life of keys as an operator and an auditor see it: listed, rotated, revoked; by a daemon that runs, or when it starts; killed in the midst of it. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -101,6 +101,13 @@ describe.skipIf(!hasS3())("a key's life, with anchors in a bucket", () => {
     expect(sentence).toMatch(/: 4 receipts signed with key_v1 are suspect: the key is revoked, as receipt \d+ says/);
   });
 
+  test("an audit of what was before the revocation knows of it", async () => {
+    const rows = (await must(host, ["list", "--json"])).stdout.trim().split("\n").map((line) => JSON.parse(line) as { readonly type: string; readonly recorded_at: string });
+    const rotation = rows.find(({ type }) => type === "key_rotation")!.recorded_at;
+    const { exit_code, findings } = await audited(host, "--to", rotation);
+    expect([exit_code, findings.filter(({ severity }) => severity === "violation").map(({ code }) => code)]).toEqual([1, ["key_revoked"]]);
+  });
+
   test("one receipt alone: suspect, unless it was anchored before", async () => {
     const verdicts = await Promise.all([["2"], ["7"], ["2", "--revoked", "key_v1=2026-01-01"], ["11"]].map(async (args) => {
       const ran = await here(host, ["verify", ...args, "--json"]);
@@ -114,6 +121,7 @@ describe.skipIf(!hasS3())("a key's life, with anchors in a bucket", () => {
     writeFileSync(host.path("trust.txt"), `revoked key_v1 ${new Date().toISOString()}\n${(await must(host, ["status", "--json"])).stdout.match(/"vkey":"([^"]+)"/)![1]}\n`);
     expect(await audited(host, "--trust", "trust.txt")).toMatchObject({ exit_code: 0, keys: [{ suspect: 0 }, {}] });
     expect(await audited(host, "--accept-suspect", "key_v1")).toMatchObject({ exit_code: 0, keys: [{ suspect: 4 }, {}] });
+    expect(await audited(host, "--revoked", "key_v9=2026-01-01", "--accept-suspect", "key_v1")).toMatchObject({ exit_code: 2, sentence: expect.stringContaining("no receipt of this ledger is signed with key_v9") });
     for (const wrong of ["key_v1", "key_v1=", "=2026-01-01", "key_v1=tomorrow", "Key 1=2026-01-01"]) expect((await here(host, ["audit", "--revoked", wrong])).code, wrong).toBe(2);
     writeFileSync(host.path("bad.txt"), "revoked key_v1\n");
     expect(errorOf(await here(host, ["audit", "--trust", "bad.txt", "--json"]))).toBe("bad_vkey");
@@ -302,6 +310,69 @@ describe("without a daemon", () => {
     expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 rotated retained", "key_v3 revoked retained", "key_v4 signs retained"]);
     expect(existsSync(data(host, "revocation.json"))).toBe(false);
   });
+
+  test("of two times for one key the earliest counts, for everybody", async () => {
+    const later = await must(host, ["key", "revoke", "key_v3", "--since", "2026-03-01", "--reason", "found again"]);
+    expect(later.stdout).toContain("It was revoked before, since 2026-01-01T00:00:00.000Z: of several times the earliest counts.");
+    expect(later.stdout).toContain("receiptd audit --revoked key_v3=2026-01-01T00:00:00.000Z");
+    await stop(await host.serve());
+    expect((await keys(host))[2]).toMatchObject({ key_id: "key_v3", revoked: { compromised_since: "2026-01-01T00:00:00.000Z", reason: "lost" } });
+    await must(host, ["key", "revoke", "key_v3", "--since", "2025-12-01", "--reason", "earlier than we thought"]);
+    await stop(await host.serve());
+    expect((await keys(host))[2]).toMatchObject({ revoked: { compromised_since: "2025-12-01T00:00:00.000Z" } });
+  });
+});
+
+describe("one change at a time", () => {
+  const host = newHost();
+  let auditor: string;
+  beforeAll(async () => {
+    auditor = await identityToRecipient(await generateX25519Identity());
+    await init(host);
+  });
+  const seeds = (): string[] => readdirSync(host.path("receiptd-data")).filter((name) => name.startsWith("seed."));
+
+  test("where one waits nothing is made, and no seed is lost", async () => {
+    await must(host, ["key", "rotate", "--auditor", auditor]);
+    const seed = readFileSync(data(host, "seed.key_v2.age"));
+    for (const args of [["rotate", "--auditor", auditor], ["rotate"], ["revoke", "key_v1", "--since", "2026-01-01", "--reason", "lost"]]) {
+      expect(errorOf(await here(host, ["key", ...args, "--json"])), args.join(" ")).toBe("key_pending");
+    }
+    expect([seeds(), readFileSync(data(host, "seed.key_v2.age"))]).toEqual([["seed.key_v2.age"], seed]);
+    rmSync(data(host, "next.key"));
+  });
+
+  test("a revocation that waits keeps a key from being made", async () => {
+    await must(host, ["key", "revoke", "key_v1", "--since", "2026-01-01", "--reason", "lost", "--auditor", auditor]);
+    rmSync(data(host, "next.key"));
+    expect(errorOf(await here(host, ["key", "rotate", "--auditor", auditor, "--json"]))).toBe("key_pending");
+    expect([existsSync(data(host, "next.key")), seeds()]).toEqual([false, ["seed.key_v2.age"]]);
+  });
+
+  test("what could not be taken up turns the status red", async () => {
+    const daemon = await host.serve(); // the key that signs is to be revoked, and there is none in its place
+    expect(daemon.stderr()).toContain("is the key that signs");
+    const status = await here(host, ["status"]);
+    expect([status.code, status.stdout]).toEqual([1, expect.stringContaining("a change of keys (receiptd key rotate, or revoke) waits in the data folder")]);
+    rmSync(data(host, "revocation.json"));
+    expect((await here(host, ["status"])).code).toBe(0);
+    await stop(daemon);
+  });
+
+  test("of many at once one is done, and its seed is kept", async () => {
+    const ran = await Promise.all(Array.from({ length: 4 }, () => here(host, ["key", "rotate", "--auditor", auditor, "--json"])));
+    const done = ran.filter(({ code }) => code === 0);
+    expect([done.length, ran.filter(({ code }) => code !== 0).map(errorOf)]).toEqual([1, ["key_pending", "key_pending", "key_pending"]]);
+    expect(seeds()).toEqual(["seed.key_v2.age"]);
+  });
+
+  test("what is wrong with the revocation is seen before the key is rotated", async () => {
+    writeFileSync(data(host, "revocation.json"), JSON.stringify({ format: "receiptd-revocation/1", key_id: "key_v1", compromised_since: "2026-01-01T00:00:00.000Z", reason: "", receipt_id: "01890a5d-ac96-7ccd-8eef-000000000001" }), { mode: 0o600 });
+    const daemon = await host.serve();
+    expect(daemon.stderr()).toContain("is not a revocation");
+    expect([existsSync(data(host, "next.key")), await states(host), (await here(host, ["status"])).code]).toEqual([true, ["key_v1 signs retained"], 1]);
+    await stop(daemon);
+  });
 });
 
 describe("refused", () => {
@@ -317,6 +388,7 @@ describe("refused", () => {
     ["a key that is not there", ["revoke", "key_v7", "--since", "2026-01-01", "--reason", "x"], "not_found"],
     ["a time to come", ["revoke", "key_v1", "--since", "2999-01-01", "--reason", "x"], "bad_usage"],
     ["no time", ["revoke", "key_v1", "--since", "yesterday", "--reason", "x"], "bad_usage"],
+    ["a reason that says nothing", ["revoke", "key_v1", "--since", "2026-01-01", "--reason", " "], "bad_usage"],
     ["a reason that is too long", ["revoke", "key_v1", "--since", "2026-01-01", "--reason", "x".repeat(513)], "bad_usage"],
     ["a recipient that is none", ["rotate", "--auditor", "age1nobody"], "bad_recipient"],
     ["an option of a new key for one that does not sign", ["revoke", "key_v7", "--since", "2026-01-01", "--reason", "x", "--retained"], "not_found"],
@@ -336,7 +408,7 @@ describe("refused", () => {
   });
 
   test("who may only write receipts changes no keys", async () => {
-    expect(await talk(host, (client) => client.must("key_change"))).toEqual({ rotated: null, revoked: null });
+    expect(await talk(host, (client) => client.must("key_change"))).toEqual({ rotated: null, revoked: null, left: null });
     expect(await states(host)).toEqual(["key_v1 signs retained"]);
   });
 });

@@ -1,6 +1,7 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { createSecretFile, readSecretFile } from "../../src/keys/secret-file.ts";
 import { codeOf, ownFolder, secretFile } from "./support.ts";
@@ -78,7 +79,7 @@ describe("createSecretFile", () => {
     expect(readdirSync(dirname(at("key"))).sort()).toEqual(["key", "link"]);
   });
 
-  test("takes up a creation that was cut short, and writes through no link", () => {
+  test("what a creation leaves that was cut short, or a link in its place, is neither used nor written to", () => {
     writeFileSync(at("a.new"), Uint8Array.of(7), { mode: 0o644 });
     writeFileSync(at("victim"), "mine");
     symlinkSync(at("victim"), at("b.new"));
@@ -86,6 +87,18 @@ describe("createSecretFile", () => {
     createSecretFile(at("b"), bytes);
     expect([readSecretFile(at("a")), readSecretFile(at("b"))]).toEqual([bytes, bytes]);
     expect(readFileSync(at("victim"), "utf8")).toBe("mine");
-    expect(readdirSync(dirname(at("a"))).sort()).toEqual(["a", "b", "victim"]);
+    expect(readdirSync(dirname(at("a"))).sort()).toEqual(["a", "a.new", "b", "b.new", "victim"]);
+  });
+
+  test("of several processes that create it at once one does, and the file holds what that one wrote", async () => {
+    const script = `import { createSecretFile } from ${JSON.stringify(new URL("../../src/keys/secret-file.ts", import.meta.url).href)};
+      while (Date.now() < Number(process.argv[3])) {}
+      try { createSecretFile(process.argv[1], Buffer.alloc(1 << 19, process.argv[2])); console.log("made"); } catch (error) { console.log(error.code); }`;
+    const soon = String(Date.now() + 1500);
+    const said = await Promise.all(["a", "b", "c"].map((letter) => promisify(execFile)(process.execPath, ["--input-type=module", "-e", script, at("one"), letter, soon]).then(({ stdout }) => [letter, stdout.trim()])));
+    const made = said.filter(([, result]) => result === "made");
+    expect([made.length, said.filter(([, result]) => result === "key_file_exists").length]).toEqual([1, 2]);
+    expect(Buffer.from(readSecretFile(at("one"))).equals(Buffer.alloc(1 << 19, made[0]![0]))).toBe(true);
+    expect(readdirSync(dirname(at("one")))).toEqual(["one"]);
   });
 });
