@@ -4,6 +4,7 @@
  *
  * Every entry and every chunk is one folder below dist/, so that a module finds its worker, its migrations and package.json from either.
  */
+import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Plugin } from "rolldown";
@@ -58,6 +59,21 @@ function licensesOf(modules: readonly string[]): string {
   return texts.sort().join(`\n${"-".repeat(80)}\n\n`);
 }
 
+/** verify.html: the page with its style and program in it, and a policy that lets it have those two and nothing else. */
+async function page(): Promise<string> {
+  const from = (name: string): string => join(root, "src/web", name);
+  const { rolldown } = await import("rolldown");
+  const build = await rolldown({ input: from("verify.ts"), cwd: root, platform: "browser", resolve: { mainFields: ["module", "main"] }, logLevel: "warn" });
+  const { output: [chunk] } = await build.generate({ format: "iife", minify: true });
+  await build.close();
+  const style = readFileSync(from("verify.css"), "utf8");
+  const script = chunk.code.replaceAll("</script", "<\\/script");
+  const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  const policy = `default-src 'none'; script-src ${hash(script)}; style-src ${hash(style)}; base-uri 'none'; form-action 'none'`;
+  const parts: Readonly<Record<string, string>> = { policy, style, script };
+  return readFileSync(from("verify.html"), "utf8").replaceAll(/\{\{(policy|style|script)\}\}/g, (_, name: string) => parts[name]!);
+}
+
 /** Makes dist/ anew, without declarations. Whoever runs the old one meanwhile finds it for as long as can be. */
 export async function bundle(): Promise<void> {
   const fresh = join(root, `dist.${process.pid}`);
@@ -66,6 +82,7 @@ export async function bundle(): Promise<void> {
   const { output } = await build.write({ dir: fresh, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" });
   await build.close();
   for (const layer of ["ledger", "anchor"]) cpSync(join(root, `src/${layer}/migrations`), join(fresh, `${layer}/migrations`), { recursive: true });
+  writeFileSync(join(fresh, "cli/verify.html"), await page());
   writeFileSync(join(fresh, LICENSES), licensesOf(output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []))));
   mkdirSync(dist, { recursive: true });
   const old = join(root, `dist.${process.pid}.old`);

@@ -1,9 +1,10 @@
 /**
- * Writes test/vectors/keys.json, receipts.json, requests.json, ledgers.json and anchors.json: `node scripts/vectors/ledger.ts`.
+ * Writes test/vectors/keys.json, receipts.json, requests.json, ledgers.json, anchors.json and evidence.json: `node scripts/vectors/ledger.ts`.
  * Deterministic: seeds, clock and ids are fixed, and Ed25519 and HMAC have no randomness. test/vectors/README.md says what is in them.
  */
 import { writeFileSync } from "node:fs";
 import { anchorVectors } from "./ledger/anchors.ts";
+import { evidenceVectors } from "./ledger/evidence.ts";
 import { keyVectors } from "./ledger/keys.ts";
 import { ledgerVectors } from "./ledger/ledgers.ts";
 import { receiptVectors } from "./ledger/receipts.ts";
@@ -19,6 +20,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ["requests.json", lines(requestVectors())],
     ["ledgers.json", lines(ledgerVectors())],
     ["anchors.json", lines(anchorVectors())],
+    ["evidence.json", lines(evidenceVectors())],
   ]);
 }
 

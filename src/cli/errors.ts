@@ -16,7 +16,8 @@ export type CliErrorCode =
   | "not_found"
   | "not_stored"
   | "wrong_ledger"
-  | "no_targets";
+  | "no_targets"
+  | "no_evidence";
 
 /** An error of the command line itself. `next` says what to do about it. */
 export class CliError extends Error {

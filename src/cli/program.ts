@@ -19,6 +19,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   anchor: async () => (await import("./anchor.ts")).addAnchor,
   anchors: async () => (await import("./anchors.ts")).addAnchors,
   verify: async () => (await import("./verify.ts")).addVerify,
+  evidence: async () => (await import("./evidence.ts")).addEvidence,
+  "verify-bundle": async () => (await import("./verify-bundle.ts")).addVerifyBundle,
   audit: async () => (await import("./audit.ts")).addAudit,
   recover: async () => (await import("./recover.ts")).addRecover,
   restore: async () => (await import("./restore.ts")).addRestore,

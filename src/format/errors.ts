@@ -35,7 +35,10 @@ export type FormatErrorCode =
   | "bad_checkpoint"
   | "bad_tlog_proof"
   | "bad_entries"
-  | "bad_object_name";
+  | "bad_object_name"
+  // evidence (section 15)
+  | "bad_evidence"
+  | "digest_mismatch";
 
 export class FormatError extends Error {
   override readonly name = "FormatError";

@@ -9,10 +9,6 @@ import { isOrigin, KEY_ID, LEDGER_ID, ORGANIZATION, UUID } from "./names.ts";
 import { isTimestamp, parseTime } from "./time.ts";
 
 export const SCHEMA_VERSION = 1;
-/** Bytes. */
-export const MAX_RECEIPT = 1_048_576;
-/** Bytes: a sealed receipt is what the caller sent and what the daemon added. */
-export const MAX_BLOB = MAX_RECEIPT + 4096;
 export const MAX_TOP_LEVEL = 256;
 
 /** Text of 1 to `most` UTF-16 code units: zod's own min and max count code points. */

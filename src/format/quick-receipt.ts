@@ -3,7 +3,8 @@
  * Like that one it only ever accepts; whatever is not certain, system receipts among it, is for `readReceipt`, which knows the reason.
  */
 import { copyBytes, isUtf8 } from "./bytes.ts";
-import { MAX_BLOB, SCHEMA_VERSION } from "./fields.ts";
+import { SCHEMA_VERSION } from "./fields.ts";
+import { MAX_BLOB } from "./limits.ts";
 import { isOrigin, KEY_ID } from "./names.ts";
 import { NAMES, rankAt, rankOf } from "./quick-names.ts";
 import { QuickScan } from "./quick-scan.ts";

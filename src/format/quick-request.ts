@@ -3,7 +3,8 @@
  * short way of quick-scan.ts. Like that one it only ever accepts; whatever is not certain is for `readRequest`, which knows the reason.
  */
 import { copyBytes } from "./bytes.ts";
-import { callerFields, MAX_RECEIPT, namingFields } from "./fields.ts";
+import { callerFields, namingFields } from "./fields.ts";
+import { MAX_RECEIPT } from "./limits.ts";
 import { DEFAULT_ORGANIZATION } from "./names.ts";
 import { ascii, UNCERTAIN } from "./quick-forms.ts";
 import { NAMES, rankAt, rankOf } from "./quick-names.ts";

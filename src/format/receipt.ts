@@ -4,9 +4,10 @@ import { parseCanonical } from "./canonical.ts";
 import { formatNumber, parseNumber } from "./chain.ts";
 import { FormatError } from "./errors.ts";
 import {
-  callerFields, EXTENSION_FIELD, EXTENSION_TYPE, ASSEMBLED_TYPES, linkingFields, MAX_BLOB, MAX_TOP_LEVEL, recordFields, requiredOf,
+  callerFields, EXTENSION_FIELD, EXTENSION_TYPE, ASSEMBLED_TYPES, linkingFields, MAX_TOP_LEVEL, recordFields, requiredOf,
   SCHEMA_VERSION, SYSTEM_TYPES, systemDetails,
 } from "./fields.ts";
+import { MAX_BLOB } from "./limits.ts";
 import { LEDGER_ORGANIZATION } from "./names.ts";
 import { quickFields } from "./quick-fields.ts";
 import { checkValue } from "./request.ts";

@@ -8,9 +8,10 @@ import type { z } from "zod";
 import { canonicalize } from "./canonical.ts";
 import { FormatError } from "./errors.ts";
 import {
-  ASSEMBLED_TYPES, callerFields, EXTENSION_FIELD, EXTENSION_TYPE, MAX_RECEIPT, MAX_TOP_LEVEL, namingFields, requiredOf,
+  ASSEMBLED_TYPES, callerFields, EXTENSION_FIELD, EXTENSION_TYPE, MAX_TOP_LEVEL, namingFields, requiredOf,
   RESERVED_ANYWHERE, RESERVED_FIELDS, SYSTEM_TYPES,
 } from "./fields.ts";
+import { MAX_RECEIPT } from "./limits.ts";
 import { DEFAULT_ORGANIZATION } from "./names.ts";
 import { quickFields } from "./quick-fields.ts";
 import { joinMembers } from "./seal.ts";

@@ -4,7 +4,7 @@
  * Every page that looks like a leaf of a table is looked at, whatever table it is of. What is found is a candidate and nothing more.
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
-import { MAX_BLOB } from "../format/fields.ts";
+import { MAX_BLOB } from "../format/limits.ts";
 
 const TABLE_LEAF = 0x0d;
 /** As `createDatabase` makes it, where the file's header does not say. */

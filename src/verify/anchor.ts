@@ -1,23 +1,17 @@
 /** One object of a target that says it is an anchor (docs/FORMAT.md sections 10 and 13.3 steps 1 and 2). It may be anybody's. */
 import { toHex } from "../format/bytes.ts";
-import { parseCheckpoint } from "../format/checkpoint.ts";
 import { entryOf } from "../format/entries.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import { type Hash, pureHash } from "../format/hash.ts";
 import { leafHash, verifyInclusion } from "../format/merkle.ts";
 import { type LedgerName, type ObjectName, parseObjectName } from "../format/names.ts";
-import { type VerifyEd25519, verifyNote, type Vkey, vkeyText } from "../format/note.ts";
+import type { Vkey } from "../format/note.ts";
 import type { Receipt } from "../format/receipt.ts";
 import { parseTlogProof } from "../format/tlog-proof.ts";
+import { verifyCheckpoint, type VerifyOptions } from "./checkpoint.ts";
 import { reading, VerifyError } from "./errors.ts";
 import { detailsOf } from "./log.ts";
 import { verifyReceipt } from "./receipt.ts";
-
-export interface VerifyOptions {
-  readonly hash?: Hash | undefined;
-  /** Ed25519; default the portable one. */
-  readonly verify?: VerifyEd25519 | undefined;
-}
 
 /** An anchor that stands by itself: a pinned key signed the root, and the anchor receipt is the last leaf under it. */
 export interface AnchorFacts {
@@ -37,23 +31,6 @@ export interface AnchorFacts {
   readonly sha256: string;
   /** The pinned keys that signed, as vkeys. */
   readonly signedBy: readonly string[];
-}
-
-/** A checkpoint of `origin` that a pinned key of that name signed. Throws `bad_note`, `bad_checkpoint`. */
-export function verifyCheckpoint(
-  note: string, origin: string, vkeys: readonly Vkey[], options: VerifyOptions = {},
-): { readonly size: number; readonly root: Uint8Array; readonly signedBy: readonly string[] } {
-  // a pinned key of another name (a witness, another log) does not speak for this log
-  const own = vkeys.filter((vkey) => vkey.name === origin);
-  const verified = reading(() => verifyNote(note, own, options.verify));
-  const checkpoint = reading(() => parseCheckpoint(verified.text));
-  if (checkpoint.origin !== origin) {
-    throw new VerifyError("bad_checkpoint", "the checkpoint is one of another log", { expected: origin, found: checkpoint.origin });
-  }
-  if (checkpoint.extensions.length > 0) {
-    throw new VerifyError("bad_checkpoint", "the checkpoint has extension lines", { found: checkpoint.extensions[0] });
-  }
-  return { size: checkpoint.size, root: checkpoint.root, signedBy: verified.keys.map(vkeyText) };
 }
 
 /**

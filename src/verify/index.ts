@@ -17,6 +17,9 @@ export { type VerifiedReceipt, verifyMac, verifyReceipt } from "./receipt.ts";
 /** One receipt under a signed checkpoint: all that a stranger with one file can know. */
 export { type LoggedFacts, type LoggedQuestion, verifyLogged } from "./proof.ts";
 
+/** One file of evidence (15): a receipt, its proof, and hints. */
+export { type EvidenceFacts, verifyEvidence } from "./evidence.ts";
+
 /** A whole ledger in the order of the log (13.2). */
 export { LedgerWalk, type LedgerWalkOptions } from "./ledger.ts";
 
@@ -24,7 +27,8 @@ export { LedgerWalk, type LedgerWalkOptions } from "./ledger.ts";
 export { type LedgerKeys, RatchetKeys, ratchetStart } from "./keys.ts";
 
 /** One anchor object, and the complete listing of a target (13.3). */
-export { type AnchorFacts, verifyAnchorObject, type VerifyOptions } from "./anchor.ts";
+export { type AnchorFacts, verifyAnchorObject } from "./anchor.ts";
+export type { VerifyOptions } from "./checkpoint.ts";
 export { type TargetObject, type TargetReport, verifyTarget } from "./target.ts";
 
 /** An anchor against a ledger (13.4). */

@@ -7,7 +7,7 @@ import { pureHash } from "../format/hash.ts";
 import { leafHash, verifyInclusion } from "../format/merkle.ts";
 import type { Vkey } from "../format/note.ts";
 import { parseTlogProof, type TlogProof } from "../format/tlog-proof.ts";
-import { verifyCheckpoint, type VerifyOptions } from "./anchor.ts";
+import { verifyCheckpoint, type VerifyOptions } from "./checkpoint.ts";
 import { reading, VerifyError } from "./errors.ts";
 import { type VerifiedReceipt, verifyReceipt } from "./receipt.ts";
 

@@ -10,7 +10,8 @@ import { pureHash } from "../format/hash.ts";
 import { leafHash } from "../format/merkle.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
-import { type AnchorFacts, verifyAnchorObject, verifyObjectName, type VerifyOptions } from "./anchor.ts";
+import { type AnchorFacts, verifyAnchorObject, verifyObjectName } from "./anchor.ts";
+import type { VerifyOptions } from "./checkpoint.ts";
 import { AnchorWalk, batchRoot, forkOf } from "./anchors.ts";
 import { asVerifyError, type VerifyError } from "./errors.ts";
 

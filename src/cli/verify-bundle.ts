@@ -1,0 +1,110 @@
+/** `receiptd verify-bundle`: a file of evidence, offline. Neither a ledger nor a configuration is needed. */
+import { readFileSync } from "node:fs";
+import { Argument, type Command } from "commander";
+import { hashText } from "../format/chain.ts";
+import { FormatError } from "../format/errors.ts";
+import { MAX_EVIDENCE_BYTES, type PublishedAt, readEvidence } from "../format/evidence.ts";
+import { parseVkey } from "../format/note.ts";
+import type { Json } from "../format/strict-json.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { VerifyError } from "../verify/errors.ts";
+import { type EvidenceFacts, verifyEvidence } from "../verify/evidence.ts";
+import { wordsFor } from "../verify/evidence-words.ts";
+import type { Cli } from "./cli.ts";
+import { examples, type Run } from "./command.ts";
+import { CliError, type ExitCode } from "./errors.ts";
+import { readInput } from "./input-file.ts";
+import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
+import { printable } from "./table.ts";
+
+interface BundleOptions extends PinOptions {
+  readonly page?: boolean;
+}
+
+interface BundleVerdict {
+  readonly verdict: "logged" | "invalid";
+  readonly sentence: string;
+  readonly receipt_hash: string | null;
+  readonly log_index: number | null;
+  readonly tree_size: number | null;
+  readonly root: string | null;
+  readonly signed_by: readonly string[];
+  /** As whoever made the file says. */
+  readonly published: readonly PublishedAt[];
+  readonly receipt: { readonly [name: string]: Json } | null;
+  readonly checked: readonly string[];
+  readonly not_checked: readonly string[];
+  readonly problem: { readonly code: string; readonly message: string; readonly pointer?: string; readonly expected?: string; readonly found?: string } | null;
+}
+
+export function addVerifyBundle(program: Command, run: Run): void {
+  addPinOptions(program.command("verify-bundle")
+    .summary("verify a file of evidence, offline")
+    .description("Verifies a file that receiptd evidence has made: that the receipt in it is in the ledger whose key you pin. It needs no ledger, no network and no configuration. Exit code 0: it is; 1: the file shows no such thing; 2: it could not be checked."))
+    .addArgument(new Argument("[file]", "the file of evidence"))
+    .option("--page", "print verify.html instead, one page that does the same in a browser, from disk and without a network")
+    .addHelpText("after", examples(["receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'", "receiptd verify-bundle --page > verify.html"]))
+    .action(run(verifyBundle));
+}
+
+function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions): ExitCode {
+  if (options.page === true) {
+    process.stdout.write(readFileSync(new URL("./verify.html", import.meta.url)));
+    return 0;
+  }
+  if (file === undefined) throw new CliError("bad_usage", "a file of evidence is missing", "for example: receiptd verify-bundle PR-2026-00042.evidence.json --vkey …");
+  const bytes = readInput(file, MAX_EVIDENCE_BYTES);
+  const { vkeys } = pinsOf(options, null);
+  if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hinted(bytes)}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
+  const verdict = judge(bytes, vkeys);
+  cli.result(verdict, () => report(verdict));
+  return verdict.verdict === "logged" ? 0 : 1;
+}
+
+function judge(bytes: Uint8Array, vkeys: readonly string[]): BundleVerdict {
+  try {
+    const facts = verifyEvidence(bytes, vkeys.map(parseVkey), { hash: nodeHash, verify: verifyByNode });
+    return { ...logged(facts), problem: null };
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    const { code, message, pointer, expected, found } = error;
+    return {
+      verdict: "invalid", sentence: `This file is no evidence: ${code}: ${message}.`, receipt_hash: null, log_index: null, tree_size: null, root: null, signed_by: [], published: [], receipt: null, checked: [], not_checked: [],
+      problem: { code, message, ...(pointer === undefined ? {} : { pointer }), ...(expected === undefined ? {} : { expected }), ...(found === undefined ? {} : { found }) },
+    };
+  }
+}
+
+function logged(facts: EvidenceFacts): Omit<BundleVerdict, "problem"> {
+  const { sentence, checked, notChecked } = wordsFor(facts);
+  const { evidence, receipt, receiptHash, logIndex, treeSize, root, signedBy } = facts;
+  return {
+    verdict: "logged", sentence, receipt_hash: hashText(receiptHash), log_index: logIndex, tree_size: treeSize, root: hashText(root), signed_by: signedBy,
+    published: evidence.published, receipt, checked, not_checked: notChecked,
+  };
+}
+
+/** The keys that the file names: what to look for elsewhere, and never what to pin. */
+function hinted(bytes: Uint8Array): string {
+  try {
+    const { vkeys, ledger } = readEvidence(bytes, nodeHash);
+    return `; the file, which anybody could have made, is of ${ledger} and names ${vkeys.join(", ") || "none"}`;
+  } catch (error) {
+    if (error instanceof FormatError) return "";
+    throw error;
+  }
+}
+
+function report({ verdict, sentence, problem, receipt, receipt_hash, published, signed_by, checked, not_checked }: BundleVerdict): string {
+  if (verdict === "invalid") return [sentence, ...(problem?.expected === undefined ? [] : [`  expected     ${problem.expected}`, `  found        ${problem.found ?? ""}`])].map(printable).join("\n");
+  return [
+    sentence,
+    `  hash         ${receipt_hash}`,
+    ...signed_by.map((vkey) => `  signed by    ${vkey}`),
+    ...published.map((one) => `  says that    it was published at ${one.object} (${one.target}), version ${one.version_id}, ${one.last_modified}`),
+    ...checked.map((what) => `  checked      ${what}`),
+    ...not_checked.map((what) => `  not checked  ${what}`),
+    ...JSON.stringify(receipt, null, 2).split("\n"),
+  ].map(printable).join("\n");
+}

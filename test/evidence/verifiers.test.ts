@@ -1,0 +1,128 @@
+/** Evidence in the verifier of src/ and in docs/verify.py: the same verdict and code on every vector, and no good word for a file with a byte changed. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { toHex, utf8 } from "../../src/format/bytes.ts";
+import { canonicalize } from "../../src/format/canonical.ts";
+import { hashText } from "../../src/format/chain.ts";
+import { entryOf } from "../../src/format/entries.ts";
+import { leafHash } from "../../src/format/merkle.ts";
+import { parseVkey } from "../../src/format/note.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { VerifyError } from "../../src/verify/errors.ts";
+import { verifyEvidence } from "../../src/verify/evidence.ts";
+import { bytesOf, changedAt, type EvidenceVector, evidenceVectors } from "./vectors.ts";
+
+interface Verdict {
+  readonly code: string | null;
+  readonly log_index: number | null;
+  readonly tree_size: number | null;
+}
+
+const program = fileURLToPath(new URL("../../docs/verify.py", import.meta.url));
+
+function inSource(bytes: Uint8Array, vkey: string): Verdict {
+  try {
+    const { logIndex, treeSize } = verifyEvidence(bytes, [parseVkey(vkey)]);
+    return { code: null, log_index: logIndex, tree_size: treeSize };
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    return { code: error.code, log_index: null, tree_size: null };
+  }
+}
+
+/** All in one process, which imports the program as it is. */
+function inPython(files: readonly { readonly bytes: Uint8Array; readonly vkey: string }[]): readonly Verdict[] {
+  const script = `
+import json, sys, importlib.util
+spec = importlib.util.spec_from_file_location("verify", ${JSON.stringify(program)}); v = importlib.util.module_from_spec(spec); spec.loader.exec_module(v)
+keys = {}
+for line in sys.stdin:
+    data, vkey = json.loads(line); keys[vkey] = keys.get(vkey) or v.parse_vkey(vkey)
+    try: _, index, size = v.check(bytes.fromhex(data), keys[vkey]); print(json.dumps({"code": None, "log_index": index, "tree_size": size}))
+    except v.Refused as refusal: print(json.dumps({"code": refusal.args[0], "log_index": None, "tree_size": None}))
+`;
+  const input = files.map(({ bytes, vkey }) => JSON.stringify([Buffer.from(bytes).toString("hex"), vkey])).join("\n");
+  const { stdout, stderr, status } = spawnSync("python3", ["-c", script], { input, encoding: "utf8", maxBuffer: 1 << 26 });
+  if (status !== 0) throw new Error(stderr);
+  return stdout.trim().split("\n").map((line) => JSON.parse(line) as Verdict);
+}
+
+function redigested(file: Readonly<Record<string, string>>): Uint8Array {
+  const members = Object.fromEntries(Object.entries(file).filter(([name]) => name !== "digest"));
+  const digest = hashText(nodeHash.sha256(utf8(canonicalize(members))));
+  return utf8(`${canonicalize({ ...members, digest })}\n`);
+}
+
+const expected = ({ ok, code, log_index, tree_size }: EvidenceVector): Verdict => ({ code: ok ? null : code!, log_index: log_index ?? null, tree_size: tree_size ?? null });
+const good = evidenceVectors.filter(({ ok, name }) => ok && ["receipt 7 of 13", "with a witness's signature beside", "an anchor receipt, under its own anchor"].includes(name));
+
+describe("vectors", () => {
+  test("there are good and bad ones", () => {
+    expect([good.length, evidenceVectors.filter(({ ok }) => ok).length > 15, evidenceVectors.filter(({ ok }) => !ok).length > 70]).toEqual([3, true, true]);
+  });
+
+  test.each(evidenceVectors)("$name", (vector) => {
+    expect(inSource(bytesOf(vector), vector.vkey)).toEqual(expected(vector));
+  });
+
+  test("docs/verify.py agrees with all of them", () => {
+    const found = inPython(evidenceVectors.map((vector) => ({ bytes: bytesOf(vector), vkey: vector.vkey })));
+    expect(found.map((verdict, i) => [evidenceVectors[i]!.name, verdict])).toEqual(evidenceVectors.map((vector) => [vector.name, expected(vector)]));
+  });
+});
+
+describe("a file with one byte changed", () => {
+  const changed = good.flatMap((vector) => Array.from(bytesOf(vector), (_, at) => ({ bytes: changedAt(bytesOf(vector), at), vkey: vector.vkey })));
+  const codes = changed.map(({ bytes, vkey }) => inSource(bytes, vkey).code);
+
+  test("never shows anything", () => {
+    expect(codes.length).toBeGreaterThan(4000);
+    expect(codes.filter((code) => code === null)).toEqual([]);
+  });
+
+  test("nor to docs/verify.py, which gives the same code", () => {
+    expect(inPython(changed).map(({ code }) => code)).toEqual(codes);
+  });
+
+  test("nor where the digest is made anew: only hints can be changed then", () => {
+    for (const vector of good) {
+      const whole = JSON.parse(Buffer.from(bytesOf(vector)).toString()) as Record<string, string>;
+      for (const name of ["receipt", "proof", "ledger"] as const) {
+        const text = Buffer.from(whole[name]!);
+        for (let at = 0; at < text.length; at++) {
+          const value = Buffer.from(changedAt(text, at)).toString();
+          expect(inSource(redigested({ ...whole, [name]: value }), vector.vkey).code, `${name} at ${at}`).not.toBeNull();
+        }
+      }
+    }
+  });
+});
+
+test("AUDITING: the steps with openssl find a right signature right, and a wrong one wrong", () => {
+  const commands = /^```bash\n([\s\S]*?)^```$/m.exec(readFileSync(new URL("../../docs/AUDITING.md", import.meta.url), "utf8"))![1]!;
+  const folder = mkdtempSync(join(tmpdir(), "receiptd-openssl-"));
+  try {
+    const run = (vector: EvidenceVector): { readonly status: number | null; readonly lines: readonly string[] } => {
+      writeFileSync(join(folder, "evidence.json"), bytesOf(vector));
+      const { status, stdout } = spawnSync("bash", ["-euo", "pipefail", "-c", commands], { cwd: folder, env: { ...process.env, VKEY: vector.vkey }, encoding: "utf8" });
+      return { status, lines: stdout.trim().split("\n") };
+    };
+    const vector = good.find(({ name }) => name === "receipt 7 of 13")!;
+    const { receiptHash, root } = verifyEvidence(bytesOf(vector), [parseVkey(vector.vkey)]);
+    const leaf = toHex(leafHash(entryOf(receiptHash)));
+    expect(run(vector)).toEqual({ status: 0, lines: ["Signature Verified Successfully", leaf, toHex(root)] });
+    expect(run(evidenceVectors.find(({ name }) => name === "the root changed after it was signed")!)).toEqual({ status: 1, lines: ["Signature Verification Failure"] });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("docs/AUDITING.md prints the program, which is short", () => {
+  const text = readFileSync(program, "utf8");
+  expect(readFileSync(new URL("../../docs/AUDITING.md", import.meta.url), "utf8")).toContain(`\`\`\`python\n${text}\`\`\``);
+  expect(text.split("\n").length).toBeLessThan(115);
+});

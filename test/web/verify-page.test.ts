@@ -1,0 +1,114 @@
+/** verify.html, as it is in dist/, in a real browser, from disk. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "puppeteer-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseVkey } from "../../src/format/note.ts";
+import { verifyEvidence } from "../../src/verify/evidence.ts";
+import { bytesOf, changedAt, evidenceVectors } from "../evidence/vectors.ts";
+import { hasBrowser, openBrowser } from "../support/browser.ts";
+
+const PAGE = new URL("../../dist/cli/verify.html", import.meta.url);
+const good = evidenceVectors.find(({ name }) => name === "receipt 7 of 13")!;
+
+describe.skipIf(!hasBrowser())("verify.html", () => {
+  let browser: Browser;
+  let page: Page;
+  const folder = mkdtempSync(join(tmpdir(), "receiptd-page-"));
+  const requests: string[] = [];
+  const errors: string[] = [];
+
+  beforeAll(async () => {
+    browser = await openBrowser();
+    page = await browser.newPage();
+    page.on("request", (request) => requests.push(request.url()));
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("console", (message) => errors.push(message.text()));
+    await page.goto(PAGE.href);
+  }, 60_000);
+  afterAll(async () => {
+    await browser.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const verdict = (): Promise<readonly [string, string]> => page.$eval("#verdict", (at) => [at.className, at.textContent] as const);
+
+  /** Gives the page these files, one after the other, as the input does; the verdicts. */
+  async function given(files: readonly Uint8Array[], vkey: string): Promise<readonly string[]> {
+    return await page.evaluate(async (texts, key) => {
+      const [input, field, at] = ["file", "vkey", "verdict"].map((id) => document.getElementById(id)!) as [HTMLInputElement, HTMLInputElement, HTMLElement];
+      const said: string[] = [];
+      const resolves: (() => void)[] = [];
+      const { port1, port2 } = new MessageChannel(); // a timer waits at least 4 ms
+      port1.addEventListener("message", () => resolves.shift()!());
+      port1.start();
+      for (const text of texts) {
+        at.className = "";
+        field.value = key;
+        const list = new DataTransfer();
+        list.items.add(new File([Uint8Array.from(atob(text), (character) => character.charCodeAt(0))], "evidence"));
+        input.files = list.files;
+        input.dispatchEvent(new Event("change"));
+        while (at.className === "") await new Promise<void>((resolve) => { resolves.push(resolve); port2.postMessage(0); });
+        said.push(`${at.className} ${/Code: ([a-z_0-9]+)/.exec(at.textContent)?.[1] ?? ""}`.trim());
+      }
+      return said;
+    }, files.map((bytes) => Buffer.from(bytes).toString("base64")), vkey);
+  }
+
+  test("a person who drops a file has the verdict, the receipt, its path, and what was not checked", async () => {
+    writeFileSync(join(folder, "evidence.json"), bytesOf(good));
+    const input = (await page.$("#file"))!;
+    await (input as Awaited<ReturnType<typeof page.$<"input">>>)!.uploadFile(join(folder, "evidence.json"));
+    await page.waitForFunction(() => document.getElementById("verdict")!.className !== "");
+    expect(await verdict()).toEqual(["not_checked", expect.stringContaining(`Not checked No key was given.The file says that it is of the ledger receipts.example.com/loans, with the key ${good.vkey}.`)]);
+    await page.type("#vkey", good.vkey);
+    expect(await verdict()).toEqual(["logged", "Verified ACME-2026-00003 is in the ledger receipts.example.com/loans at log index 7, under a root over 13 receipts that a key you pinned has signed."]);
+    const detail = await page.$eval("#detail", (at) => at.textContent);
+    for (const text of ["credit-scoring", "Not checked", "the receipt's MAC, its chain and the rest of the ledger", "worm"]) expect(detail).toContain(text);
+    const { path } = verifyEvidence(bytesOf(good), [parseVkey(good.vkey)]);
+    expect(await page.$$eval("svg rect.node:not(.own)", (boxes) => boxes.length)).toBe(path.length);
+  });
+
+  test("agrees with every vector", async () => {
+    for (const vkey of new Set(evidenceVectors.map((vector) => vector.vkey))) {
+      const some = evidenceVectors.filter((vector) => vector.vkey === vkey);
+      const said = await given(some.map(bytesOf), vkey);
+      expect(said.map((text, i) => [some[i]!.name, text])).toEqual(some.map(({ name, ok, code }) => [name, ok ? "logged" : `invalid ${code}`]));
+    }
+  }, 60_000);
+
+  test("never shows anything for a file with a byte changed", async () => {
+    const file = bytesOf(good);
+    const said = await given(Array.from(file, (_, at) => changedAt(file, at)), good.vkey);
+    expect([said.length, said.filter((text) => !text.startsWith("invalid "))]).toEqual([file.length, []]);
+  }, 60_000);
+
+  test("a key that is none, and one of another ledger, show nothing", async () => {
+    expect(await given([bytesOf(good)], "key")).toEqual(["not_checked"]);
+    expect(await given([bytesOf(good)], evidenceVectors.find(({ name }) => name === "another key of this name")!.vkey)).toEqual(["invalid bad_note"]);
+  });
+
+  test("what a file says is never markup, and a text that hides itself is spelled out", async () => {
+    const vector = evidenceVectors.find(({ name }) => name === "receipt 3 of 13")!;
+    expect(await given([bytesOf(vector)], vector.vkey)).toEqual(["logged"]);
+    expect(await page.$eval("#detail", (at) => at.textContent)).toContain("“quoted”\n\\u{1}\\u{2028}😀");
+    expect(await page.$$eval("#detail script, #detail img, #detail a", (found) => found.length)).toBe(0);
+  });
+
+  test("has asked for nothing but itself, and its policy lets it have nothing else", async () => {
+    expect([requests.map((url) => fileURLToPath(url)), errors]).toEqual([[fileURLToPath(PAGE)], []]);
+    const blocked = await page.evaluate(() => fetch("https://receipts.example.com/").then(() => "sent", () => "blocked"));
+    expect([blocked, errors.join()]).toEqual(["blocked", expect.stringContaining("Content Security Policy")]);
+  });
+
+  test("fits a phone, in both themes", async () => {
+    await page.setViewport({ width: 390, height: 800 });
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), scheme).toBeLessThanOrEqual(390);
+    }
+  });
+});
