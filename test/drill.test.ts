@@ -65,6 +65,7 @@ const CAUGHT: readonly (readonly [id: string, code: string, without?: string])[]
   ["closed-epochs", "mac_mismatch", "seed, forward-secure keys"],
   ["epochs-skipped", "epoch_mismatch"],
   ["older-ledger", "ratchet_ahead"],
+  ["ratchet-broken", "ratchet_break", "distrust of breaks"],
   ["old-key", "key_mismatch"],
   ["unannounced-key", "key_mismatch"],
   ["rotation-undone", "log_root_mismatch", "anchors"],
@@ -143,7 +144,7 @@ describe("what it says and takes", () => {
   });
 
   test.each([
-    [["anchors", "seed", "acknowledgements", "record"], ["rewritten", "tail-cut", "closed-epochs", "anchor-removed", "remade-since"], ["edited"]],
+    [["anchors", "seed", "acknowledgements", "record", "distrust of breaks"], ["rewritten", "tail-cut", "closed-epochs", "ratchet-broken", "anchor-removed", "remade-since"], ["edited"]],
     [["keys", "pinned keys"], ["edited-newest", "tail-without-keys", "second-signer"], ["rewritten"]],
   ])("without %j it fails, at what needs them", { timeout: 120_000 }, async (defences, missed, caught) => {
     const { code, is_as_it_should: isAsItShould, attacks } = await table("--no-s3", ...defences.flatMap((one) => ["--without", one]), ...[...missed, ...caught].flatMap((id) => ["--only", id]));

@@ -141,6 +141,7 @@ interface LedgerVector {
   readonly ok: boolean;
   readonly code?: string;
   readonly at?: number;
+  readonly findings?: readonly (readonly [string, number])[];
   readonly not_checked?: readonly string[];
   readonly root?: string;
   readonly anchors?: readonly { readonly tree_size: number; readonly root: string }[];
@@ -162,6 +163,7 @@ describe("ledgers.json", () => {
     const walk = new LedgerWalk({ origin, ledgerId, keys, hash: nodeHash });
     const findings = blobsOf(vector.blobs).flatMap((blob, at) => walk.step(blob).map(({ code }) => ({ code: code as string, at })));
     expect(findings[0] ?? null).toEqual(vector.ok ? null : { code: vector.code, at: vector.at });
+    if (vector.findings !== undefined) expect(findings.map(({ code, at }) => [code, at])).toEqual(vector.findings);
     if (vector.not_checked !== undefined) expect([...walk.notChecked.keys()].toSorted()).toEqual(vector.not_checked);
     if (vector.root !== undefined) expect(toHex(walk.root())).toBe(vector.root);
     if (vector.anchors !== undefined) {
@@ -174,7 +176,7 @@ describe("ledgers.json", () => {
     const codes = new Set(ledgers.map((vector) => vector.code));
     const wanted = [
       "log_index_gap", "genesis_mismatch", "ledger_mismatch", "duplicate_receipt_id", "org_seq_gap", "link_mismatch", "number_mismatch", "time_backwards",
-      "epoch_mismatch", "key_mismatch", "commitment_mismatch", "mac_mismatch", "batch_gap", "batch_root_mismatch", "anchor_link_mismatch", "org_heads_mismatch",
+      "epoch_mismatch", "key_mismatch", "ratchet_break", "commitment_mismatch", "mac_mismatch", "batch_gap", "batch_root_mismatch", "anchor_link_mismatch", "org_heads_mismatch",
     ];
     expect(wanted.filter((code) => !codes.has(code))).toEqual([]);
   });

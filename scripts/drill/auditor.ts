@@ -21,7 +21,7 @@ import { receiptd } from "../demo/processes.ts";
 import { ratchetOf } from "./root.ts";
 
 /** What an audit has against an attack, and can be taken from it; and what writers keep, and what the daemon refuses at its socket. */
-export const DEFENCES = ["anchors", "keys", "seed", "record", "revocation", "ledger id", "pinned keys", "all receipts", "time", "acknowledgements", "door"] as const;
+export const DEFENCES = ["anchors", "keys", "seed", "record", "revocation", "ledger id", "pinned keys", "all receipts", "time", "distrust of breaks", "acknowledgements", "door"] as const;
 export type Defence = (typeof DEFENCES)[number];
 
 export interface Question {
@@ -40,6 +40,8 @@ export interface Question {
   /** ms, by key id */
   readonly revoked: ReadonlyMap<string, number>;
   readonly acceptSuspect: readonly string[];
+  /** Keys that begin with a ratchet_break, and that is all right. */
+  readonly acceptBreaks: readonly string[];
   readonly since: AuditRecord | null;
   readonly allReceipts: boolean;
   /** ms from now; no process has another clock than the real one. */
@@ -47,7 +49,7 @@ export interface Question {
 }
 
 export const PLAIN: Question = {
-  targets: true, isCopy: false, ledgerGone: false, keys: true, seeds: [], pins: null, hostSays: [], ledgerId: null, revoked: new Map(), acceptSuspect: [], since: null, allReceipts: false, later: 0,
+  targets: true, isCopy: false, ledgerGone: false, keys: true, seeds: [], pins: null, hostSays: [], ledgerId: null, revoked: new Map(), acceptSuspect: [], acceptBreaks: [], since: null, allReceipts: false, later: 0,
 };
 
 /** The question of an auditor who lacks that. */
@@ -62,6 +64,7 @@ export function without(question: Question, defence: Defence): Question {
     case "pinned keys": return { ...question, pins: null };
     case "all receipts": return { ...question, allReceipts: false };
     case "time": return { ...question, later: 0 };
+    case "distrust of breaks": return { ...question, acceptBreaks: ["key_v2", "key_v3"] };
     case "acknowledgements": case "door": return question; // no audit has them
   }
 }
@@ -126,7 +129,7 @@ export class Auditor {
     };
   }
 
-  #args(host: Host, { isCopy, ledgerGone, keys, seeds, pins, hostSays, ledgerId, revoked, acceptSuspect, since, allReceipts }: Question): readonly string[] {
+  #args(host: Host, { isCopy, ledgerGone, keys, seeds, pins, hostSays, ledgerId, revoked, acceptSuspect, acceptBreaks, since, allReceipts }: Question): readonly string[] {
     const file = (text: string): string => {
       const path = join(this.#folder, `asked-${++this.#files}`);
       writeFileSync(path, text, { mode: 0o600 });
@@ -141,6 +144,7 @@ export class Auditor {
       ...(ledgerId === null ? [] : ["--ledger-id", ledgerId]),
       ...[...revoked].flatMap(([key, time]) => ["--revoked", `${key}=${formatTime(time)}`]),
       ...acceptSuspect.flatMap((key) => ["--accept-suspect", key]),
+      ...acceptBreaks.flatMap((key) => ["--accept-break", key]),
       ...(since === null ? [] : ["--since", file(formatRecord(since))]),
       ...(allReceipts ? ["--all-receipts"] : []),
     ];
@@ -164,7 +168,7 @@ export function targetsOf(host: Host): readonly AnchorTarget[] {
 }
 
 async function optionsOf(host: Host, question: Question): Promise<AuditOptions> {
-  const { isCopy, ledgerGone, keys, seeds, pins, hostSays, ledgerId, revoked, acceptSuspect, since, allReceipts, later } = question;
+  const { isCopy, ledgerGone, keys, seeds, pins, hostSays, ledgerId, revoked, acceptSuspect, acceptBreaks, since, allReceipts, later } = question;
   const keyring = keysOf(host);
   const own = keys && !isCopy ? keyring : null;
   const reader = new Reader(host.places.ledger, nodeHash.sha256);
@@ -181,6 +185,7 @@ async function optionsOf(host: Host, question: Question): Promise<AuditOptions> 
       starts: startsOf(own, own === null ? null : ratchetOf(host, own), seeds), sealed: own === null ? [] : sealedKeys(own, seeds), requestSecret: own?.requestSecret ?? null,
     },
     revoked: { since: revoked, accepted: new Set(acceptSuspect) },
+    acceptedBreaks: new Set(acceptBreaks),
     since: since ?? undefined,
     allReceipts, now: Date.now() + later, workers: 0,
   };

@@ -2,11 +2,15 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createOutbox } from "../../src/anchor/outbox.ts";
+import { loadConfig } from "../../src/config.ts";
+import { RatchetBreak } from "../../src/daemon/ratchet-break.ts";
 import { formatVkey } from "../../src/format/note.ts";
 import { LEDGER_ORGANIZATION } from "../../src/format/names.ts";
 import type { Receipt } from "../../src/format/receipt.ts";
 import { EpochKeys, ratchetAt } from "../../src/keys/epoch-keys.ts";
 import type { CheckpointKey, Keyring } from "../../src/keys/keyring.ts";
+import { newSeed, nextKeyName } from "../../src/keys/next-key.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { createLedger } from "../../src/ledger/create.ts";
 import { anchorNames, tamper } from "../demo/attacks.ts";
@@ -51,6 +55,18 @@ export function editBytes(host: Host, logIndex: number, change: (text: string) =
 /** The other decision in the stored bytes. */
 export function turnInFile(host: Host, victim: Receipt, what?: "bytes"): void {
   editBytes(host, victim.log_index, (text) => text.replace(`"action":"${actionOf(victim)}"`, `"action":"${otherThan(victim)}"`), what);
+}
+
+/** Ratchet and outbox are taken away, and the ledger goes on with a key that the attacker has made: as `receiptd key break` does it. */
+export async function breakRatchet(host: Host): Promise<void> {
+  for (const path of [host.places.ratchet, ...["", "-wal", "-shm"].map((suffix) => `${host.places.outbox}${suffix}`)]) rmSync(path, { force: true });
+  createOutbox(host.places.outbox, keysOf(host));
+  const broken = await RatchetBreak.open(loadConfig({ path: host.config, env: {} }));
+  try {
+    await broken.goOn({ keyId: nextKeyName(broken.keyring), mode: "retained", firstEpoch: null, createdAt: new Date().toISOString(), reason: "request", secret: newSeed() }, "the disk with the ratchet failed");
+  } finally {
+    broken.close();
+  }
 }
 
 /** Keys that are not the ledger's: whoever has none makes some up. */

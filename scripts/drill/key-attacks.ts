@@ -9,7 +9,7 @@ import { keysOf, receiptsOf } from "../demo/forge.ts";
 import type { Host } from "../demo/hosts.ts";
 import { PLAIN } from "./auditor.ts";
 import { type Acknowledged, decision } from "./days.ts";
-import { appendAs, madeUp, refusedWith, requireTaken, turned, victimIn } from "./hands.ts";
+import { appendAs, breakRatchet, madeUp, refusedWith, requireTaken, turned, victimIn } from "./hands.ts";
 import { rewriteFrom, Root } from "./root.ts";
 import { AUDIT, byAudit, type Ground, NotShown, onCopy, requirePass, type Shown, type Trial } from "./trial.ts";
 
@@ -111,6 +111,21 @@ export const KEY_ATTACKS: readonly Trial[] = [
       await requireTaken(ground.sealed.host);
       cutTo(copy, ground.sealed.anchored);
       return { code: "ratchet_ahead", where: "ratchet", says: await refusedWith(copy, "ratchet_ahead"), notWithout: [] };
+    }),
+  },
+  {
+    id: "ratchet-broken", attack: "The same epochs are cut off and written anew behind a ratchet_break, which the attacker has receiptd make", caughtBy: AUDIT, artefact: "the ratchet_break receipt",
+    run: byAudit({
+      host: onSealed, isProcess: true, code: "ratchet_break", notWithout: [["distrust of breaks"]],
+      tamper: async (copy, { sealed }) => {
+        const cut = receiptsOf(copy.places.ledger).filter(({ log_index: at, organization }) => at >= sealed.anchored && organization !== "_ledger").length;
+        cutTo(copy, sealed.anchored);
+        await breakRatchet(copy);
+        const root = new Root(copy);
+        root.append(...Array.from({ length: cut }, (_, n) => ({ ...decision(n), receipt_id: randomUUID() })));
+        root.anchor();
+        root.end();
+      },
     }),
   },
   {

@@ -8,9 +8,13 @@ import { objectPrefix } from "../format/names.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { type ArchivedOptions, ArchivedReceipts } from "./archived-receipts.ts";
+import { textOf } from "./breaks.ts";
+import { type BreakSeen, breakSeen } from "./keys-seen.ts";
 import type { ArchiveCounts, AuditCode, Severity } from "./report.ts";
 
 export interface ArchiveAuditOptions extends Omit<ArchivedOptions, "every" | "report"> {
+  /** As in AuditOptions. */
+  readonly acceptedBreaks: ReadonlySet<string> | undefined;
   /** Are the receipts known from the ledger? */
   readonly hasLedger: boolean;
   readonly report: (severity: Severity, code: AuditCode, message: string, object: string, detail: {
@@ -28,6 +32,8 @@ export class ArchiveAudit {
   #missing = 0;
   #unread = 0;
   #firstMissing: string | null = null;
+  /** Keys that began with a `ratchet_break`. */
+  readonly #broken = new Set<string>();
 
   constructor(target: AnchorTarget, options: ArchiveAuditOptions) {
     this.#target = target;
@@ -58,7 +64,7 @@ export class ArchiveAudit {
     for await (const { logIndex, blob } of this.#archived.batch(firstIndex, entries)) {
       found++;
       isThere[logIndex - firstIndex] = 1;
-      if (!this.#options.hasLedger) this.#verify(logIndex, blob);
+      if (!this.#options.hasLedger) this.#verify(logIndex, blob, firstIndex);
     }
     this.#receipts += found;
     const unread = this.#archived.unopened.reduce((sum, span) => sum + countZeros(isThere.subarray(span.firstIndex - firstIndex, span.lastIndex + 1 - firstIndex)), 0);
@@ -85,13 +91,22 @@ export class ArchiveAudit {
     await this.#archived.close();
   }
 
-  #verify(logIndex: number, blob: Uint8Array): void {
+  #break(broken: BreakSeen): void {
+    const { report, acceptedBreaks } = this.#options;
+    report(broken.isNew && acceptedBreaks?.has(broken.keyId) === true ? "note" : "violation", "ratchet_break", textOf(broken), this.#folder, { logIndex: broken.logIndex });
+    this.#broken.add(broken.keyId);
+  }
+
+  #verify(logIndex: number, blob: Uint8Array, batchFirst: number): void {
     const wrong = (error: VerifyError): void =>
       this.#options.report("violation", error.code, `a receipt was anchored as it is archived, and does not pass: ${error.message}`, this.#folder, { expected: error.expected, found: error.found, logIndex });
     try {
-      const { receipt } = verifyReceipt(blob, this.#options.hash);
+      const read = verifyReceipt(blob, this.#options.hash);
+      const { receipt } = read;
       if (receipt.log_index !== logIndex) wrong(new VerifyError("log_index_gap", "it says that it has another place", { expected: logIndex, found: receipt.log_index }));
       if (receipt.ledger !== this.#options.ledger.origin) wrong(new VerifyError("ledger_mismatch", "it is one of another ledger", { expected: this.#options.ledger.origin, found: receipt.ledger }));
+      const broken = breakSeen(read, batchFirst, !this.#broken.has(receipt.key_id));
+      if (broken !== null) this.#break(broken);
     } catch (error) {
       if (!(error instanceof VerifyError)) throw error;
       wrong(error);

@@ -15,6 +15,7 @@ import { Reader } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type DisclosedKey, RatchetKeys, type RatchetStart } from "../verify/keys.ts";
+import { judgeBreaks } from "./breaks.ts";
 import { checkStructure, sizeOf } from "./extent.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
@@ -64,6 +65,8 @@ export interface AuditOptions {
   } | null;
   /** Keys that are not to be believed any more, as the auditor knows; those that the ledger announces are judged too. */
   readonly revoked?: RevokedKeys | undefined;
+  /** Keys that begin with a `ratchet_break` of which the auditor knows: a note, and no finding. */
+  readonly acceptedBreaks?: ReadonlySet<string> | undefined;
   /** age identities, for archived receipts that are encrypted. */
   readonly identities?: readonly string[] | undefined;
   readonly range?: AuditRange | undefined;
@@ -135,6 +138,7 @@ class Audit {
       if (part !== null) this.#notChecked.ofPending(this.#options, part, counts);
       for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
       this.#notChecked.ofTargets(this.#options, counts);
+      judgeBreaks(this.#options, part, this.#findings);
       const keys = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
       const report = reportOf({
         options: this.#options, keys, findings: this.#findings, notChecked: this.#notChecked, part, targets: counts, elapsedMs: performance.now() - this.#startedAt,
@@ -268,7 +272,7 @@ class Audit {
     const joined = seen?.joined ?? null;
     return auditTarget(target, {
       ledger: this.#options.ledger, vkeys: this.#vkeys, hash: auditHash, verify: verifyByNode, findings: this.#findings,
-      identities: this.#options.identities ?? [], hasLedger: joined !== null,
+      identities: this.#options.identities ?? [], acceptedBreaks: this.#options.acceptedBreaks, hasLedger: joined !== null,
       afterSize: seen?.since === null ? seen.part.first : 0, now: this.#options.now, grace: this.#options.grace ?? GRACE,
       known, onObject: () => this.#object(),
       joined: joined === null || view === null ? null : {

@@ -64,6 +64,11 @@ export class OpenBatch {
     return rest;
   }
 
+  /** log_index of its first receipt. */
+  get firstIndex(): number {
+    return this.#firstIndex;
+  }
+
   get isOverfull(): boolean {
     return this.#hashes.length > MAX_BATCH;
   }

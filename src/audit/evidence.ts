@@ -26,6 +26,8 @@ export interface EvidenceOptions {
   readonly findings: Findings;
   /** age identities, for archived receipts that are encrypted. */
   readonly identities: readonly string[];
+  /** As in AuditOptions. */
+  readonly acceptedBreaks?: ReadonlySet<string> | undefined;
   readonly hasLedger: boolean;
   /** Anchors of trees larger than this, for a part of a ledger. */
   readonly afterSize: number;
@@ -102,7 +104,7 @@ export class Evidence {
     });
     this.#nextBatch = new Peekable(this.#batches.objects(`${this.#prefix}batches/`, this.#after("batches/"), before?.batches ?? NOTHING_LISTED));
     this.archive = new ArchiveAudit(target, {
-      ...common, hasLedger: options.hasLedger, identities: options.identities, from: before?.size ?? options.afterSize,
+      ...common, hasLedger: options.hasLedger, acceptedBreaks: options.acceptedBreaks, identities: options.identities, from: before?.size ?? options.afterSize,
       locks: new Locks((code, message, object) => this.report("note", code, message, object)), // no anchor promises them
     });
   }

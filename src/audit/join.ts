@@ -140,6 +140,7 @@ export class Joiner {
     totals.checked += result.checked;
     totals.batches += result.batches.length;
     totals.clockSteps += result.clockSteps;
+    for (const broken of result.breaks) this.keys.break(broken);
     for (const key of result.keys) this.keys.join(key);
     for (const revocation of result.revocations) this.keys.revoke(revocation);
     for (const name of ["notChecked", "macsChecked", "macsNotChecked"] as const) {

@@ -1,6 +1,6 @@
-/** Which key signed which receipts, and which keys the ledger says are revoked. What is here crosses threads. */
+/** Which key signed which receipts, which keys the ledger says are revoked, and which begin with a `ratchet_break`. What is here crosses threads. */
 import type { KeyRevocationDetails } from "../format/fields.ts";
-import { detailsOf } from "../verify/log.ts";
+import { breakOf, detailsOf } from "../verify/log.ts";
 import type { VerifiedReceipt } from "../verify/receipt.ts";
 
 export interface KeySeen {
@@ -21,16 +21,43 @@ export interface RevocationSeen {
   readonly logIndex: number;
 }
 
+/** A `ratchet_break`, and what it says. */
+export interface BreakSeen {
+  readonly keyId: string;
+  readonly previousKeyId: string;
+  readonly ratchet: "lost" | "ahead" | "wrong";
+  readonly reason: string;
+  readonly logIndex: number;
+  readonly receiptId: string;
+  readonly receiptNumber: string;
+  /** Tree size of the newest anchor receipt before it, 0 where there is none. */
+  readonly anchored: number;
+  /** Has nothing that was read before it this key? */
+  readonly isNew: boolean;
+}
+
+/** null for any other receipt. */
+export function breakSeen(r: VerifiedReceipt, anchored: number, isNew: boolean): BreakSeen | null {
+  const said = breakOf(r);
+  if (said === null || !r.known) return null;
+  const { log_index: logIndex, receipt_id: receiptId, receipt_number: receiptNumber } = r.receipt;
+  return { keyId: said.key_id, previousKeyId: said.previous_key_id, ratchet: said.ratchet, reason: said.reason, logIndex, receiptId, receiptNumber, anchored, isNew };
+}
+
 /** As many keys as are told apart: whoever writes the file can put any text there. */
 const MAX_KEYS = 256;
 
 export class KeysSeen {
   readonly #keys = new Map<string, KeySeen>();
   readonly #revocations = new Map<string, RevocationSeen>();
+  readonly #breaks: BreakSeen[] = [];
   #last: KeySeen | null = null;
 
-  add(r: VerifiedReceipt, logIndex: number): void {
+  /** `anchored`: tree size of the newest anchor receipt before it. */
+  add(r: VerifiedReceipt, logIndex: number, anchored: number): void {
     const { key_id: keyId } = r.receipt;
+    const seen = breakSeen(r, anchored, true);
+    if (seen !== null) this.break(seen);
     const at = r.known ? r.receipt.recorded_at : null;
     if (this.#last?.keyId !== keyId) this.#last = this.#keys.get(keyId) ?? null;
     if (this.#last !== null) {
@@ -65,6 +92,13 @@ export class KeysSeen {
     return this.#keys.has(keyId);
   }
 
+  /** Before the keys that were read with it are joined. The last one that there is room for stands for all that follow, and is not `isNew`. */
+  break(seen: BreakSeen): void {
+    if (this.#breaks.length === MAX_KEYS) return;
+    const hasRoom = this.#breaks.length + 1 < MAX_KEYS && this.#keys.size < MAX_KEYS;
+    this.#breaks.push({ ...seen, isNew: seen.isNew && hasRoom && !this.#keys.has(seen.keyId) });
+  }
+
   /** In order of their first receipts. */
   get keys(): readonly KeySeen[] {
     return [...this.#keys.values()];
@@ -72,5 +106,10 @@ export class KeysSeen {
 
   get revocations(): readonly RevocationSeen[] {
     return [...this.#revocations.values()];
+  }
+
+  /** In order. */
+  get breaks(): readonly BreakSeen[] {
+    return this.#breaks;
   }
 }

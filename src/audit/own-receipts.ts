@@ -4,16 +4,16 @@
  * has the open epoch's key could write closed epochs anew as the open one, behind anchor receipts that nobody has signed.
  */
 import { equal } from "../format/bytes.ts";
-import type { AnchorDetails, GenesisDetails, KeyRevocationDetails } from "../format/fields.ts";
+import type { AnchorDetails } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import type { Receipt } from "../format/receipt.ts";
 import type { Inspector } from "../ledger/inspect.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { judgeCommitment, type LedgerKeys } from "../verify/keys.ts";
-import { detailsOf, endAfter, judgeEpoch, type LogEnd } from "../verify/log.ts";
-import { verifyMac, verifyReceipt } from "../verify/receipt.ts";
-import type { RevocationSeen } from "./keys-seen.ts";
+import { detailsOf, endAfter, judgeEpoch, type LogEnd, ownCommitment } from "../verify/log.ts";
+import { type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
+import { KeysSeen } from "./keys-seen.ts";
 import { unlessCorrupt } from "./places.ts";
 
 export interface OwnReceipt {
@@ -35,13 +35,13 @@ export class OwnReceipts {
   readonly #inspector: Inspector;
   readonly #hash: Hash;
   readonly #keys: LedgerKeys | null;
+  /** Which keys signed those that were read, also such as are not to be believed. */
+  readonly keys = new KeysSeen();
   /** By key id, receipts whose key is not known; none where no keys are. */
   readonly macsNotChecked = new Map<string, number>();
-  /** What they say of keys that are not to be believed, also behind the part that is audited. */
-  readonly revocations: RevocationSeen[] = [];
   /** After the newest that could be read; undefined: nothing is known of it. */
   #end: LogEnd | null | undefined = null;
-  /** By the newest anchor receipt or genesis; null: not known. */
+  /** By the newest anchor receipt, genesis or `ratchet_break`; null: not known. */
   #promise: Promised | null = null;
 
   /** `keys` null: MACs are not checked. */
@@ -82,13 +82,9 @@ export class OwnReceipts {
       const { organization, log_index, org_seq, key_epoch } = read.receipt;
       if (organization !== LEDGER_ORGANIZATION || log_index !== row.logIndex || org_seq !== row.orgSeq || key_epoch >= org_seq) return null;
       const isDue = end === undefined || judgeEpoch(read, end).length === 0;
+      this.keys.add(read, log_index, end?.anchorSize ?? 0);
       this.#end = endAfter(read, end);
-      if (!this.#isSigned(blob, read.receipt, promise) || !isDue) return null;
-      if (read.receipt.type === "key_revocation") {
-        const { key_id: keyId, compromised_since: since, reason } = detailsOf<KeyRevocationDetails>(read.receipt);
-        this.revocations.push({ keyId, since, reason, logIndex: log_index });
-      }
-      return { receipt: read.receipt, hash: read.hash };
+      return this.#isSigned(blob, read, promise) && isDue ? { receipt: read.receipt, hash: read.hash } : null;
     } catch (error) {
       if (error instanceof VerifyError) return null;
       throw error;
@@ -96,9 +92,11 @@ export class OwnReceipts {
   }
 
   /** By the key that was published before, as far as it is known. Throws VerifyError `mac_mismatch`. */
-  #isSigned(blob: Uint8Array, receipt: Receipt, before: Promised | null): boolean {
+  #isSigned(blob: Uint8Array, read: VerifiedReceipt & { readonly known: true }, before: Promised | null): boolean {
+    const { receipt } = read;
     const { type, key_id, key_epoch } = receipt;
-    const promise = type === "genesis" ? { commitment: detailsOf<GenesisDetails>(receipt).epoch_commitment, keyBefore: null } : before;
+    const own = ownCommitment(read);
+    const promise = own === null ? before : { commitment: own, keyBefore: null };
     this.#promise = type === "anchor" ? { commitment: detailsOf<AnchorDetails>(receipt).epoch_commitment, keyBefore: key_id } : promise;
     if (this.#keys === null) return true;
     const mac = this.#keys.macKey(key_id, key_epoch, LEDGER_ORGANIZATION);

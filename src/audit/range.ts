@@ -16,7 +16,7 @@ import { detailsOf, endAfter, type LogEnd } from "../verify/log.ts";
 import { type VerifiedReceipt, verifyReceipt } from "../verify/receipt.ts";
 import { batchesWithin, type TimeSpan } from "./brackets.ts";
 import { type JoinStart, WHOLE } from "./join.ts";
-import type { RevocationSeen } from "./keys-seen.ts";
+import type { BreakSeen, RevocationSeen } from "./keys-seen.ts";
 import { headsBefore } from "./known-heads.ts";
 import { unlessCorrupt } from "./places.ts";
 import { OwnReceipts } from "./own-receipts.ts";
@@ -54,6 +54,8 @@ export interface Part {
   readonly macsNotChecked?: ReadonlyMap<string, number>;
   /** What they say of revoked keys, behind the part too; of a range only. */
   readonly revocations?: readonly RevocationSeen[];
+  /** Every `ratchet_break` of the ledger, by its own receipts; of a range only. */
+  readonly breaks?: readonly BreakSeen[];
 }
 
 const LONG_AGO = -8.64e15;
@@ -75,7 +77,7 @@ export function partOf(
   const end = last === size ? plausibleSizeFrom(inspector, first, size, findings) : last;
   lookBeside(inspector, first, last, span, size, findings);
   const begin = first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(inspector, first, end, hash);
-  const part = { ...begin, macsNotChecked: own.macsNotChecked, revocations: own.revocations };
+  const part = { ...begin, macsNotChecked: own.macsNotChecked, revocations: own.keys.revocations, breaks: own.keys.breaks };
   return isIn(inspector, part, span, range.organization) ? part : { ...part, nothing: isClosed ? "anchored" : "said" };
 }
 
@@ -120,7 +122,7 @@ function startAt(inspector: Inspector, first: number, end: number, hash: Hash): 
   };
 }
 
-/** Where the log stands after an anchor receipt: with the one before, which may be the `key_rotation` that names the next key. */
+/** Where the log stands after an anchor receipt: with the one before, which may be the `key_rotation` or `ratchet_break` that names the next key. */
 export function logAt(inspector: Inspector, anchor: VerifiedReceipt, hash: Hash): LogEnd {
   const last = anchor.receipt.log_index;
   const [row] = inspector.rows(last - 1, last, 1);

@@ -1,7 +1,6 @@
 /** One place of the ledger: its blob by itself (docs/FORMAT.md section 13.1), its row by itself, and both against each other. */
 import { equal } from "../format/bytes.ts";
 import { formatNumber } from "../format/chain.ts";
-import type { GenesisDetails } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import { equalMac, signatureOf } from "../format/mac.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
@@ -12,7 +11,7 @@ import { uuidText } from "../format/uuid.ts";
 import type { IndexRow, Inspector, OrganizationRow } from "../ledger/inspect.ts";
 import { asVerifyError, type VerifyError } from "../verify/errors.ts";
 import { judgeCommitment, type LedgerKeys } from "../verify/keys.ts";
-import { detailsOf } from "../verify/log.ts";
+import { ownCommitment } from "../verify/log.ts";
 import { type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
 import { type Place, unlessCorrupt } from "./places.ts";
 import type { Findings } from "./report.ts";
@@ -79,7 +78,7 @@ export class ReceiptCheck {
     this.#findings = findings;
   }
 
-  /** `commitment`: C of the epoch, as the anchor receipt before it (or genesis) has it; `keyBefore`: that receipt's key, null for genesis. */
+  /** `commitment`: C of the epoch, as the anchor receipt before it (or genesis, or a `ratchet_break`) has it; `keyBefore`: that receipt's key, null for genesis and a `ratchet_break`. */
   expectKey(epoch: number, commitment: string, keyBefore: string | null): void {
     this.#promise = { epoch, commitment, keyBefore };
   }
@@ -138,7 +137,8 @@ export class ReceiptCheck {
         expected: String(logIndex), found: String(read.receipt.log_index),
       });
     }
-    if (read.known && read.receipt.type === "genesis") this.expectKey(0, detailsOf<GenesisDetails>(read.receipt).epoch_commitment, null);
+    const own = ownCommitment(read);
+    if (own !== null && isAmong(read.receipt.key_epoch, epochs)) this.expectKey(read.receipt.key_epoch, own, null);
     if (!this.#checkMac(blob, read, epochs, problems)) this.lastUnchecked = logIndex;
     return read;
   }

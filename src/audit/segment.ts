@@ -181,7 +181,7 @@ export class SegmentAudit {
     this.#batch.move(organization, org_seq, hash, logIndex);
     if (suspect !== null) this.#doubts.set(organization, suspect);
     else if (this.#doubts.size > 0) this.#doubts.delete(organization);
-    if (r.receipt.key_id !== "") this.#keys.add(r, logIndex); // else only the index is known
+    if (r.receipt.key_id !== "") this.#keys.add(r, logIndex, this.#batch.firstIndex); // else only the index is known
     if (!r.known) return;
     this.#batch.time(r.receipt.recorded_at, logIndex);
     if (r.receipt.type === "clock_step") this.#clockSteps++;
@@ -270,6 +270,7 @@ export class SegmentAudit {
       isTailTainted: this.#isTailTainted,
       keys: this.#keys.keys,
       revocations: this.#keys.revocations,
+      breaks: this.#keys.breaks,
       clockSteps: this.#clockSteps,
     };
   }

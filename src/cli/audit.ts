@@ -125,6 +125,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       ...(problem === null ? {} : { keysProblem: problem }),
       range: rangeOf(options),
       revoked: { since: pins.revoked, accepted: new Set(options.acceptSuspect) },
+      acceptedBreaks: pins.breaks,
       ...(since === null ? {} : { since, allReceipts: options.allReceipts === true }),
       ...(replaced === null ? {} : { replaces: replaced }),
       ...(options.sample === undefined ? {} : { sample: wholeNumber("--sample", options.sample) }),

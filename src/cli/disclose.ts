@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { readReceipt } from "../format/receipt.ts";
 import { disclose as discloseKeys, formatDisclosure, MAX_DISCLOSED } from "../keys/disclosed.ts";
-import { firstOfEpoch, openEpoch } from "../ledger/keys-said.ts";
+import { announcedIn, firstOfEpoch, openEpoch } from "../ledger/keys-said.ts";
 import type { Reader } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
@@ -48,7 +48,7 @@ async function disclose(cli: Cli, options: DiscloseOptions): Promise<ExitCode> {
     await requireAnchored(cli, reader, last, options, given);
     const keys = keysOf(await ownKeys(cli, options, ledger), ledger, given, reader);
     if ("why" in keys) throw new CliError("not_found", `the keys are not at hand: ${keys.why}`, "run this on the host, or give the auditor's seed with --seed");
-    const wanted = Array.from({ length: last - first + 1 }, (_, i) => epochAt(reader, first + i));
+    const wanted = Array.from({ length: last - first + 1 }, (_, i) => epochsAt(reader, first + i)).flat();
     const disclosed = discloseKeys(keys.starts, ledger.ledgerId, wanted, options.organization ?? null);
     const missing = disclosed.indexOf(null);
     if (missing !== -1) throw new CliError("not_found", `the key of epoch ${wanted[missing]!.epoch} is not at hand: ${wanted[missing]!.keyId} is forward-secure`, "give the auditor's seed with --seed");
@@ -76,8 +76,11 @@ async function requireAnchored(cli: Cli, reader: Reader, epoch: number, options:
   if (verdict !== "anchored") throw new CliError("not_anchored", `epoch ${epoch} is not anchored, and its keys could still sign receipts of it: ${sentence.replace(/\.$/, "")}`, "wait for its anchor (receiptd anchors), or name the targets");
 }
 
-function epochAt(reader: Reader, epoch: number): Epoch {
-  const first = reader.byIndex(firstOfEpoch(reader, epoch));
+/** Of the key that an epoch begins with, and of the one that it ends with after a `ratchet_break`. */
+function epochsAt(reader: Reader, epoch: number): readonly Epoch[] {
+  const start = firstOfEpoch(reader, epoch);
+  const first = reader.byIndex(start);
   if (first === null || first.blob === null || first.keyEpoch !== epoch) throw new CliError("not_found", `the ledger has no receipt of epoch ${epoch}`, "see what is damaged with: receiptd audit");
-  return { keyId: readReceipt(first.blob).receipt.key_id, epoch };
+  const broken = announcedIn(reader, epoch).filter(({ first: begins }) => begins > start);
+  return [{ keyId: readReceipt(first.blob).receipt.key_id, epoch }, ...broken.map(({ key_id: keyId }) => ({ keyId, epoch }))];
 }

@@ -1,7 +1,7 @@
 /** Which receipts each key of a keyring has signed, by the ledger. */
 import { formatTime } from "../format/time.ts";
 import type { HmacKey, Keyring } from "../keys/keyring.ts";
-import { announcedFor, firstOfEpoch, keyInUse } from "../ledger/keys-said.ts";
+import { announcedIn, firstOfEpoch, keyInUse } from "../ledger/keys-said.ts";
 import type { Reader } from "../ledger/reader.ts";
 
 export interface KeyPeriod {
@@ -22,9 +22,9 @@ export interface KeyPeriod {
 /** In order of first epoch. */
 export function keyPeriods(reader: Reader, { hmacKeys }: Keyring): readonly KeyPeriod[] {
   const used = keyInUse(reader);
-  const isUsed = ({ keyId, firstEpoch }: HmacKey): boolean => keyId === used || announcedFor(reader, firstEpoch)?.key_id === keyId;
-  const inUse = hmacKeys.filter(isUsed);
-  const starts = inUse.map(({ firstEpoch }) => firstOfEpoch(reader, firstEpoch));
+  const said = hmacKeys.map(({ keyId, firstEpoch }) => announcedIn(reader, firstEpoch).find(({ key_id: id }) => id === keyId));
+  const inUse = hmacKeys.filter(({ keyId }, i) => keyId === used || said[i] !== undefined);
+  const starts = inUse.map((key) => said[hmacKeys.indexOf(key)]?.first ?? firstOfEpoch(reader, key.firstEpoch));
   const size = reader.size();
   return hmacKeys.map((key) => {
     const { keyId, mode, firstEpoch, createdAt = null, revoked = null } = key;

@@ -10,6 +10,7 @@ import { keyInUse } from "../ledger/keys-said.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
+import { addBreak } from "./key-break.ts";
 import { type Changed, change, keysOf, revokeOnly } from "./key-order.ts";
 import { type KeyPeriod, keyPeriods } from "./key-periods.ts";
 import { withReader } from "./ledger-files.ts";
@@ -28,7 +29,7 @@ interface RevokeOptions extends SuccessorOptions {
 
 export function addKey(program: Command, run: Run): void {
   const key = program.command("key")
-    .summary("list, rotate and revoke the keys that sign receipts")
+    .summary("list, rotate and revoke the keys that sign receipts, or go on without one")
     .description("The keys that sign receipts. Every change is itself a receipt. As the daemon's user, on its host.");
   key.command("list")
     .description("Lists the keys: which one signs, which receipts each has signed, what was revoked.")
@@ -46,6 +47,7 @@ export function addKey(program: Command, run: Run): void {
     .requiredOption("--reason <text>", "what happened, at most 512 characters")
     .addHelpText("after", examples(["receiptd key revoke key_v1 --since 2026-06-30T09:00:00Z --reason 'a backup with the keyring was stolen'"]))
     .action(run(revoke));
+  addSuccessorOptions(addBreak(key, run));
 }
 
 function addSuccessorOptions(command: Command): Command {

@@ -15,7 +15,7 @@ import { KeyError } from "../keys/errors.ts";
 import { type Keyring, signingKey } from "../keys/keyring.ts";
 import { keyringProblem, type Seed } from "../keys/seed.ts";
 import { nodeHash } from "../keys/node-hash.ts";
-import { announcedFor, keyInUse, openEpoch } from "../ledger/keys-said.ts";
+import { announcedIn, keyInUse, openEpoch } from "../ledger/keys-said.ts";
 import { lookUp } from "../ledger/look-up.ts";
 import { Reader, type StoredBlob } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
@@ -124,7 +124,7 @@ export interface HostKeys {
 
 /** Why the host's keys cannot check all that they should, in words: then nothing counts as sealed by design. The keys were read before the ledger is. */
 export function keysProblem({ keyring, open }: HostKeys, reader: Reader | null, seeds: readonly Seed[]): string | null {
-  const changed = reader === null ? null : keyringProblem(keyring, (epoch) => announcedFor(reader, epoch));
+  const changed = reader === null ? null : keyringProblem(keyring, (epoch) => announcedIn(reader, epoch));
   if (changed !== null) return changed;
   const used = reader === null ? null : keyInUse(reader);
   if (used !== null && !keyring.hmacKeys.some(({ keyId }) => keyId === used)) return `the keyring has no key ${used}, which the ledger is signed with: it is an older one (receiptd doctor)`;

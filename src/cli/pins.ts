@@ -10,12 +10,14 @@ import { CliError } from "./errors.ts";
 import { parseUtc } from "./times.ts";
 
 const REVOKED = /^revoked(\s|$)/;
+const BREAK = /^break(\s|$)/;
 const REVOKED_KEY = /^revoked\s+(\S+)\s+(\S+)$/;
 
 export interface PinOptions {
   readonly vkey?: readonly string[];
   readonly trust?: string;
   readonly revoked?: readonly string[];
+  readonly acceptBreak?: readonly string[];
 }
 
 export interface Pins {
@@ -26,22 +28,26 @@ export interface Pins {
   readonly pinned: boolean;
   /** ms, by the id of an HMAC key that is not to be believed any more: since when. */
   readonly revoked: ReadonlyMap<string, number>;
+  /** Keys that begin with a `ratchet_break` of which the auditor knows. */
+  readonly breaks: ReadonlySet<string>;
 }
 
 export function addPinOptions(command: Command): Command {
   return command
     .addOption(new Option("--vkey <vkey>", "believe anchors signed by this key; may be given several times").argParser(collect))
     .addOption(new Option("--revoked <key=time>", "a key of receipts (key_v1) that is not to be believed since this time, UTC; may be given several times").argParser(collect))
-    .option("--trust <file>", "a file of such keys, one a line, and of lines such as: revoked key_v1 2026-06-30T09:00:00Z; # begins a comment");
+    .addOption(new Option("--accept-break <key>", "you know why a ratchet_break begins this key of receipts: a note, and no finding; may be given several times").argParser(collect))
+    .option("--trust <file>", "a file of such keys, one a line, and of lines such as: revoked key_v1 2026-06-30T09:00:00Z, or: break key_v2; # begins a comment");
 }
 
 /** Throws FormatError `bad_vkey`. */
 export function pinsOf(options: PinOptions, own: Keyring | null): Pins {
   const lines = options.trust === undefined ? [] : linesIn(options.trust);
-  const given = [...(options.vkey ?? []), ...lines.filter((line) => !REVOKED.test(line))];
+  const given = [...(options.vkey ?? []), ...lines.filter((line) => !REVOKED.test(line) && !BREAK.test(line))];
   const revoked = [...(options.revoked ?? []).map((text) => /^([^=]*)=(.*)$/.exec(text)), ...lines.filter((line) => REVOKED.test(line)).map((line) => REVOKED_KEY.exec(line))];
+  const breaks = [...(options.acceptBreak ?? []), ...lines.filter((line) => BREAK.test(line)).map((line) => line.replace(/^break\s*/, ""))].map(breakKey);
   const vkeys = given.length > 0 ? given : (own?.checkpointKeys ?? []).map(({ vkey }) => vkey);
-  return { vkeys, names: vkeys.map((vkey) => parseVkey(vkey).name), pinned: given.length > 0, revoked: new Map(revoked.map(revocation)) };
+  return { vkeys, names: vkeys.map((vkey) => parseVkey(vkey).name), pinned: given.length > 0, revoked: new Map(revoked.map(revocation)), breaks: new Set(breaks) };
 }
 
 function revocation(match: RegExpExecArray | null): [string, number] {
@@ -50,8 +56,13 @@ function revocation(match: RegExpExecArray | null): [string, number] {
   return [keyId, parseUtc("--revoked", time)];
 }
 
+function breakKey(keyId: string): string {
+  if (KEY_ID.test(keyId)) return keyId;
+  throw new CliError("bad_usage", "the key that a ratchet_break begins is named by its id", "for example: --accept-break key_v2, or in the file of --trust: break key_v2");
+}
+
 function linesIn(file: string): readonly string[] {
   const keys = readFileSync(file, "utf8").split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
-  if (keys.every((line) => REVOKED.test(line))) throw new FormatError("bad_vkey", `${file} holds no vkey`);
+  if (keys.every((line) => REVOKED.test(line) || BREAK.test(line))) throw new FormatError("bad_vkey", `${file} holds no vkey`);
   return keys;
 }

@@ -11,7 +11,7 @@ import { Reader } from "../ledger/reader.ts";
 import type { Problem } from "../recover/diagnose.ts";
 import type { HostKeys } from "./ledger-files.ts";
 
-const SEED = "receiptd init --ratchet --seed FILE, with the auditor's seed (docs/OPERATIONS.md, “Forward-secure keys”)";
+const SEED = "receiptd init --ratchet --seed FILE, with the auditor's seed; where nobody has it: receiptd key break (docs/OPERATIONS.md, “Forward-secure keys”)";
 
 /** Of an undamaged ledger. A retained key's ratchet is recomputed when the daemon starts: nothing to say. */
 export function ratchetProblem(ledgerPath: string, { keyring, open }: HostKeys): readonly Problem[] {

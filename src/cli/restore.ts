@@ -95,6 +95,7 @@ async function auditOf(
     targets: [target],
     vkeys: pins.vkeys,
     areVkeysPinned: pins.pinned,
+    acceptedBreaks: pins.breaks,
     keys: keys === null ? null : { starts: startsOf(keys, null), sealed: sealedKeys(keys), requestSecret: keys.requestSecret },
     now: Math.min(Date.now(), report.newest?.lastModified ?? 0),
   });
@@ -114,7 +115,7 @@ function tell(cli: Cli, options: RestoreOptions, { report, audited, ledger, from
     if (stop === null && !report.isWitnessed) lines.push(`If somebody destroyed newer anchors at ${from}, that cannot be seen there: compare with another target, the acknowledgements, or an auditor's --record.`);
     if (isKept) lines.push("Receipts after the newest anchor, if there were any, are lost.");
     if (isKept && !hasKeys) lines.push("The ledger can be read and audited. To go on writing to it, restore root key and keyring from their backup, move this ledger.db and anchor.db away, and restore again: what tells requests that are sent twice needs the keyring.");
-    if (isKept && isSealed) lines.push("Its keys are forward-secure: if the ratchet was lost with the host, make it again with the auditor's seed first: receiptd init --ratchet --seed FILE");
+    if (isKept && isSealed) lines.push("Its keys are forward-secure: if the ratchet was lost with the host, make it again with the auditor's seed first: receiptd init --ratchet --seed FILE; where nobody has it: receiptd key break");
     if (isKept && hasKeys && stop?.code !== "anchor_missing") lines.push("Start it with: receiptd serve");
     if (audited !== null) lines.push("", formatReport(audited).trimEnd());
     return lines.join("\n");

@@ -7,7 +7,7 @@
 import { beforeAnchor } from "../anchor/objects.ts";
 import { TargetError } from "../anchor/target.ts";
 import { hashText } from "../format/chain.ts";
-import type { AnchorDetails, GenesisDetails } from "../format/fields.ts";
+import type { AnchorDetails } from "../format/fields.ts";
 import { LEDGER_ORGANIZATION, type LedgerName } from "../format/names.ts";
 import type { Vkey } from "../format/note.ts";
 import { nodeHash } from "../keys/node-hash.ts";
@@ -16,7 +16,7 @@ import type { Reader, StoredBlob } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { judgeCommitment, type LedgerKeys } from "../verify/keys.ts";
-import { detailsOf, endAfter, judgeEpoch, type LogEnd } from "../verify/log.ts";
+import { breakOf, detailsOf, endAfter, judgeEpoch, type LogEnd, ownCommitment } from "../verify/log.ts";
 import { type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
 import { anchorDetailsAt } from "./anchored.ts";
 import type { NamedTarget } from "./ledger-files.ts";
@@ -29,9 +29,23 @@ export function checkEpoch({ log_index, key_epoch }: VerifiedReceipt["receipt"],
   if (size > 0 && before === null) return "that its key is the one that was published for this place: the anchor receipt before it is damaged";
   const expected = before === null ? 0 : before.keyEpoch + 1;
   if (key_epoch !== expected) throw ofAnotherEpoch(key_epoch, expected);
-  const published = before === null ? genesisOf(reader)?.epoch_commitment : before.epoch_commitment;
+  const published = brokenAt(reader, log_index) ?? (before === null ? genesisOf(reader)?.epoch_commitment : before.epoch_commitment);
   if (commitment === null || published === undefined || hashText(commitment) === published) return null;
   throw new VerifyError("commitment_mismatch", "the key of this epoch is not the one that was published before", { expected: published, found: hashText(commitment) });
+}
+
+/** What the `ratchet_break` in a place, or before the anchor receipt in it, says of its key; null where there is none. */
+function brokenAt(reader: Reader, logIndex: number): string | null {
+  for (const at of [logIndex, logIndex - 1]) {
+    const blob = at < 0 ? null : reader.byIndex(at)?.blob ?? null;
+    try {
+      const broken = blob === null ? null : breakOf(verifyReceipt(blob, nodeHash));
+      if (broken !== null) return broken.epoch_commitment;
+    } catch (error) {
+      if (!(error instanceof VerifyError)) throw error; // then it says nothing
+    }
+  }
+  return null;
 }
 
 /** Tree size of the newest anchor before a place, by the index; 0 where there is none. */
@@ -53,22 +67,24 @@ export interface PlaceQuestion {
   readonly vkeys: readonly Vkey[];
   /** What anchor.db says that a target has confirmed, as a tree size; null: nothing. */
   readonly confirmed: (target: string) => number | null;
+  /** Keys that begin with a `ratchet_break` of which whoever asks knows. */
+  readonly breaks: ReadonlySet<string>;
 }
 
 /** Own receipts that are read at a time. */
 const PAGE = 1024;
 
 /** Makes sure of the epoch of a place. Returns why that was not possible, null: it was. Throws VerifyError. */
-export async function requirePlace(receipt: VerifiedReceipt["receipt"], question: PlaceQuestion): Promise<string | null> {
+export async function requirePlace(read: VerifiedReceipt, question: PlaceQuestion): Promise<string | null> {
+  const { receipt } = read;
   const anchor = await anchorBefore(receipt.log_index, question);
-  const walk = new OwnWalk(question.keys, anchor);
+  const walk = new OwnWalk(question, anchor);
   for (const own of ownReceipts(question.reader, anchor === null ? 1 : anchor.receipt.org_seq + 1)) {
     if (own.logIndex >= receipt.log_index) break;
     const why = walk.step(own);
     if (why !== null) return why;
   }
-  walk.finish(receipt);
-  return null;
+  return walk.finish(read);
 }
 
 /** The newest anchor before the place that is at a target, looked for where the ledger says that there should be one; null: none was found. */
@@ -102,6 +118,7 @@ function* ownReceipts(reader: Reader, firstSeq: number): Generator<StoredBlob, v
 
 class OwnWalk {
   readonly #keys: LedgerKeys;
+  readonly #breaks: ReadonlySet<string>;
   #end: LogEnd | null = null;
   #seq = 0;
   #hash: string | null = null;
@@ -109,13 +126,14 @@ class OwnWalk {
   #promise: { readonly commitment: string; readonly keyBefore: string | null } | null = null;
 
   /** `anchor` null: from genesis on. */
-  constructor(keys: LedgerKeys, anchor: AnchorFacts | null) {
+  constructor({ keys, breaks }: Pick<PlaceQuestion, "keys" | "breaks">, anchor: AnchorFacts | null) {
     this.#keys = keys;
+    this.#breaks = breaks;
     if (anchor === null) return;
     const { receipt, receiptHash, details } = anchor;
     this.#seq = receipt.org_seq;
     this.#hash = hashText(receiptHash);
-    // which key comes next the key_rotation before it says, and who has it the commitment
+    // which key comes next the key_rotation or ratchet_break before it says, and who has it the commitment
     this.#end = endAfter({ known: true, receipt, notChecked: [], hash: receiptHash }, undefined);
     this.#promise = { commitment: details.epoch_commitment, keyBefore: receipt.key_id };
   }
@@ -136,8 +154,9 @@ class OwnWalk {
       const macKey = this.#keys.macKey(key_id, key_epoch, LEDGER_ORGANIZATION);
       if (macKey === null) return `${place} is of epoch ${key_epoch} of ${key_id}, of which no key is at hand`;
       verifyMac(blob, read.receipt, macKey, nodeHash);
-      this.#judge(read.receipt);
-      if (read.receipt.type === "genesis") this.#promise = { commitment: detailsOf<GenesisDetails>(read.receipt).epoch_commitment, keyBefore: null };
+      this.#judge(read);
+      const unknown = this.#unknownBreak(read);
+      if (unknown !== null) return unknown;
       if (read.receipt.type === "anchor") this.#promise = { commitment: detailsOf<AnchorDetails>(read.receipt).epoch_commitment, keyBefore: key_id };
       [this.#end, this.#seq, this.#hash] = [endAfter(read, this.#end), org_seq, hashText(read.hash)];
       return null;
@@ -148,16 +167,27 @@ class OwnWalk {
     }
   }
 
-  /** The receipt in the place, which is of the log's open epoch there. */
-  finish(receipt: VerifiedReceipt["receipt"]): void {
+  /** The receipt in the place, which is of the log's open epoch there. Returns as `step`. */
+  finish(read: VerifiedReceipt): string | null {
     const end = this.#end;
+    const { receipt } = read;
     const expected = end === null ? 0 : end.keyEpoch + (end.isAnchor ? 1 : 0);
     if (receipt.key_epoch !== expected) throw ofAnotherEpoch(receipt.key_epoch, expected);
-    this.#judge(receipt);
+    this.#judge(read);
+    return this.#unknownBreak(read);
   }
 
-  #judge(receipt: VerifiedReceipt["receipt"]): void {
-    const error = this.#promise === null ? null : judgeCommitment(receipt, this.#promise.commitment, this.#promise.keyBefore, this.#keys);
+  /** Nobody vouches for a key that begins so, but who knows of it. */
+  #unknownBreak(read: VerifiedReceipt): string | null {
+    const broken = breakOf(read);
+    if (broken === null || this.#breaks.has(broken.key_id)) return null;
+    return `that ${broken.key_id} is the ledger's key: receipt ${read.receipt.log_index} is a ratchet_break, with which whoever has the host's root key can begin one (--accept-break ${broken.key_id}, if you know of it)`;
+  }
+
+  #judge(read: VerifiedReceipt): void {
+    const own = ownCommitment(read);
+    if (own !== null) this.#promise = { commitment: own, keyBefore: null };
+    const error = this.#promise === null ? null : judgeCommitment(read.receipt, this.#promise.commitment, this.#promise.keyBefore, this.#keys);
     if (error !== null) throw error;
   }
 }

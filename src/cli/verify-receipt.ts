@@ -194,7 +194,8 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, keys, reader }: Question
 }
 
 /** Where nothing but the MAC vouches for it, the key must be one that nobody could have had later. */
-async function checkMacAlone({ receipt }: VerifiedReceipt, { reader, keys, ledger, targets, pins, confirmed }: Question, course: Course, verdict: Examination["verdict"]): Promise<void> {
+async function checkMacAlone(read: VerifiedReceipt, { reader, keys, ledger, targets, pins, confirmed }: Question, course: Course, verdict: Examination["verdict"]): Promise<void> {
+  const { receipt } = read;
   if ("why" in keys || !course.macChecked || !keys.forwardSecure.includes(receipt.key_id)) return;
   if (verdict !== "pending") {
     course.notChecked.push(`that its epoch ${receipt.key_epoch} is that of its place${reader === null ? "" : ", but for the anchor receipt before it"}: the MAC alone does not show when it was made`);
@@ -202,7 +203,7 @@ async function checkMacAlone({ receipt }: VerifiedReceipt, { reader, keys, ledge
   }
   course.doubt = reader === null
     ? `that its epoch ${receipt.key_epoch} is that of its place: there is no ledger at hand, and whoever has the key of one epoch can sign anything with it`
-    : await requirePlace(receipt, { reader, keys: new RatchetKeys(keys.starts, { hash: nodeHash, disclosed: keys.disclosed }), ledger, targets, vkeys: pins.vkeys.map(parseVkey), confirmed });
+    : await requirePlace(read, { reader, keys: new RatchetKeys(keys.starts, { hash: nodeHash, disclosed: keys.disclosed }), ledger, targets, vkeys: pins.vkeys.map(parseVkey), confirmed, breaks: pins.breaks });
   if (course.doubt === null) course.checked.push(`that its epoch ${receipt.key_epoch} is that of its place`);
   else course.notChecked.unshift(course.doubt);
 }

@@ -18,7 +18,7 @@ import type { RootKey } from "../keys/root-key.ts";
 import { keyringProblem, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Checkpointer } from "../ledger/checkpointer.ts";
-import { announcedFor } from "../ledger/keys-said.ts";
+import { announcedIn } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
 import { signingKeyOf } from "./checkpoint-key.ts";
@@ -62,7 +62,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     }
     const reader = new Reader(places.ledger, nodeHash.sha256);
     undo.push(() => reader.close());
-    const changed = keyringProblem(keyring, (epoch) => announcedFor(reader, epoch));
+    const changed = keyringProblem(keyring, (epoch) => announcedIn(reader, epoch));
     if (changed !== null) throw new KeyError("key_file_damaged", changed);
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
     const key = signingKey(keyring, writer.keyId);

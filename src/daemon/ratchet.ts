@@ -23,7 +23,7 @@ export function openState(reader: Reader, ledgerId: string, key: HmacKey, kept: 
   const state = ratchetAt(ledgerId, key, published?.epoch ?? openEpoch(reader), kept);
   if (published === null || published.commitment === commitmentOf(state.key)) return state;
   state.key.fill(0);
-  const next = key.seed === null ? "make it again with the auditor's seed (receiptd init --ratchet --seed FILE)" : "the next start makes it anew from the keyring";
+  const next = key.seed === null ? "make it again with the auditor's seed (receiptd init --ratchet --seed FILE; where nobody has it: receiptd key break)" : "the next start makes it anew from the keyring";
   throw new KeyError("ratchet_wrong", `the key of epoch ${state.epoch} of ${state.keyId} is not the one that the ledger has published for it: ratchet, keyring or ledger was changed, or they are not of one ledger; if it is the ratchet, move it away: ${next}`);
 }
 

@@ -10,7 +10,7 @@ import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import { keyringProblem } from "../keys/seed.ts";
-import { announcedFor, keyInUse } from "../ledger/keys-said.ts";
+import { announcedIn, keyInUse } from "../ledger/keys-said.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Reader } from "../ledger/reader.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
@@ -43,7 +43,7 @@ export async function checkKeys(config: Config): Promise<{ readonly checks: read
     const { root, keyring } = await openKeys(config);
     const key = signingKey(keyring, inLedger(ledger, keyInUse));
     const kept = new RatchetFile(ratchet, root, keyring.ledgerId).load(key.keyId);
-    if (key.seed === null && kept?.keyId !== key.keyId) return { keyring, checks: [problem("keys", `the ratchet holds no key of ${key.keyId}, which is forward-secure: the daemon cannot sign`, "make it again with the auditor's seed: receiptd init --ratchet --seed FILE")] };
+    if (key.seed === null && kept?.keyId !== key.keyId) return { keyring, checks: [problem("keys", `the ratchet holds no key of ${key.keyId}, which is forward-secure: the daemon cannot sign`, "make it again with the auditor's seed: receiptd init --ratchet --seed FILE; where nobody has it: receiptd key break")] };
     const wrong = inLedger(ledger, (reader) => ratchetProblem(reader, keyring, key, kept)); // after the ratchet was read: a daemon may be stepping it
     kept?.key.fill(0);
     if (wrong !== null) return { keyring, checks: [problem("keys", wrong, "docs/OPERATIONS.md, “When something is wrong”: ratchet_ahead, ratchet_wrong")] };
@@ -104,7 +104,7 @@ function inLedger<T>(path: string, look: (reader: Reader) => T): T | null {
 function factsOf(path: string, keyring: Keyring | null): { readonly facts: LedgerFacts; readonly changed: string | null } {
   const reader = new Reader(path, nodeHash.sha256);
   try {
-    const changed = keyring === null ? null : keyringProblem(keyring, (epoch) => announcedFor(reader, epoch));
+    const changed = keyring === null ? null : keyringProblem(keyring, (epoch) => announcedIn(reader, epoch));
     const anchor = reader.newestAnchor();
     const receipt = anchor === null ? null : reader.byIndex(anchor.treeSize - 1);
     return { facts: { ...reader.identity(), size: reader.size(), lastAnchorAt: receipt?.recordedAt ?? null }, changed };

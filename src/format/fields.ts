@@ -118,6 +118,10 @@ export const anchorDetails = z.strictObject({
 
 const keyRotationDetails = z.strictObject({ previous_key_id: keyId, key_id: keyId, mode: keyMode, reason: z.enum(["request", "schedule"]) });
 
+const ratchetBreakDetails = z.strictObject({
+  previous_key_id: keyId, key_id: keyId, mode: keyMode, epoch_commitment: hash, ratchet: z.enum(["lost", "ahead", "wrong"]), reason: text(1024),
+});
+
 const keyRevocationDetails = z.strictObject({ key_id: keyId, compromised_since: time, reason: text(1024) });
 
 /** Receipts that a recovery named, by their places: SHA-256 of the bytes that stood there, null where there were none. */
@@ -142,12 +146,14 @@ export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   anchor: anchorDetails,
   key_rotation: keyRotationDetails,
   key_revocation: keyRevocationDetails,
+  ratchet_break: ratchetBreakDetails,
   recovery: recoveryDetails,
 };
 
 export type GenesisDetails = Readonly<z.infer<typeof genesisDetails>>;
 export type AnchorDetails = Readonly<z.infer<typeof anchorDetails>>;
 export type KeyRotationDetails = Readonly<z.infer<typeof keyRotationDetails>>;
+export type RatchetBreakDetails = Readonly<z.infer<typeof ratchetBreakDetails>>;
 export type KeyRevocationDetails = Readonly<z.infer<typeof keyRevocationDetails>>;
 export type RecoveryDetails = Readonly<z.infer<typeof recoveryDetails>>;
 export type AnchorReason = AnchorDetails["reason"];

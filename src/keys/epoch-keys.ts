@@ -100,16 +100,21 @@ export class EpochKeys {
     this.change({ keyId: this.#keyId, epoch: this.#epoch + 1, key: nextRatchetKey(this.#ratchet, nodeHash) });
   }
 
+  /** Overwrites what is in memory; nothing can be signed any more. */
+  erase(): void {
+    this.#ratchet.fill(0);
+    this.#secret.fill(0);
+    for (const key of this.#organizations.values()) key.erase();
+    this.#organizations.clear();
+  }
+
   /** To another key, with which an epoch begins; the old ones are overwritten in memory. `state.key` is overwritten by the next change. */
   change(state: RatchetState): void {
-    this.#ratchet.fill(0);
+    this.erase();
     this.#ratchet = state.key;
-    this.#secret.fill(0);
     this.#secret = epochSecret(this.#ratchet, nodeHash);
     this.#keyId = state.keyId;
     this.#epoch = state.epoch;
-    for (const key of this.#organizations.values()) key.erase();
-    this.#organizations.clear();
   }
 }
 
@@ -137,7 +142,7 @@ function seedState(ledgerId: string, keyId: string, epoch: number, seed: Uint8Ar
 
 function unreachable(keyId: string, epoch: number, own: RatchetState | null): KeyError {
   if (own === null) {
-    return new KeyError("ratchet_lost", `the ratchet holds no key of ${keyId}, which is forward-secure: without it receipts of epoch ${epoch} can be signed with the auditor's seed only (receiptd init --ratchet --seed FILE)`);
+    return new KeyError("ratchet_lost", `the ratchet holds no key of ${keyId}, which is forward-secure: without it receipts of epoch ${epoch} can be signed with the auditor's seed only (receiptd init --ratchet --seed FILE; where nobody has it: receiptd key break)`);
   }
   return new KeyError("ratchet_ahead", `the ratchet is at epoch ${own.epoch} of ${keyId}, the ledger at ${epoch}: the ledger is an older one, put back; its newer receipts are in the anchors' archive or in another copy`);
 }

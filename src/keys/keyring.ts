@@ -100,13 +100,17 @@ export function createKeyring(
   return openKeyring(path, root);
 }
 
-/** Files a further key, before anything is signed with it; in the place of one that was filed and never used. `seed` null: it is forward-secure. */
-export function addKey(path: string, root: RootKey, key: Omit<HmacKey, "createdAt" | "revoked"> & { readonly createdAt: string }): void {
+/**
+ * Files a further key, before anything is signed with it; in the place of one that was filed and never used: of those from its first epoch on,
+ * or, with a `previous` key that may have begun there too, of those behind that one. `seed` null: it is forward-secure.
+ */
+export function addKey(path: string, root: RootKey, key: Omit<HmacKey, "createdAt" | "revoked"> & { readonly createdAt: string }, previous: string | null = null): void {
   const file = parseKeyring(path);
   const requestSecret = openRequestSecret(path, file, root); // else a list that somebody has changed would be wrapped anew
   const context = (metadata: Json): Uint8Array => contextOf({ origin: file.origin, ledgerId: file.ledger_id }, metadata);
   const meta = { key_id: key.keyId, mode: key.mode, first_epoch: key.firstEpoch, created_at: key.createdAt };
-  const before = file.hmac_keys.filter((known) => known.key_id !== key.keyId && known.first_epoch < key.firstEpoch);
+  const used = file.hmac_keys.findIndex((known) => known.key_id === previous);
+  const before = file.hmac_keys.filter((known, i) => known.key_id !== key.keyId && (known.first_epoch < key.firstEpoch || i <= used));
   const added: KeyringFile["hmac_keys"][number] = key.seed === null
     ? { ...meta, mode: "forward-secure" } : { ...meta, mode: "retained", seed: toBase64(root.wrap(key.seed, context({ hmac: meta }))) };
   replaceSecretFile(path, bytesOf(withSecret({ ...file, hmac_keys: [...before, added] }, requestSecret, root)));

@@ -64,15 +64,16 @@ export function startsOf(keyring: Keyring | null, open: RatchetState | null, see
 
 /**
  * Why a keyring cannot be believed that says something else of a key than the ledger, in words: a key's mode never changes. `announced`: what
- * the ledger says of the key with which an epoch begins; null where it says nothing.
+ * the ledger says of the keys that begin in an epoch, in order; none where it says nothing.
  */
-export function keyringProblem({ hmacKeys }: Keyring, announced: (epoch: number) => { readonly key_id: string; readonly mode: KeyMode } | null): string | null {
+export function keyringProblem({ hmacKeys }: Keyring, announced: (epoch: number) => readonly { readonly key_id: string; readonly mode: KeyMode; readonly by: string }[]): string | null {
   for (const { keyId, mode, firstEpoch } of hmacKeys) {
-    const said = announced(firstEpoch);
-    if (said === null) continue; // a key that is not in use yet
-    const where = firstEpoch === 0 ? "genesis receipt" : `key_rotation before epoch ${firstEpoch}`;
-    if (said.key_id !== keyId) return `the keyring says that epoch ${firstEpoch} begins with ${keyId}, the ledger's ${where} that it is ${said.key_id}: one of them was changed`;
-    if (said.mode !== mode) return `the keyring says that ${keyId} is ${mode}, the ledger's ${where} that it is ${said.mode}: one of them was changed`;
+    const all = announced(firstEpoch);
+    const isHere = ({ key_id: id }: { readonly key_id: string }): boolean => hmacKeys.some((key) => key.keyId === id && key.firstEpoch === firstEpoch);
+    const said = all.find(({ key_id: id }) => id === keyId) ?? all.find((one) => !isHere(one));
+    if (said === undefined) continue; // a key that is not in use yet
+    if (said.key_id !== keyId) return `the keyring says that epoch ${firstEpoch} begins with ${keyId}, the ledger's ${said.by} that it is ${said.key_id}: one of them was changed`;
+    if (said.mode !== mode) return `the keyring says that ${keyId} is ${mode}, the ledger's ${said.by} that it is ${said.mode}: one of them was changed`;
   }
   return null;
 }

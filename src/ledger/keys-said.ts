@@ -1,6 +1,6 @@
 /** What a stored ledger says of its keys (docs/FORMAT.md section 7): which one signs next, where an epoch begins, what was announced of a key. */
 import { FormatError } from "../format/errors.ts";
-import type { AnchorDetails, GenesisDetails, KeyRotationDetails } from "../format/fields.ts";
+import type { AnchorDetails, GenesisDetails, KeyRotationDetails, RatchetBreakDetails } from "../format/fields.ts";
 import { type ReadReceipt, readReceipt } from "../format/receipt.ts";
 import type { Reader } from "./reader.ts";
 
@@ -49,12 +49,31 @@ export function publishedEpoch(reader: Reader): { readonly epoch: number; readon
   return { epoch: newest === null ? 0 : said.receipt.key_epoch + 1, commitment };
 }
 
-/** What genesis or a `key_rotation` says of the key with which an epoch begins; null where neither does, or it cannot be read. */
-export function announcedFor(reader: Reader, epoch: number): Pick<GenesisDetails, "key_id" | "mode"> | null {
+/** What the ledger says of a key. */
+export interface Announced {
+  readonly key_id: string;
+  readonly mode: GenesisDetails["mode"];
+  /** Which receipt says so, in words. */
+  readonly by: string;
+  /** Log index of the first receipt that has it, or will have. */
+  readonly first: number;
+}
+
+/**
+ * The keys that begin in an epoch: that of genesis or of a `key_rotation`, with which it begins, and behind that the one of a `ratchet_break`,
+ * with which it ends. What cannot be read says nothing.
+ */
+export function announcedIn(reader: Reader, epoch: number): readonly Announced[] {
   const first = firstOfEpoch(reader, epoch);
-  const said = read(reader.byIndex(epoch === 0 ? 0 : first - 2)?.blob ?? null);
-  if (said?.known !== true || said.receipt.type !== (epoch === 0 ? "genesis" : "key_rotation")) return null;
-  return said.receipt["details"] as GenesisDetails | KeyRotationDetails;
+  const end = firstOfEpoch(reader, epoch + 1);
+  const said = (logIndex: number, type: string, by: string, begins: number): readonly Announced[] => {
+    const receipt = logIndex < 0 ? null : read(reader.byIndex(logIndex)?.blob ?? null);
+    if (receipt?.known !== true || receipt.receipt.type !== type) return [];
+    const { key_id, mode } = receipt.receipt["details"] as GenesisDetails | KeyRotationDetails | RatchetBreakDetails;
+    return [{ key_id, mode, by, first: begins }];
+  };
+  const begun = epoch === 0 ? said(0, "genesis", "genesis receipt", 0) : said(first - 2, "key_rotation", `key_rotation before epoch ${epoch}`, first);
+  return [...begun, ...(end - 2 < first ? [] : said(end - 2, "ratchet_break", `ratchet_break in epoch ${epoch}`, end - 2))];
 }
 
 function read(blob: Uint8Array | null): ReadReceipt | null {

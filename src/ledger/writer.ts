@@ -37,7 +37,7 @@ export interface WriterOptions {
   readonly prefixOf: (organization: string) => string | undefined;
 }
 
-/** A `key_rotation` receipt, and the key that it names. */
+/** A `key_rotation` receipt, and the key that it names; or a `ratchet_break`, which that key signs, and the anchor receipt too. */
 export interface Rotation {
   readonly receipt: Request;
   readonly keyId: string;
@@ -142,9 +142,10 @@ export class Writer {
    * before it, with the key that it names; the batch must have room for it.
    */
   closeBatch(signer: Signer, details: (facts: BatchFacts, recordedAt: number) => Json, rotation: Rotation | null = null): { readonly treeSize: number; readonly root: Uint8Array; readonly count: number } {
-    this.#requireEpoch(signer);
+    const isBreak = rotation?.receipt.type === "ratchet_break"; // nothing stands before it that its key has signed
+    this.#requireEpoch(signer, isBreak ? rotation.keyId : this.#state.keyId);
     const stage = this.#stage(signer);
-    const at = this.#stepIn(stage, rotation === null ? 0 : 1);
+    const at = isBreak ? Math.max(this.#state.lastRecordedAt, this.#options.now()) : this.#stepIn(stage, rotation === null ? 0 : 1);
     if (rotation !== null) stage.add(rotation.receipt, at, undefined, null);
     const count = stage.batch.size;
     const previous = this.#state.previousAnchor;
@@ -195,12 +196,12 @@ export class Writer {
     this.#lock.release();
   }
 
-  #requireEpoch(signer: Signer): void {
+  #requireEpoch(signer: Signer, keyId = this.#state.keyId): void {
     if (signer.epoch !== this.#state.epoch) {
       throw new LedgerError("ledger_failed", `the signer is in epoch ${signer.epoch}, the ledger in ${this.#state.epoch}`);
     }
-    if (this.#state.keyId !== null && signer.keyId !== this.#state.keyId) {
-      throw new LedgerError("ledger_failed", `the signer has the key ${signer.keyId}, the ledger goes on with ${this.#state.keyId}`);
+    if (keyId !== null && signer.keyId !== keyId) {
+      throw new LedgerError("ledger_failed", `the signer has the key ${signer.keyId}, the ledger goes on with ${keyId}`);
     }
   }
 

@@ -22,6 +22,7 @@ export type VerifyErrorCode =
   | "epoch_mismatch"
   | "key_mismatch"
   | "commitment_mismatch"
+  | "ratchet_break"
   | "batch_gap"
   | "batch_root_mismatch"
   | "anchor_link_mismatch"

@@ -4,7 +4,7 @@
  */
 import { hashText } from "../format/chain.ts";
 import { entryOf } from "../format/entries.ts";
-import type { AnchorDetails, GenesisDetails } from "../format/fields.ts";
+import type { AnchorDetails } from "../format/fields.ts";
 import { type Hash, pureHash } from "../format/hash.ts";
 import { CompactRange, leafHash } from "../format/merkle.ts";
 import { ChainWalk } from "./chain.ts";
@@ -12,8 +12,8 @@ import { asVerifyError, VerifyError } from "./errors.ts";
 import { type OrganizationHead, orgHeadsRoot } from "./heads.ts";
 import { judgeCommitment, type LedgerKeys } from "./keys.ts";
 import {
-  anchorOf, type AnchorSeen, detailsOf, endAfter, type ExpectedLedger, judgeBatch, judgeEpoch, judgePlace, judgePreviousSize, judgeTime,
-  type LogEnd,
+  anchorOf, type AnchorSeen, endAfter, type ExpectedLedger, judgeBatch, judgeBreak, judgeEpoch, judgePlace, judgePreviousSize, judgeTime,
+  type LogEnd, ownCommitment,
 } from "./log.ts";
 import { type VerifiedReceipt, verifyMac, verifyReceipt } from "./receipt.ts";
 
@@ -41,7 +41,7 @@ export class LedgerWalk {
   #batch: CompactRange;
   #end: LogEnd | null = null;
   /** What was published of the next epoch whose commitment is still to be compared. */
-  #commitment: { readonly epoch: number; readonly text: string } | null = null;
+  #commitment: { readonly epoch: number; readonly text: string; readonly keyBefore: string | null } | null = null;
   /** The anchor receipt in hand: its root is known once it is a leaf itself. */
   #openAnchor: AnchorSeen | null = null;
   /** A root over the log that differs once differs ever after: said once. */
@@ -117,10 +117,9 @@ export class LedgerWalk {
     const before = this.#end;
     findings.push(...judgePlace(r, before, this.#expected));
     if (r.known) this.#judgeId(r.receipt.receipt_id, findings);
-    findings.push(...this.#chain.step(r), ...judgeTime(r, before), ...judgeEpoch(r, before));
-    if (r.known && r.receipt.type === "genesis") {
-      this.#commitment = { epoch: 0, text: detailsOf<GenesisDetails>(r.receipt).epoch_commitment };
-    }
+    findings.push(...this.#chain.step(r), ...judgeTime(r, before), ...judgeEpoch(r, before), ...judgeBreak(r));
+    const own = ownCommitment(r);
+    if (own !== null) this.#commitment = { epoch: r.receipt.key_epoch, text: own, keyBefore: null };
     this.#judgeKeys(r, blob, findings);
     const anchor = anchorOf(r);
     if (anchor !== null) this.#judgeAnchor(anchor, before?.anchorSize ?? 0, findings);
@@ -144,9 +143,9 @@ export class LedgerWalk {
     // stepping to an epoch that cannot have begun would take as long as the claim is large; step 8 has the finding
     const keys = key_epoch > this.#anchors.length ? undefined : this.#keys;
     if (this.#commitment?.epoch === key_epoch) {
-      const { text } = this.#commitment;
+      const { text, keyBefore } = this.#commitment;
       this.#commitment = null;
-      const finding = keys === undefined ? null : judgeCommitment(r.receipt, text, this.#end?.keyId ?? null, keys);
+      const finding = keys === undefined ? null : judgeCommitment(r.receipt, text, keyBefore, keys);
       if (finding !== null) findings.push(finding);
     }
     const macKey = keys?.macKey(key_id, key_epoch, organization) ?? null;
@@ -178,7 +177,7 @@ export class LedgerWalk {
         pointer: "/details/org_heads_root", expected: headsRoot, found: org_heads_root,
       }));
     }
-    this.#commitment = { epoch: anchor.keyEpoch + 1, text: epoch_commitment };
+    this.#commitment = { epoch: anchor.keyEpoch + 1, text: epoch_commitment, keyBefore: anchor.keyId };
     this.#openAnchor = anchor;
   }
 

@@ -3,7 +3,7 @@
  *
  * Like a `ChainWalk`, a `LogWalk` can begin anywhere: what needs the receipts before is kept in `start` and judged by `joinLog`.
  */
-import type { AnchorDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RecoveryDetails } from "../format/fields.ts";
+import type { AnchorDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RatchetBreakDetails, RecoveryDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Receipt } from "../format/receipt.ts";
 import { VerifyError } from "./errors.ts";
@@ -20,8 +20,8 @@ export interface LogEnd {
   /** The receipt was an anchor: the next one is in the next epoch. */
   readonly isAnchor: boolean;
   /**
-   * The key that the next epoch will have, where the receipt is a `key_rotation`, or the anchor receipt behind one; else null. undefined
-   * after an anchor receipt with which a segment begins.
+   * The key that the next epoch will have, where the receipt is a `key_rotation` or `ratchet_break`, or the anchor receipt behind one; else
+   * null. undefined after an anchor receipt with which a segment begins.
    */
   readonly rotatedTo: string | null | undefined;
   /** Tree size of the newest anchor, 0 before the first; null in a segment without one. */
@@ -103,7 +103,7 @@ export class LogWalk {
 export function joinLog(start: LogStart, before: LogEnd | null): VerifyError[] {
   const { receipt, second, firstAnchor } = start;
   const findings = [...judgeIndex(receipt, before), ...judgeTime(receipt, before), ...judgeEpoch(receipt, before)];
-  if (second !== null) findings.push(...judgeKey(second.receipt.key_id, endAfter(receipt, before)));
+  if (second !== null) findings.push(...judgeKey(second, endAfter(receipt, before)));
   const size = before === null ? 0 : before.anchorSize;
   if (firstAnchor !== null && size !== null) findings.push(...judgeBatch(firstAnchor, size), ...judgePreviousSize(firstAnchor, size));
   return findings;
@@ -125,7 +125,7 @@ export function anchorOf(r: VerifiedReceipt): AnchorSeen | null {
 }
 
 /** `details` of a system receipt, whose form `verifyReceipt` has checked. */
-export function detailsOf<T extends AnchorDetails | GenesisDetails | KeyRotationDetails | KeyRevocationDetails | RecoveryDetails>(receipt: Receipt): T {
+export function detailsOf<T extends AnchorDetails | GenesisDetails | KeyRotationDetails | KeyRevocationDetails | RatchetBreakDetails | RecoveryDetails>(receipt: Receipt): T {
   return receipt["details"] as unknown as T;
 }
 
@@ -134,13 +134,33 @@ function rotationOf(r: VerifiedReceipt): KeyRotationDetails | null {
   return r.known && r.receipt.type === "key_rotation" ? detailsOf<KeyRotationDetails>(r.receipt) : null;
 }
 
+/** What a `ratchet_break` says; null for any other receipt. */
+export function breakOf(r: VerifiedReceipt): RatchetBreakDetails | null {
+  return r.known && r.receipt.type === "ratchet_break" ? detailsOf<RatchetBreakDetails>(r.receipt) : null;
+}
+
+/** Step 9: C of its own epoch, where the receipt says it itself, since nothing before it has named its key: genesis, and `ratchet_break`. */
+export function ownCommitment(r: VerifiedReceipt): string | null {
+  if (r.known && r.receipt.type === "genesis") return detailsOf<GenesisDetails>(r.receipt).epoch_commitment;
+  return breakOf(r)?.epoch_commitment ?? null;
+}
+
+/** Step 8: a key that nobody before it has vouched for. Whether somebody knows of it, and who, is not in the ledger. */
+export function judgeBreak(r: VerifiedReceipt): VerifyError[] {
+  const said = breakOf(r);
+  if (said === null) return [];
+  return [new VerifyError("ratchet_break", "the ledger goes on with a key that the one before has not named", {
+    pointer: "/details/key_id", expected: said.previous_key_id, found: said.key_id,
+  })];
+}
+
 export function endAfter(r: VerifiedReceipt, before: LogEnd | null | undefined): LogEnd {
   const { log_index, key_id, key_epoch } = r.receipt;
   const isAnchor = r.known && r.receipt.type === "anchor";
   const sizeBefore = before === undefined ? null : before === null ? 0 : before.anchorSize;
   return {
     logIndex: log_index, recordedAt: r.known ? r.receipt.recorded_at : null, keyId: key_id, keyEpoch: key_epoch, isAnchor,
-    rotatedTo: rotationOf(r)?.key_id ?? (isAnchor && before !== null ? before?.rotatedTo : null),
+    rotatedTo: (rotationOf(r) ?? breakOf(r))?.key_id ?? (isAnchor && before !== null ? before?.rotatedTo : null),
     anchorSize: isAnchor ? log_index + 1 : sizeBefore,
   };
 }
@@ -203,26 +223,28 @@ export function judgeTime(r: VerifiedReceipt, before: LogEnd | null): VerifyErro
 
 /** Step 8. */
 export function judgeEpoch(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
-  const { key_id, key_epoch } = r.receipt;
+  const { key_epoch } = r.receipt;
   if (before === null && r.known && r.receipt.type === "genesis") return []; // step 2 has looked
   const expected = before === null ? 0 : before.keyEpoch + (before.isAnchor ? 1 : 0);
   if (key_epoch !== expected) {
     return [new VerifyError("epoch_mismatch", "the receipt is not of the open epoch", { pointer: "/key_epoch", expected, found: key_epoch })];
   }
-  return [...judgeKey(key_id, before), ...judgeRotation(r, before)];
+  return [...judgeKey(r, before), ...judgeRotation(r, before)];
 }
 
-/** A key changes only where an epoch does, and only to the one that a `key_rotation` has named. */
-function judgeKey(found: string, before: LogEnd | null): VerifyError[] {
+/** A key changes only where an epoch does, and only to the one that a `key_rotation` has named; or with a `ratchet_break`. */
+function judgeKey(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
+  const found = breakOf(r)?.previous_key_id ?? r.receipt.key_id;
   if (before === null || before.keyId === "" || (before.isAnchor && before.rotatedTo === undefined)) return [];
   const expected = before.isAnchor ? before.rotatedTo ?? before.keyId : before.keyId;
   if (found === expected || found === "") return [];
+  if (breakOf(r) !== null) return [new VerifyError("key_mismatch", "the ratchet_break is one of another key", { pointer: "/details/previous_key_id", expected, found })];
   const why = !before.isAnchor ? "a key changes only where an epoch does"
     : before.rotatedTo === null ? "the key changes, and no key_rotation says so" : "the key is not the one that the key_rotation named";
   return [new VerifyError("key_mismatch", why, { pointer: "/key_id", expected, found })];
 }
 
-/** What a `key_rotation` says of itself, and that the anchor receipt which closes its epoch follows at once. */
+/** What a `key_rotation` or `ratchet_break` says of itself, and that the anchor receipt which closes its epoch follows at once. */
 function judgeRotation(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
   const said = rotationOf(r);
   if (said !== null && said.previous_key_id !== r.receipt.key_id) {
@@ -231,8 +253,15 @@ function judgeRotation(r: VerifiedReceipt, before: LogEnd | null): VerifyError[]
   if (said !== null && said.key_id === r.receipt.key_id) {
     return [new VerifyError("key_mismatch", "the key_rotation names the key that it replaces", { pointer: "/details/key_id", found: said.key_id })];
   }
+  const broken = breakOf(r);
+  if (broken !== null && broken.key_id !== r.receipt.key_id) {
+    return [new VerifyError("key_mismatch", "the ratchet_break is not signed with the key that it names", { pointer: "/key_id", expected: broken.key_id, found: r.receipt.key_id })];
+  }
+  if (broken !== null && broken.key_id === broken.previous_key_id) {
+    return [new VerifyError("key_mismatch", "the ratchet_break names the key that it replaces", { pointer: "/details/key_id", found: broken.key_id })];
+  }
   if (before === null || before.isAnchor || (before.rotatedTo ?? null) === null || !r.known || r.receipt.type === "anchor") return [];
-  return [new VerifyError("key_mismatch", "a key_rotation is the last receipt before the anchor receipt that closes its epoch", { pointer: "/type", expected: "anchor", found: r.receipt.type })];
+  return [new VerifyError("key_mismatch", "a key_rotation or ratchet_break is the last receipt before the anchor receipt that closes its epoch", { pointer: "/type", expected: "anchor", found: r.receipt.type })];
 }
 
 /** Step 10: `first_index` and `count`; `size` is the previous anchor's tree size, 0 where there is none. */

@@ -9,7 +9,8 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { anchorNames, cutTo } from "../../scripts/demo/attacks.ts";
 import { copyOf, type Host, makeHost } from "../../scripts/demo/hosts.ts";
-import { rewriteFrom } from "../../scripts/drill/root.ts";
+import { breakRatchet } from "../../scripts/drill/hands.ts";
+import { rewriteFrom, Root } from "../../scripts/drill/root.ts";
 import { DirectoryTarget } from "../../src/anchor/directory.ts";
 import { audit, type AuditReport } from "../../src/audit/audit.ts";
 import { loadConfig } from "../../src/config.ts";
@@ -92,13 +93,14 @@ function receiptsFrom(host: Host, from: number): readonly Receipt[] {
 }
 
 /** What an auditor finds with the seeds and what the host has. */
-async function audited(host: Host, seeds: readonly Seed[]): Promise<AuditReport> {
+async function audited(host: Host, seeds: readonly Seed[], acceptedBreaks: ReadonlySet<string> = new Set()): Promise<AuditReport> {
   const keyring = keyringOf(host);
   const open = new RatchetFile(host.places.ratchet, openRootKeyFile(host.places.rootKey), keyring.ledgerId).load();
   return await audit({
     ledgerPath: host.places.ledger, ledger: keyring, targets: [new DirectoryTarget({ name: "archive", path: host.anchors })],
     vkeys: keyring.checkpointKeys.map(({ vkey }) => vkey), areVkeysPinned: true, now: Date.now(),
     keys: { starts: startsOf(keyring, open, seeds), sealed: sealedKeys(keyring, seeds), requestSecret: keyring.requestSecret },
+    acceptedBreaks,
   });
 }
 
@@ -144,6 +146,23 @@ describe("what was closed before the attack and is anchored nowhere", () => {
     forge(copy, newest.log_index + 1);
     expect(JSON.stringify(receiptsFrom(copy, newest.log_index + 1))).toContain("APPROVE");
     expect(await audited(copy, forward.seeds)).toMatchObject({ exitCode: 0 });
+  });
+
+  test("cut off, and written anew behind a ratchet_break: caught by everybody, with the seed or without", async () => {
+    const copy = copyOf(forward.host, "broken");
+    cutTo(copy, forward.anchored);
+    await breakRatchet(copy);
+    const root = new Root(copy);
+    root.append({ system_id: "scorer", organization: "loans", decision: { action: "APPROVE" }, inputs: { n: 3 } });
+    root.anchor();
+    root.end();
+    for (const seeds of [forward.seeds, []]) {
+      const report = await audited(copy, seeds);
+      const violations = report.findings.filter(({ severity }) => severity === "violation");
+      expect([report.exitCode, violations.map(({ code, logIndex }) => [code, logIndex])]).toEqual([1, [["ratchet_break", forward.anchored]]]);
+    }
+    // the defence off: an auditor who takes every key that begins so
+    expect(await audited(copy, forward.seeds, new Set(["key_v2"]))).toMatchObject({ exitCode: 0 });
   });
 
   test("an older ledger put back beside the ratchet: the daemon does not start", async () => {

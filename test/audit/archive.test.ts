@@ -33,8 +33,9 @@ interface Made {
   path(name: string): string;
 }
 
-async function archived(options: LedgerOptions, recipients: readonly string[] = []): Promise<Made> {
+async function archived(options: LedgerOptions, recipients: readonly string[] = [], more: (ledger: TestLedger) => void = () => undefined): Promise<Made> {
   const ledger = new TestLedger(options);
+  more(ledger);
   ledgers.push(ledger);
   const target = await publishToDirectory(ledger, "local");
   const reader = new Reader(ledger.path, nodeHash.sha256);
@@ -171,4 +172,15 @@ test("of a part of a ledger, the archive of that part", async () => {
   expect(found(report)).toEqual([]);
   expect(report.counts.targets[0]!.archive.receipts).toBeGreaterThan(0);
   expect(report.counts.targets[0]!.archive.receipts).toBeLessThan(19);
+});
+
+test("a ratchet_break is told of with the ledger gone, too, and is a note where it is known", async () => {
+  const { ledger, target } = await archived({ batches: [4], tail: 2 }, [], (broken) => broken.breakRatchet("key_v2"));
+  const gone = async (...accepted: readonly string[]): Promise<unknown> => {
+    const { exitCode, findings } = await auditOf(ledger, [target], { ledgerPath: null, keys: null, acceptedBreaks: new Set(accepted) });
+    return [exitCode, findings.map(({ severity, code, logIndex }) => [severity, code, logIndex])];
+  };
+  expect(await gone()).toEqual([1, [["violation", "ratchet_break", 8]]]);
+  expect(await gone("key_v1")).toEqual([1, [["violation", "ratchet_break", 8]]]);
+  expect(await gone("key_v2")).toEqual([0, [["note", "ratchet_break", 8]]]);
 });

@@ -44,7 +44,7 @@ async function place(observed: number | null = null): Promise<Place> {
     anchors: () => s3.names("").filter((name) => name.endsWith(".tlog-proof")),
     verify: (logIndex, changes = {}) => examine({
       blob: reader.byIndex(logIndex)!.blob!, asked: null, ledger: LEDGER, reader, keys: { starts: startsOf(ledger.keyring, null), sealed: [], forwardSecure: [], disclosed: [] },
-      pins: { vkeys: [ledger.vkey], names: [LEDGER.origin], pinned: true, revoked: new Map() }, revoked: new Map(), targets: [{ target: s3, required: true }],
+      pins: { vkeys: [ledger.vkey], names: [LEDGER.origin], pinned: true, revoked: new Map(), breaks: new Set() }, revoked: new Map(), targets: [{ target: s3, required: true }],
       confirmed: () => null, grace: 60_000, now: ledger.now, ...changes,
     }),
   };
@@ -81,7 +81,7 @@ describe("the newest anchors are destroyed", () => {
     expect((await verify(6, { confirmed })).problem?.code).toBe("anchor_missing");
     s3.store(name, bytes!);
     const { vkey } = testKeyring("another").checkpointKeys[0]!;
-    const other = await verify(6, { confirmed, pins: { vkeys: [vkey], names: [LEDGER.origin], pinned: true, revoked: new Map() } });
+    const other = await verify(6, { confirmed, pins: { vkeys: [vkey], names: [LEDGER.origin], pinned: true, revoked: new Map(), breaks: new Set() } });
     expect([other.verdict, other.problem]).toEqual(["not_checked", null]);
   });
 

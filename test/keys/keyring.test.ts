@@ -233,6 +233,15 @@ describe("keyring", () => {
       expect(fileOf()).toEqual(file);
     });
 
+    test("a key that begins in the epoch of the one before it takes the place of none that was used", () => {
+      sealed();
+      addKey(at("keyring"), root(), { ...later(0), keyId: "key_v2" }, "key_v1");
+      addKey(at("keyring"), root(), { ...later(0), keyId: "key_v3" }, "key_v1"); // the one before was never used
+      expect(openKeyring(at("keyring"), root()).hmacKeys.map(({ keyId, firstEpoch }) => [keyId, firstEpoch])).toEqual([["key_v1", 0], ["key_v3", 0]]);
+      addKey(at("keyring"), root(), { ...later(0), keyId: "key_v4" }, "key_v3");
+      expect(openKeyring(at("keyring"), root()).hmacKeys.map(({ keyId }) => keyId)).toEqual(["key_v1", "key_v3", "key_v4"]);
+    });
+
     test("what is noted of a revoked key is not part of it, and secrets stay what they were", () => {
       const { requestSecret } = sealed();
       addKey(at("keyring"), root(), later(2));

@@ -116,12 +116,17 @@ describe("a keyring with a further key", () => {
     add("key_v2", 3, null);
     const both = openKeyring(at("keyring"), root());
     const said = (first: object | null, second: object | null): string | null =>
-      keyringProblem(both, (epoch) => (epoch === 0 ? first : second) as { key_id: string; mode: "retained" } | null);
+      keyringProblem(both, (epoch) => [epoch === 0 ? first : second].flatMap((one) => one === null ? [] : [{ ...one as { key_id: string; mode: "retained" }, by: `receipt of epoch ${epoch}` }]));
     const own = { key_id: "key_v1", mode: "retained" };
     expect([said(own, { key_id: "key_v2", mode: "forward-secure" }), said(own, null), said(null, null)]).toEqual([null, null, null]);
-    expect(said(own, { key_id: "key_v2", mode: "retained" })).toMatch(/^the keyring says that key_v2 is forward-secure, the ledger's key_rotation before epoch 3 that it is retained/);
-    expect(said(own, { key_id: "key_v3", mode: "forward-secure" })).toMatch(/epoch 3 begins with key_v2, the ledger's key_rotation before epoch 3 that it is key_v3/);
-    expect(said({ ...own, mode: "forward-secure" }, null)).toMatch(/key_v1 is retained, the ledger's genesis receipt that it is forward-secure/);
+    expect(said(own, { key_id: "key_v2", mode: "retained" })).toMatch(/^the keyring says that key_v2 is forward-secure, the ledger's receipt of epoch 3 that it is retained/);
+    expect(said(own, { key_id: "key_v3", mode: "forward-secure" })).toMatch(/epoch 3 begins with key_v2, the ledger's receipt of epoch 3 that it is key_v3/);
+    // a key that a ratchet_break was to begin in that epoch, and that was never used
+    const spare = { ...both, hmacKeys: [...both.hmacKeys, { ...both.hmacKeys[1]!, keyId: "key_v3" }] };
+    const begun = [{ key_id: "key_v2", mode: "forward-secure", by: "receipt" }] as const;
+    expect([keyringProblem(spare, (epoch) => (epoch === 3 ? begun : [])), keyringProblem(spare, (epoch) => (epoch === 3 ? [...begun, { ...begun[0], key_id: "key_v3", mode: "retained" }] : []))])
+      .toEqual([null, expect.stringMatching(/key_v3 is forward-secure, the ledger's receipt that it is retained/)]);
+    expect(said({ ...own, mode: "forward-secure" }, null)).toMatch(/key_v1 is retained, the ledger's receipt of epoch 0 that it is forward-secure/);
   });
 });
 

@@ -204,6 +204,8 @@ def ledgers(vectors):
         findings, not_checked, leaves, anchors, pending, _ = got
         agree(x["name"] + ": verdict", not findings, x["ok"])
         agree(x["name"] + ": first finding", findings[0] if findings else None, (x["code"], x["at"]) if not x["ok"] else None)
+        if "findings" in x:
+            agree(x["name"] + ": findings", [list(finding) for finding in findings], x["findings"])
         if x["ok"]:
             agree(x["name"] + ": not_checked", sorted(not_checked), x["not_checked"])
         if "root" in x:

@@ -87,12 +87,12 @@ STORED = {"ledger": '"ORIGIN"', "organization": '"(?:_ledger|NAME)"', "org_seq":
           "TIME", "receipt_id": '"HEX{8}-(?:HEX{4}-){3}HEX{12}"', "receipt_number": '"[A-Z][A-Z0-9]{0,15}-[0-9]{4}-(?:[0-9]{5}|[1-9][0-9]{5,})"'}
 CALLER = ('{"(?:(?:system_id|model_version|user_id|region|policy_version|chain_id)":"CHAR{1,256}"|summary":"CHAR{1,4096}"|model_epoch":COUNT|'
           r'timestamp":"DATE(?:[.][0-9]{1,9})?Z"|decision":(?!null}).*|(?:inputs|metadata)":{.*}|(?:gates|reasons)":\[.*]|x_[A-Za-z0-9_.-]{1,62}":.*)}')
-DETAILS = {**dict.fromkeys("ratchet_break prune erasure access attestation".split(), ".*"), "clock_step": '{"from":TIME,"to":TIME}', "key_revocation":
-           '{"compromised_since":TIME,"key_id":"NAME","reason":"CHAR{1,1024}"}', "key_rotation": '{"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","reason"'
-           ':"(request|schedule)"}', "genesis": r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}","mode":"MODE","vkeys":\[(TEXT,){0,15}TEXT]}',
-           "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed":\[(SEEN(,SEEN){0,15})?'
-           r'],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}', "recovery":
-           '{"action":"rebuild","from":"(ledger|archive|both)","log_size":SIZE,"lost":SPOTS,"lost_count":COUNT,"reason":"CHAR{1,1024}","replaced":SPOTS,"replaced_count":COUNT,"root":HASH}'}
+DETAILS = {**dict.fromkeys("prune erasure access attestation".split(), ".*"), "clock_step": '{"from":TIME,"to":TIME}', "key_revocation": '{"compromised_since":TIME,"key_id":"NAME","reason":'
+           '"CHAR{1,1024}"}', "key_rotation": '{"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","reason":"(request|schedule)"}', "ratchet_break": '{"epoch_commitment":HASH,"key_id":"NAME",'
+           '"mode":"MODE","previous_key_id":"NAME","ratchet":"(lost|ahead|wrong)","reason":"CHAR{1,1024}"}', "genesis": r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}",'
+           r'"mode":"MODE","vkeys":\[(TEXT,){0,15}TEXT]}', "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed":\[('
+           r'SEEN(,SEEN){0,15})?],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}', "recovery": '{"action":"rebuild","from":"('
+           'ledger|archive|both)","log_size":SIZE,"lost":SPOTS,"lost_count":COUNT,"reason":"CHAR{1,1024}","replaced":SPOTS,"replaced_count":COUNT,"root":HASH}'}
 def fits(pattern, value):  # forms are patterns of a value's canonical text, in which WORDS stand for theirs; lengths are in UTF-16 code units
     return re.fullmatch(reduce(lambda text, word: text.replace(word, WORDS[word]), WORDS, pattern), re.sub("[\U00010000-\U0010ffff]", "xx", jcs(value)), re.S)
 def gate_fits(gate): return fits("{.*}", gate) and fits('"CHAR{1,256}"', gate.get("name")) and fits('"(PASS|FAIL|WARN|SKIP|ERROR)"', gate.get("status"))
@@ -120,25 +120,25 @@ def check_ledger(blobs, origin, ledger_id, seeds={}):  # 13.2: findings, what wa
         kind, now, receipt_id, number, details = (r.get(name) if r["schema_version"] == 1 else None for name in [*STORED][9:] + ["details"])
         org, index, prefix, head = r["organization"], r["log_index"], number and number.split("-")[0], heads.get(r["organization"], digest + bytes(8))
         follows, opens, key_id = r["org_seq"] == int.from_bytes(head[32:40], "big") + 1, key_id is None, key_id or due or r["key_id"]
-        said = details if kind == "key_rotation" else {"previous_key_id": r["key_id"], "key_id": None}; key = key if due else key or first_key(key_id)
+        said = details if kind in ("key_rotation", "ratchet_break") else {"previous_key_id": r["key_id"], "key_id": None}; key = key if due else key or first_key(key_id)
         expect(index == position - 1, "log_index_gap", not kind or (kind == "genesis") == (index == 0) and (index > 0 or
                    (r["key_id"], r["key_epoch"], ledger_id) == (details["key_id"], 0, details["ledger_id"])), "genesis_mismatch",
                r["ledger"] == origin, "ledger_mismatch", not kind or not (receipt_id in ids or ids.add(receipt_id)), "duplicate_receipt_id",
                follows, "org_seq_gap", not follows or r["previous_receipt_hash"] == (tag(head[40:]) if head[40:] else None), "link_mismatch",
                not kind or (prefixes.setdefault(org, prefix), prefixes.setdefault(prefix, org)) == (prefix, org), "number_mismatch",
                not now or not time or (now >= time if kind != "clock_step" else details == {"from": time, "to": now} and now < time), "time_backwards",
-               r["key_epoch"] == epoch, "epoch_mismatch", r["key_id"] == key_id and (not rotated or kind in (None, "anchor")) and
-               said["previous_key_id"] == r["key_id"] != said["key_id"], "key_mismatch")
+               r["key_epoch"] == epoch, "epoch_mismatch", r["key_id"] == (said["key_id"] if kind == "ratchet_break" else key_id) and (not rotated or kind in
+               (None, "anchor")) and said["previous_key_id"] == key_id != said["key_id"], "key_mismatch", kind != "ratchet_break", "ratchet_break")
+        if kind == "ratchet_break": key_id, key, opens, published = r["key_id"], first_key(r["key_id"]), True, details["epoch_commitment"]
         secret, published = key and mac(key, "receiptd/1 epoch"), details["epoch_commitment"] if kind == "genesis" else published; known = key and r["key_id"] == key_id and r["key_epoch"] == epoch
         expect(not opens or not key or tag(sha256(b"receiptd/1 commit\0", secret)) == published, "commitment_mismatch",
                not known or mac_fits(mac(secret, "receiptd/1 mac", org), r), "mac_mismatch")
         not_checked, unsure = not_checked | unchecked | (set() if known else {"signature"}), unsure or not kind or bool(seeds and not known)
         if kind == "anchor":
-            batch, org_heads = details["batch"], tree_root([sha256(b"\0", entry) for entry in heads.values()])
-            right = (batch["first_index"], batch["count"]) == (before, index - before)
+            batch, org_heads = details["batch"], tree_root([sha256(b"\0", entry) for entry in heads.values()]); right = (batch["first_index"], batch["count"]) == (before, index - before)
             expect(right, "batch_gap", not right or batch["root"] == tag(tree_root(leaves[start:-1])), "batch_root_mismatch",
                    details["previous_anchor"] == anchors[-1], "anchor_link_mismatch", details["org_heads_root"] == tag(org_heads), "org_heads_mismatch")
-            anchors.append({"root": tag(fold(tree)), "tree_size": index + 1}); key = first_key(rotated) if rotated else key and mac(key, "receiptd/1 ratchet")
+            anchors.append({"root": tag(fold(tree)), "tree_size": index + 1}); key = first_key(rotated) if rotated not in (None, key_id) else key and mac(key, "receiptd/1 ratchet")
             start, before, epoch, due, key_id, published = len(leaves), index + 1, epoch + 1, rotated or key_id, None, details["epoch_commitment"]
         rotated, heads[org], time, position = said["key_id"], head[:32] + int(r["org_seq"]).to_bytes(8, "big") + digest, now, index + 1
     return findings, not_checked, leaves, anchors[1:], len(leaves) - start, unsure

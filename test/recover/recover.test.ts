@@ -275,3 +275,19 @@ describe("a clone", () => {
     }
   });
 });
+
+test("a ledger that goes on behind a ratchet_break is recovered like any other: what the audit says of that is no damage", async () => {
+  const ledger = await victim({ batches: [5], tail: 2 }, {
+    fill: (broken) => {
+      broken.breakRatchet("key_v2");
+      broken.append(3);
+      broken.anchor();
+      broken.append(2);
+    },
+  });
+  expect((await ledger.diagnosis()).problems).toEqual([]);
+  ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index IN (2, 9)"));
+  expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: null }, unsound: [] });
+  expect(rowsAt(ledger.path)).toEqual(ledger.before);
+  expect((await ledger.audited()).findings.filter(({ severity }) => severity === "violation").map(({ code }) => code)).toEqual(["ratchet_break"]);
+});

@@ -167,6 +167,22 @@ export class TestLedger {
     return treeSize;
   }
 
+  /** Goes on with a key that nothing has named, from the open epoch on, which it closes. Returns the tree size. */
+  breakRatchet(keyId: string, reason = "the disk failed"): number {
+    this.now += 1000;
+    const { epoch, keyId: previous } = this.#keys;
+    const key = { keyId, mode: "retained", firstEpoch: epoch, seed: secret(this.#seed, `hmac ${keyId}`) } as const;
+    const state = ratchetAt(LEDGER_ID, key, epoch, null);
+    const details = { previous_key_id: previous, key_id: keyId, mode: "retained", epoch_commitment: commitmentOf(state.key), ratchet: "lost", reason };
+    this.#keys.change(state);
+    const { treeSize } = this.#open().closeBatch(this.#keys, (facts, at) => ({
+      ...facts, epoch_commitment: this.#keys.nextCommitment(), observed: this.observed(at).map((seen) => ({ ...seen })), next_anchor_by: formatTime(at + 900_000), reason: "request",
+    }), { receipt: systemRequest("ratchet_break", this.#newId(), details), keyId });
+    this.#keys.advance();
+    this.keyring = { ...this.keyring, hmacKeys: [...this.keyring.hmacKeys, key] };
+    return treeSize;
+  }
+
   /** `since` in ms. */
   revoke(keyId: string, since: number, reason = "a backup was stolen"): void {
     this.now += 1000;

@@ -117,6 +117,18 @@ export class Builder {
     this.#next = { keyId, seed, firstEpoch: this.#epoch + 1 };
   }
 
+  /** The first of its key, before the anchor with which the epoch ends. */
+  breakRatchet(keyId: string, seed: Uint8Array, ratchet = "lost"): void {
+    const previous = this.#key.keyId;
+    this.#key = { keyId, seed, firstEpoch: this.#epoch };
+    this.add("_ledger", {
+      type: "ratchet_break",
+      details: {
+        previous_key_id: previous, key_id: keyId, mode: "retained", epoch_commitment: hashText(keysAt(this.#key, this.#epoch).C), ratchet, reason: "the disk with the ratchet failed",
+      },
+    });
+  }
+
   anchor(reason: string, observed: readonly Json[] = []): void {
     const first = this.anchors.at(-1) ?? 0;
     const count = this.blobs.length - first;
@@ -199,6 +211,27 @@ export function rotatedScenario(hooks: Readonly<Record<number, Hook>> = {}, betw
   b.add("acme", decision());
   b.anchor("schedule");
   b.add("_ledger", { type: "key_revocation", details: { key_id: KEY_ID, compromised_since: "2026-12-31T23:59:58.600Z", reason: "the backup of key_v1 was stolen" } });
+  b.anchor("schedule");
+  b.add("beta", decision());
+  return b;
+}
+
+/**
+ * A ledger that lost its ratchet. 0 genesis, 1 acme, 2 anchor; 3 acme, 4 anchor; 5 acme, 6 ratchet_break, 7 anchor; 8 acme, 9 anchor; 10 beta.
+ * `before`: receipts of acme in the epoch before the ratchet_break; `between`: behind it, before its anchor.
+ */
+export function brokenScenario(hooks: Readonly<Record<number, Hook>> = {}, before = 1, between = 0): Builder {
+  const b = new Builder(hooks);
+  b.genesis();
+  b.add("acme", decision());
+  b.anchor("start");
+  b.add("acme", decision());
+  b.anchor("schedule");
+  for (let i = 0; i < before; i++) b.add("acme", decision());
+  b.breakRatchet(NEXT_KEY, NEXT_SEED);
+  for (let i = 0; i < between; i++) b.add("acme", decision());
+  b.anchor("request");
+  b.add("acme", decision());
   b.anchor("schedule");
   b.add("beta", decision());
   return b;

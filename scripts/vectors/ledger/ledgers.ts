@@ -1,6 +1,6 @@
 /** test/vectors/ledgers.json: one ledger for each way to go wrong, and the good ones. What must be found is written down by hand. */
 import {
-  type Builder, decision, type Hook, idOf, KEY_ID, LEDGER_ID, LOG_KEY, NEXT_KEY, NEXT_SEED, ORIGIN, rotatedScenario, scenario, SEED,
+  brokenScenario, type Builder, decision, type Hook, idOf, KEY_ID, LEDGER_ID, LOG_KEY, NEXT_KEY, NEXT_SEED, ORIGIN, rotatedScenario, scenario, SEED,
 } from "./build.ts";
 import { bytes, epochKeys, fixed, hashText, hex, jcs, type Members, organizationKey, signReceipt } from "./primitives.ts";
 
@@ -13,15 +13,18 @@ interface Verdict {
   readonly notChecked?: readonly string[];
   /** Of later keys that are known, by id. */
   readonly rotated?: Readonly<Record<string, Uint8Array>>;
+  /** All of them, where the first does not say it all. */
+  readonly findings?: readonly (readonly [code: string, at: number])[];
 }
 
 function vector(name: string, blobs: readonly Buffer[], verdict: Verdict): object {
-  const { code, at, keys = true, notChecked = [], rotated } = verdict;
+  const { findings, code = findings?.[0]?.[0], at = findings?.[0]?.[1], keys = true, notChecked = [], rotated } = verdict;
   return {
     name, origin: ORIGIN, ledger_id: LEDGER_ID, seed_hex: keys ? hex(SEED) : null, key_id: KEY_ID, vkey: LOG_KEY.vkey,
     ...(rotated === undefined ? {} : { rotated: Object.fromEntries(Object.entries(rotated).map(([keyId, seed]) => [keyId, hex(seed)])) }),
     blobs: blobs.map(blobOrPlace),
     ...(code === undefined ? { ok: true, not_checked: keys ? notChecked : [...notChecked, "signature"] } : { ok: false, code, at }),
+    ...(findings === undefined ? {} : { findings }),
   };
 }
 
@@ -144,6 +147,7 @@ export function ledgerVectors(): readonly object[] {
       12: { before: details((d) => { d["epoch_commitment"] = other; }) }, 13: { before: (m) => { m["key_id"] = "key_v2"; } },
     }),
     ...rotationVectors(),
+    ...breakVectors(),
     bad("another key inside an epoch", "key_mismatch", 7, { 7: { before: (m) => { m["key_id"] = "key_v2"; } } }),
 
     signed("another commitment in genesis", "commitment_mismatch", 0, details((d) => { d["epoch_commitment"] = other; })),
@@ -200,5 +204,39 @@ function rotationVectors(): readonly object[] {
     wrong("signed with the key that was rotated away", "mac_mismatch", 6, { 6: { macKey: organizationKey(epochKeys(SEED, LEDGER_ID, KEY_ID, 2).S, "acme") } }),
     wrong("the key_rotation changed, everything else rebuilt", "mac_mismatch", 4, { 4: { after: (r) => { (r["details"] as Members)["mode"] = "forward-secure"; } } }),
     wrong("the key_revocation changed, everything else rebuilt", "mac_mismatch", 8, { 8: { after: (r) => { (r["details"] as Members)["compromised_since"] = "2026-12-31T23:59:59.600Z"; } } }),
+  ];
+}
+
+/** A key that begins with a ratchet_break: a finding always, and no other one if all is as it must be. */
+function breakVectors(): readonly object[] {
+  type Codes = readonly (readonly [code: string, at: number])[];
+  const broken: Codes[number] = ["ratchet_break", 6];
+  const all = { rotated: { [NEXT_KEY]: NEXT_SEED } };
+  const found = (name: string, findings: Codes, hooks: Hooks = {}, extra: Omit<Verdict, "code" | "at"> = all): object =>
+    vector(name, brokenScenario(hooks).blobs, { findings, ...extra });
+  const said = (change: (details: Members) => void): Hooks => ({ 6: { before: details(change) } });
+  const next = (epoch: number): ReturnType<typeof epochKeys> => epochKeys(NEXT_SEED, LEDGER_ID, NEXT_KEY, epoch - 2);
+  return [
+    found("a ratchet_break", [broken]),
+    vector("a ratchet_break as the first receipt of its epoch", brokenScenario({}, 0).blobs, { findings: [["ratchet_break", 5]], ...all }),
+    found("the same without the new key", [broken], {}, {}),
+    found("the same without the old key", [broken], {}, { ...all, keys: false }),
+    found("the same without keys", [broken], {}, { keys: false }),
+    vector("a ratchet_break as the first receipt of its epoch, without the new key", brokenScenario({}, 0).blobs, { findings: [["ratchet_break", 5]] }),
+    found("a ratchet_break of another key", [["key_mismatch", 6], broken], said((d) => { d["previous_key_id"] = "key_v0"; })),
+    found("a ratchet_break of another key, without keys", [["key_mismatch", 6], broken], said((d) => { d["previous_key_id"] = "key_v0"; }), { keys: false }),
+    vector("a ratchet_break to the key before", brokenScenario({ 6: { before: (m) => { details((d) => { d["key_id"] = KEY_ID; })(m); m["key_id"] = KEY_ID; } } }).blobs, { code: "key_mismatch", at: 6, keys: false }),
+    vector("a ratchet_break that is signed with the old key", brokenScenario({ 6: { before: (m) => { m["key_id"] = KEY_ID; } } }).blobs, { code: "key_mismatch", at: 6, keys: false }),
+    vector("a receipt after the ratchet_break, in its epoch", brokenScenario({}, 1, 1).blobs, { findings: [broken, ["key_mismatch", 7]], ...all }),
+    found("the old key after a ratchet_break", [broken, ["key_mismatch", 10]], { 10: { before: (m) => { m["key_id"] = KEY_ID; } } }, { keys: false }),
+    found("the old key in the anchor receipt behind it", [broken, ["key_mismatch", 7]], { 7: { before: (m) => { m["key_id"] = KEY_ID; } } }, { keys: false }),
+    found("another commitment in a ratchet_break", [broken, ["commitment_mismatch", 6]], said((d) => { d["epoch_commitment"] = other; })),
+    found("the old key's commitment in a ratchet_break", [broken, ["commitment_mismatch", 6]], said((d) => { d["epoch_commitment"] = hashText(epochKeys(SEED, LEDGER_ID, KEY_ID, 2).C); })),
+    found("the old key's commitment in the anchor receipt behind it", [broken, ["commitment_mismatch", 8]], { 7: { before: details((d) => { d["epoch_commitment"] = hashText(epochKeys(SEED, LEDGER_ID, KEY_ID, 3).C); }) } }),
+    vector("a ratchet_break in the next epoch", brokenScenario({ 6: { before: (m) => { m["key_epoch"] = 3; } } }).blobs, { code: "epoch_mismatch", at: 6, keys: false }),
+    found("a ratchet_break changed, everything else rebuilt", [broken, ["mac_mismatch", 6]], { 6: { after: (r) => { (r["details"] as Members)["reason"] = "the disk with the ratchet failee"; } } }),
+    found("signed with the key that is gone", [broken, ["mac_mismatch", 8]], { 8: { macKey: organizationKey(epochKeys(SEED, LEDGER_ID, KEY_ID, 3).S, "acme") } }),
+    found("signed with the new key of another epoch", [broken, ["mac_mismatch", 8]], { 8: { macKey: organizationKey(next(2).S, "acme") } }),
+    found("a receipt of the old key changed, everything else rebuilt", [["mac_mismatch", 5], broken], { 5: { after: (r) => { r["decision"] = "deny"; } } }),
   ];
 }

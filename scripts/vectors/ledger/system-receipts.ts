@@ -11,6 +11,7 @@ export function systemReceipts(): readonly object[] {
   const batch = (change: Members): Members => anchor({ batch: { ...(detailsOf(10)["batch"] as Members), ...change } });
   const observed = { target: "disk", tree_size: 6, version_id: "1", last_modified: "2026-06-01T10:00:00.000Z" };
   const rotation = { previous_key_id: "key_v1", key_id: "key_v2", mode: "forward-secure", reason: "request" };
+  const broken = { previous_key_id: "key_v1", key_id: "key_v2", mode: "retained", epoch_commitment: previous, ratchet: "lost", reason: "the disk failed" };
   const revocation = { key_id: "key_v1", compromised_since: "2026-06-01T10:00:00.000Z", reason: "the backup of key_v1 was stolen" };
   const place = { log_index: 7, found: null };
   const recovery = {
@@ -61,6 +62,16 @@ export function systemReceipts(): readonly object[] {
     no("key_rotation without the key before", system("key_rotation", changed({ previous_key_id: undefined }, rotation))),
     no("key_rotation to no key id", system("key_rotation", { ...rotation, key_id: "Key 2" })),
     no("key_rotation with one more member", system("key_rotation", { ...rotation, x_note: 1 })),
+    good("ratchet_break", system("ratchet_break", broken)),
+    good("ratchet_break of a ratchet that is ahead, with a reason of 1024", system("ratchet_break", { ...broken, ratchet: "ahead", reason: "😀".repeat(512) })),
+    good("ratchet_break of a ratchet that is wrong", system("ratchet_break", { ...broken, ratchet: "wrong" })),
+    no("ratchet_break of another ratchet", system("ratchet_break", { ...broken, ratchet: "usable" })),
+    no("ratchet_break with a reason of 1026", system("ratchet_break", { ...broken, reason: "😀".repeat(513) })),
+    no("ratchet_break without a reason", system("ratchet_break", { ...broken, reason: "" })),
+    no("ratchet_break without a commitment", system("ratchet_break", changed({ epoch_commitment: undefined }, broken))),
+    no("ratchet_break to another mode", system("ratchet_break", { ...broken, mode: "open" })),
+    no("ratchet_break with one more member", system("ratchet_break", { ...broken, by: "me" })),
+    no("ratchet_break in another organization", changed({ type: "ratchet_break", details: broken }, members("acme", {}))),
     good("key_revocation", system("key_revocation", revocation)),
     good("key_revocation with a reason of 1024", system("key_revocation", { ...revocation, reason: "😀".repeat(512) })),
     no("key_revocation with a reason of 1026", system("key_revocation", { ...revocation, reason: "😀".repeat(513) })),
@@ -82,7 +93,7 @@ export function systemReceipts(): readonly object[] {
     no("recovery without a reason", system("recovery", { ...recovery, reason: "" })),
     no("recovery with a reason of 1026", system("recovery", { ...recovery, reason: "😀".repeat(513) })),
     no("recovery with one more member", system("recovery", { ...recovery, by: "me" })),
-    good("a system type that format 1 reserves", system("ratchet_break", { anything: [1] }), ["details"]),
+    good("a system type that format 1 reserves", system("attestation", { anything: [1] }), ["details"]),
     good("its details may be anything", system("prune", "text"), ["details"]),
     no("an unknown type in _ledger", system("x_note", {})),
   ];

@@ -1,0 +1,236 @@
+/** A ratchet that is lost without its seed, as an operator and an auditor see it: refused, broken openly, and told of by every audit. */
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadConfig } from "../../src/config.ts";
+import { RatchetBreak } from "../../src/daemon/ratchet-break.ts";
+import { placesOf } from "../../src/daemon/places.ts";
+import { openRootKeyFile } from "../../src/keys/root-key.ts";
+import { RatchetFile } from "../../src/keys/ratchet-file.ts";
+import { here, must } from "./here.ts";
+import { Host, json, type Ran, type Running } from "./host.ts";
+import { appending, init, talk } from "./talk.ts";
+
+const hosts: Host[] = [];
+afterAll(async () => {
+  for (const host of hosts) await host.remove();
+});
+
+function newHost(): Host {
+  const host = new Host();
+  hosts.push(host);
+  return host;
+}
+
+const data = (host: Host, name: string): string => host.path(`receiptd-data/${name}`);
+const errorOf = (ran: Ran): unknown => (JSON.parse(ran.stderr) as { error: { code: string } }).error.code;
+
+async function stop({ child, ended }: Running): Promise<void> {
+  child.kill("SIGTERM");
+  expect((await ended).code).toBe(0);
+}
+
+/** Receipts under an anchor, and two that are not; then the daemon is killed. */
+async function day(host: Host): Promise<void> {
+  const daemon = await host.serve();
+  await talk(host, async (client) => {
+    for (const n of [1, 2, 3]) await client.must("append", appending(n));
+    const { tree_size } = await client.must("anchor");
+    await client.must("wait", { log_index: Number(tree_size) - 1, for: "anchored" });
+    for (const n of [4, 5]) await client.must("append", appending(n));
+  });
+  daemon.child.kill("SIGKILL");
+  await daemon.ended;
+}
+
+interface Audited {
+  readonly exit_code: number;
+  readonly macs_checked: Readonly<Record<string, number>>;
+  readonly counts: { readonly receipts: number };
+  readonly findings: readonly { readonly code: string; readonly severity: string; readonly log_index: number; readonly message: string }[];
+  readonly failed_to_check: readonly string[];
+}
+
+async function audited(host: Host, ...options: readonly string[]): Promise<Audited> {
+  return json(await here(host, ["audit", "--json", ...options])) as unknown as Audited;
+}
+const wrong = ({ findings }: Audited): readonly string[] => findings.filter(({ severity }) => severity !== "note").map(({ code, log_index: at }) => `${code} ${at}`);
+
+describe("a ratchet that is lost, with keys that are sealed to an auditor", () => {
+  const host = newHost();
+  const seeds = ["--seed", "seed.key_v1.age", "--seed", "seed.key_v2.age", "--identity", "auditor.key"];
+  const breaking = (...more: readonly string[]): readonly string[] => ["key", "break", "--reason", "the disk with the ratchet failed", "--json", ...more];
+  let recipient: string;
+  let vkey: string;
+  let at: number;
+  let daemon: Running;
+
+  beforeAll(async () => {
+    const identity = await generateX25519Identity();
+    recipient = await identityToRecipient(identity);
+    writeFileSync(host.path("auditor.key"), `${identity}\n`);
+    vkey = String(json(await must(host, ["init", "--auditor", recipient, "--json"]))["vkey"]);
+    renameSync(data(host, "seed.key_v1.age"), host.path("seed.key_v1.age"));
+    await day(host);
+  });
+
+  test("while it can be used nothing is broken", async () => {
+    expect(errorOf(await here(host, breaking("--auditor", recipient)))).toBe("ratchet_usable");
+    expect(existsSync(data(host, "seed.key_v2.age"))).toBe(false);
+  });
+
+  test("lost: the daemon refuses and says what there is", async () => {
+    rmSync(data(host, "ratchet"));
+    const ran = await host.run(["serve"]);
+    expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/ratchet_lost: .*where nobody has it: receiptd key break/)]);
+    expect((await here(host, ["recover"])).stdout).toContain("receiptd key break");
+  });
+
+  test.each([
+    ["no word on the seed", [], "bad_usage"], ["two", ["--retained", "--print-seed"], "bad_usage"], ["a recipient that is none", ["--auditor", "age1nobody"], "bad_recipient"],
+    ["a blank reason", ["--retained", "--reason", " "], "bad_usage"], ["a reason that is too long", ["--retained", "--reason", "x".repeat(1025)], "bad_usage"],
+  ])("%s: nothing is done", async (_, more, code) => {
+    const before = readFileSync(data(host, "keyring.json"), "utf8");
+    expect(errorOf(await here(host, breaking(...more)))).toBe(code);
+    expect([readFileSync(data(host, "keyring.json"), "utf8") === before, existsSync(data(host, "ratchet"))]).toEqual([true, false]);
+  });
+
+  test("with a key that waits to be taken up, or a daemon that has the ledger, nothing is done", async () => {
+    writeFileSync(data(host, "next.key"), "", { mode: 0o600 });
+    expect(errorOf(await here(host, breaking("--retained")))).toBe("key_pending");
+    rmSync(data(host, "next.key"));
+    const held = await RatchetBreak.open(loadConfig({ path: host.path("receiptd.yaml"), env: {} }));
+    try {
+      expect(errorOf(await here(host, breaking("--retained")))).toBe("ledger_locked");
+    } finally {
+      held.close();
+    }
+  });
+
+  test("broken: the ledger goes on with a key of its own", async () => {
+    const went = json(await must(host, breaking("--auditor", recipient)));
+    expect(went).toMatchObject({ previous_key_id: "key_v1", key_id: "key_v2", mode: "forward-secure", ratchet: "lost", first_epoch: 2, seed_file: data(host, "seed.key_v2.age") });
+    at = Number(went["tree_size"]) - 2;
+    renameSync(data(host, "seed.key_v2.age"), host.path("seed.key_v2.age"));
+    expect(json(await must(host, ["get", String(at), "--json"]))["receipt"]).toMatchObject({ type: "ratchet_break", key_id: "key_v2", key_epoch: 2, details: { previous_key_id: "key_v1", key_id: "key_v2", mode: "forward-secure", ratchet: "lost", reason: "the disk with the ratchet failed" } });
+    expect(errorOf(await here(host, breaking("--auditor", recipient)))).toBe("ratchet_usable");
+    const listed = json(await must(host, ["key", "list", "--json"]))["keys"] as readonly object[];
+    expect(listed).toMatchObject([{ key_id: "key_v1", state: "rotated", receipts: at, last_index: at - 1 }, { key_id: "key_v2", state: "signs", receipts: 2, first_index: at }]);
+  });
+
+  test("the daemon goes on, anchors it, and its self-check calls nothing damaged", async () => {
+    daemon = await host.serve();
+    await talk(host, async (client) => {
+      await client.must("append", appending(6));
+      const { tree_size } = await client.must("anchor");
+      await client.must("wait", { log_index: Number(tree_size) - 1, for: "anchored" });
+      await client.must("append", appending(7));
+      expect((await client.must("status"))["state"]).toBe("ok");
+    });
+    expect((await here(host, ["doctor"])).stdout).toMatch(/^ok +keys: .*key_v2, forward-secure/m);
+  });
+
+  test("every audit ends with 1, for that and nothing else", async () => {
+    const report = await audited(host);
+    expect([report.exit_code, wrong(report), report.failed_to_check]).toEqual([1, [`ratchet_break ${at}`], []]);
+    expect(report.findings[0]!.message).toMatch(/goes on with key_v2, which key_v1 has not named: the ratchet of key_v1 was lost, it says \(the disk with the ratchet failed\)/);
+    const [other, ranged, sealed] = [await audited(host, "--accept-break", "key_v3"), await audited(host, "--from", "2999-01-01"), await audited(host, ...seeds)];
+    for (const one of [other, ranged, sealed]) expect([one.exit_code, wrong(one)]).toEqual([1, [`ratchet_break ${at}`]]);
+  });
+
+  test("an auditor who knows of it says so; with both seeds every MAC is checked", async () => {
+    const report = await audited(host, "--accept-break", "key_v2", ...seeds);
+    expect([report.exit_code, wrong(report)]).toEqual([0, []]);
+    expect(report.findings.map(({ code, severity }) => [code, severity])).toContainEqual(["ratchet_break", "note"]);
+    expect(report.macs_checked).toEqual({ key_v1: at, key_v2: report.counts.receipts - at });
+    writeFileSync(host.path("trust.txt"), `break key_v2\n${vkey}\n`);
+    const copy = ["--ledger", "receiptd-data", "--anchors", "receiptd-data/anchors", "--trust", "trust.txt", ...seeds];
+    expect((await audited(host, ...copy)).exit_code).toBe(0);
+    writeFileSync(host.path("bad.txt"), `break\n${vkey}\n`);
+    expect(errorOf(await here(host, ["audit", "--trust", "bad.txt", "--json"]))).toBe("bad_usage");
+    writeFileSync(host.path("bad.txt"), "break key_v2\n");
+    expect(errorOf(await here(host, ["audit", "--trust", "bad.txt", "--json"]))).toBe("bad_vkey");
+  });
+
+  test("one receipt alone: what is anchored is, what is not rests on the break", async () => {
+    const all = (await audited(host, "--accept-break", "key_v2")).counts.receipts;
+    const verdicts = async (...more: readonly string[]): Promise<readonly unknown[]> => await Promise.all([at - 1, at, at + 1, all - 1].map(async (index) => json(await here(host, ["verify", String(index), "--json", ...seeds, ...more]))["verdict"]));
+    expect(await verdicts()).toEqual(["anchored", "anchored", "anchored", "pending"]); // the anchor before it is behind the break
+    expect(await verdicts("--anchors", ".")).toEqual(["pending", "not_checked", "not_checked", "not_checked"]);
+    expect(await verdicts("--anchors", ".", "--accept-break", "key_v2")).toEqual(["pending", "pending", "pending", "pending"]);
+  });
+
+  test("both keys of its epoch are disclosed", async () => {
+    const text = (await must(host, ["disclose", "--epoch", "2", ...seeds])).stdout;
+    expect((JSON.parse(text) as { readonly keys: readonly object[] }).keys).toMatchObject([{ key_id: "key_v1", epoch: 2 }, { key_id: "key_v2", epoch: 2 }]);
+    writeFileSync(host.path("two.keys"), text);
+    const copy = ["--ledger", "receiptd-data", "--anchors", "receiptd-data/anchors", "--trust", "trust.txt", "--keys-file", "two.keys"];
+    expect(await audited(host, ...copy)).toMatchObject({ exit_code: 0, macs_checked: { key_v1: 2, key_v2: 2 } });
+    await stop(daemon);
+  });
+});
+
+describe("a ratchet that is ahead, or wrong", () => {
+  test.each([["ahead", 3], ["wrong", 0]])("%s: is broken openly where nothing is anchored that the ledger has not, and the old key's is gone", async (ratchet, steps) => {
+    const host = newHost();
+    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
+    const daemon = await host.serve();
+    await stop(daemon);
+    const config = loadConfig({ path: host.path("receiptd.yaml"), env: {} });
+    const places = placesOf(config);
+    const ledgerId = new Database(places.ledger, { readonly: true }).prepare("SELECT ledger_id FROM ledger").pluck().get() as string;
+    const file = (): RatchetFile => new RatchetFile(places.ratchet, openRootKeyFile(places.rootKey), ledgerId);
+    const ahead = file();
+    const { keyId, epoch, key } = ahead.load()!;
+    await ahead.store({ keyId, epoch: epoch + steps, key: key.fill(7) });
+    await ahead.close();
+    expect((await host.run(["serve"])).stderr).toContain(`ratchet_${ratchet}`);
+    const went = json(await must(host, ["key", "break", "--reason", "the host was restored from a snapshot", "--retained", "--json"]));
+    expect(went).toMatchObject({ key_id: "key_v2", mode: "retained", ratchet, first_epoch: epoch });
+    expect(file().load("key_v1")).toMatchObject({ keyId: "key_v2", epoch: epoch + 1 });
+    await stop(await host.serve());
+    const report = await audited(host);
+    expect(wrong(report)).toEqual([`ratchet_break ${Number(went["tree_size"]) - 2}`]);
+  });
+
+  test("a retained key is not lost with its ratchet: the daemon makes that anew", async () => {
+    const host = newHost();
+    await init(host);
+    await day(host);
+    rmSync(data(host, "ratchet"));
+    expect(errorOf(await here(host, ["key", "break", "--reason", "x", "--json"]))).toBe("ratchet_usable");
+    await stop(await host.serve());
+    const file = readFileSync(data(host, "ratchet"));
+    writeFileSync(data(host, "ratchet"), file.fill(1, 0, 512));
+    expect(errorOf(await here(host, ["key", "break", "--reason", "x", "--json"]))).toBe("ratchet_usable");
+  });
+
+  test("in the first epoch: the key of genesis stays in the keyring", async () => {
+    const host = newHost();
+    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
+    rmSync(data(host, "ratchet"));
+    await must(host, ["key", "break", "--reason", "lost at once", "--retained", "--json"]);
+    await day(host);
+    const listed = json(await must(host, ["key", "list", "--json"]))["keys"] as readonly object[];
+    expect(listed).toMatchObject([{ key_id: "key_v1", receipts: 1, first_epoch: 0 }, { key_id: "key_v2", first_index: 1, first_epoch: 0, state: "signs" }]);
+    expect(wrong(await audited(host))).toEqual(["ratchet_break 1"]);
+    expect((await audited(host, "--accept-break", "key_v2")).exit_code).toBe(0);
+  });
+
+  test.each(["the host has signed", "a target has"])("more than the ledger has, as %s: refused, and nothing is changed", async (which) => {
+    const host = newHost();
+    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
+    const before = readFileSync(data(host, "ledger.db"));
+    const outbox = readFileSync(data(host, "anchor.db"));
+    await day(host);
+    for (const name of ["ledger.db-wal", "ledger.db-shm", "ratchet"]) rmSync(data(host, name), { force: true });
+    writeFileSync(data(host, "ledger.db"), before);
+    if (which === "a target has") {
+      for (const name of ["anchor.db-wal", "anchor.db-shm"]) rmSync(data(host, name), { force: true });
+      writeFileSync(data(host, "anchor.db"), outbox);
+    }
+    expect(errorOf(await here(host, ["key", "break", "--reason", "x", "--retained", "--json"]))).toBe("ledger_behind");
+    expect(existsSync(data(host, "ratchet"))).toBe(false);
+  });
+});
