@@ -7,6 +7,7 @@ import { anchorsPrefix } from "../../src/anchor/objects.ts";
 import { localSigner } from "../../src/anchor/signer.ts";
 import { toHex, utf8 } from "../../src/format/bytes.ts";
 import { formatCheckpoint, parseCheckpoint } from "../../src/format/checkpoint.ts";
+import { TEMPORARY_PREFIX } from "../../src/anchor/directory-walk.ts";
 import { formatObjectName, type LedgerName, parseObjectName } from "../../src/format/names.ts";
 import { formatVkey, parseNote, signNote } from "../../src/format/note.ts";
 import { formatTlogProof, parseTlogProof } from "../../src/format/tlog-proof.ts";
@@ -66,6 +67,7 @@ export function cutTo(host: Host, size: number): void {
 export function anchorNames(host: Host, ledger: LedgerName): ReadonlyMap<number, string> {
   const prefix = anchorsPrefix(ledger);
   return new Map(readdirSync(join(host.anchors, prefix)).sort().flatMap((file) => {
+    if (file.startsWith(TEMPORARY_PREFIX)) return []; // the daemon is writing one
     const name = prefix + file;
     const parsed = parseObjectName(ledger, name);
     return parsed.kind === "anchor" ? [[parsed.treeSize, name] as const] : [];

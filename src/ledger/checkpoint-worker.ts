@@ -34,4 +34,3 @@ port.on("message", ({ kind }: ToCheckpoints) => {
   db.close();
   port.close();
 });
-port.postMessage({ kind: "done" } satisfies FromCheckpoints);

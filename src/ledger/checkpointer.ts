@@ -18,21 +18,17 @@ export interface ToCheckpoints { readonly kind: "checkpoint" | "end" }
 export type FromCheckpoints = { readonly kind: "done" } | { readonly kind: "failed"; readonly message: string };
 
 export class Checkpointer {
-  readonly #worker: Worker;
-  readonly #ended: Promise<void>;
+  readonly #path: string;
+  readonly #onFatal: (error: Error) => void;
+  /** From the first time that there is something for it to do: a daemon that writes little needs no further thread. */
+  #thread: { readonly worker: Worker; readonly ended: Promise<void> } | null = null;
   #pages = 0;
-  #isBusy = true;
+  #isBusy = false;
 
   /** `onFatal`: pages may be lost that the kernel took for written; the process must end, and the log is what counts at the next start. */
   constructor(path: string, onFatal: (error: Error) => void) {
-    this.#worker = new Worker(new URL("./checkpoint-worker.ts", import.meta.url), { workerData: path, name: "checkpoints", resourceLimits: LIMITS });
-    this.#worker.on("message", (message: FromCheckpoints) => {
-      this.#isBusy = false;
-      if (message.kind === "failed") onFatal(new LedgerError("ledger_io", `the ledger's file could not be brought up to date: ${message.message}`));
-      else this.#tell();
-    });
-    this.#worker.on("error", (error) => onFatal(error instanceof Error ? error : new Error(String(error))));
-    this.#ended = new Promise((resolve) => this.#worker.on("exit", () => resolve()));
+    this.#path = path;
+    this.#onFatal = onFatal;
   }
 
   /** The writer committed about so many pages. */
@@ -43,14 +39,26 @@ export class Checkpointer {
 
   /** Before the writer closes: the last connection to close empties the log. */
   async stop(): Promise<void> {
-    this.#worker.postMessage({ kind: "end" } satisfies ToCheckpoints, []);
-    await this.#ended;
+    this.#thread?.worker.postMessage({ kind: "end" } satisfies ToCheckpoints, []);
+    await this.#thread?.ended;
   }
 
   #tell(): void {
     if (this.#pages < PAGES) return;
     this.#pages = 0;
     this.#isBusy = true;
-    this.#worker.postMessage({ kind: "checkpoint" } satisfies ToCheckpoints, []);
+    this.#thread ??= this.#start();
+    this.#thread.worker.postMessage({ kind: "checkpoint" } satisfies ToCheckpoints, []);
+  }
+
+  #start(): { readonly worker: Worker; readonly ended: Promise<void> } {
+    const worker = new Worker(new URL("./checkpoint-worker.ts", import.meta.url), { workerData: this.#path, name: "checkpoints", resourceLimits: LIMITS });
+    worker.on("message", (message: FromCheckpoints) => {
+      this.#isBusy = false;
+      if (message.kind === "failed") this.#onFatal(new LedgerError("ledger_io", `the ledger's file could not be brought up to date: ${message.message}`));
+      else this.#tell();
+    });
+    worker.on("error", (error) => this.#onFatal(error instanceof Error ? error : new Error(String(error))));
+    return { worker, ended: new Promise((resolve) => worker.on("exit", () => resolve())) };
   }
 }

@@ -1,10 +1,11 @@
 /** The archive: parts of a batch, the spool they wait in, and what a crash between its steps leaves. */
-import type * as promises from "node:fs/promises";
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption";
 import fc from "fast-check";
-import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { Archive } from "../../src/anchor/archive.ts";
 import { ArchiveError, checkRecipients, MAX_PART_BYTES, packReceipts, unpackReceipts } from "../../src/anchor/archive-object.ts";
 import { anchorRowAt, batchObject, type PublishedObject } from "../../src/anchor/objects.ts";
@@ -13,28 +14,29 @@ import { parseObjectName } from "../../src/format/names.ts";
 import { Bench, contents, LEDGER } from "./support.ts";
 
 /** A process that dies: from the n-th call on nothing is done any more. */
-const death = vi.hoisted(() => {
-  vi.resetModules(); // files share processes: the spool may have been loaded for another one
-  return { after: Number.POSITIVE_INFINITY, calls: 0 };
-});
-afterAll(() => void vi.resetModules());
-vi.mock("node:fs/promises", async (original) => {
-  const real = await original<typeof promises>();
+const death = { after: Number.POSITIVE_INFINITY, calls: 0 };
+const { mkdir, readdir, rename, rm, open } = promises;
+beforeAll(() => {
   const dying = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
     if (death.calls++ >= death.after) throw Object.assign(new Error("dead"), { code: "EIO" });
     return await call(...args);
   };
-  return {
-    ...real, mkdir: dying(real.mkdir), readdir: dying(real.readdir), rename: dying(real.rename), rm: dying(real.rm),
-    open: dying(async (...args: Parameters<typeof real.open>) => {
-      const handle = await real.open(...args);
+  Object.assign(promises, {
+    mkdir: dying(mkdir), readdir: dying(readdir), rename: dying(rename), rm: dying(rm),
+    open: dying(async (...args: Parameters<typeof open>) => {
+      const handle = await open(...args);
       for (const name of ["writeFile", "sync"] as const) {
         const call = handle[name].bind(handle) as (...args: unknown[]) => Promise<void>;
         Object.assign(handle, { [name]: dying(call) });
       }
       return handle;
     }),
-  };
+  });
+  syncBuiltinESMExports();
+});
+afterAll(() => {
+  Object.assign(promises, { mkdir, readdir, rename, rm, open });
+  syncBuiltinESMExports();
 });
 
 const benches: Bench[] = [];
