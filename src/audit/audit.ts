@@ -16,7 +16,7 @@ import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type DisclosedKey, RatchetKeys, type RatchetStart } from "../verify/keys.ts";
 import { judgeBreaks } from "./breaks.ts";
-import { checkStructure, sizeOf } from "./extent.ts";
+import { checkLog, checkStructure, sizeOf } from "./extent.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
 import { LedgerView } from "./ledger-view.ts";
@@ -155,6 +155,7 @@ class Audit {
     if (ledgerPath === null) return null;
     let inspector: Inspector | null = null;
     try {
+      checkLog(ledgerPath, this.#findings);
       inspector = new Inspector(ledgerPath);
       return { inspector, reader: new Reader(ledgerPath, auditHash.sha256) };
     } catch (error) {

@@ -1,5 +1,6 @@
-/** A ledger's file as a whole: whether SQLite can read its pages, and how many receipts there are. */
+/** A ledger's file as a whole: whether SQLite can read its pages and its log, and how many receipts there are. */
 import type { Inspector } from "../ledger/inspect.ts";
+import { damagedLog } from "../ledger/left-over.ts";
 import { unlessCorrupt } from "./places.ts";
 import type { Findings } from "./report.ts";
 
@@ -7,6 +8,12 @@ import type { Findings } from "./report.ts";
 export function checkStructure(inspector: Inspector, findings: Findings): void {
   const damaged = (message: string): void => findings.add({ severity: "violation", code: "ledger_corrupt", message: `the ledger's file is damaged: ${message}` });
   for (const text of unlessCorrupt(() => inspector.structure(), damaged) ?? []) damaged(text.split("\n").join("; ").slice(0, 300));
+}
+
+/** Beside a daemon: what it has in memory leads past the damage. To whoever opens the ledger after it, the receipts behind it are not there. */
+export function checkLog(ledgerPath: string, findings: Findings): void {
+  const message = damagedLog(ledgerPath);
+  if (message !== null) findings.add({ severity: "violation", code: "wal_damaged", message });
 }
 
 /** Receipts, by the newest log_index. */

@@ -13,6 +13,7 @@ export type AuditCode =
   // the ledger's file
   | "ledger_corrupt"
   | "not_a_ledger"
+  | "wal_damaged"
   | "schema_mismatch"
   // receipts and the index over them
   | "receipt_changed"

@@ -7,6 +7,7 @@ import { hashText } from "../format/chain.ts";
 import { count } from "../format/count.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { RatchetStart } from "../verify/keys.ts";
+import { checkLog } from "./extent.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner, WHOLE } from "./join.ts";
 import { type Pace, PacedInspector } from "./pace.ts";
@@ -67,6 +68,7 @@ export async function checkRound(
   const findings = new RoundFindings(hooks.onFound);
   let inspector: PacedInspector | null = null;
   try {
+    checkLog(options.ledgerPath, findings);
     inspector = new PacedInspector(options.ledgerPath, pace); // anew: what another connection has in its memory is no longer what is in the file
     return await check(inspector, options, findings, hooks.onProgress);
   } catch (error) {

@@ -5,14 +5,18 @@ import type { AnchorTarget } from "../anchor/target.ts";
 import { openTarget } from "../anchor/targets.ts";
 import { audit, type AuditReport } from "../audit/audit.ts";
 import { newId } from "../daemon/init.ts";
-import { placesOf } from "../daemon/places.ts";
+import { type Places, placesOf } from "../daemon/places.ts";
 import { count } from "../format/count.ts";
 import { sealedKeys, startsOf } from "../keys/seed.ts";
+import { LedgerError } from "../ledger/errors.ts";
 import { type Diagnosis, diagnose, isDamaged, type Problem } from "../recover/diagnose.ts";
+import { takeBack } from "../recover/order.ts";
+import { tailText } from "../recover/rebuild.ts";
+import type { Rebuilt } from "../recover/rebuilt.ts";
 import { type Knowledge, recover as runRecover, type Recovered, survey } from "../recover/recover.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
-import type { ExitCode } from "./errors.ts";
+import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
 import { type HostKeys, hostKeys } from "./ledger-files.ts";
 import { progress } from "./progress.ts";
@@ -24,6 +28,7 @@ interface RecoverOptions extends Omit<SourceOptions, "from"> {
   readonly rebuild?: boolean;
   readonly from?: string;
   readonly identity?: string;
+  readonly dropTail?: boolean;
   readonly progress?: boolean;
 }
 
@@ -38,6 +43,7 @@ export function addRecover(program: Command, run: Run): void {
     .option("--path-style", "of s3://…: put the bucket into the path, not into the host name")
     .option("--profile <name>", "of s3://…: a profile of the AWS SDK's configuration")
     .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for an encrypted archive")
+    .option("--drop-tail", "with --rebuild: go on without receipts that were the newest, under no anchor, and of which nothing is left that says what they were")
     .option("--progress", "show progress even where standard error is no terminal")
     .addHelpText("after", examples(["receiptd recover", "receiptd recover --rebuild", "receiptd recover --rebuild --from s3 --identity archive.key"]))
     .action(run(recover));
@@ -48,6 +54,7 @@ async function recover(cli: Cli, options: RecoverOptions): Promise<ExitCode> {
   if (!existsSync(places.ledger)) {
     return tell(cli, [{ code: "ledger_missing", message: `there is no ledger at ${places.ledger}`, next: "put the newest copy of data_dir back; or: receiptd restore --from <target>; for a new ledger: receiptd init" }], null, []);
   }
+  takeBackUnlessLocked(places);
   const keys = await hostKeys(cli);
   if ("why" in keys) return tell(cli, [{ code: "keys_unusable", message: keys.why, next: "put root key and keyring back from their backups, then: receiptd recover" }], null, []);
   const found = await look(cli, options, keys);
@@ -66,6 +73,15 @@ async function recover(cli: Cli, options: RecoverOptions): Promise<ExitCode> {
   }
 }
 
+/** Whoever has the lock does it. */
+function takeBackUnlessLocked({ recovery, ledger }: Places): void {
+  try {
+    takeBack(recovery, ledger);
+  } catch (error) {
+    if (!(error instanceof LedgerError) || error.code !== "ledger_locked") throw error;
+  }
+}
+
 const ELSEWHERE: Problem = {
   code: "undecided", message: "a target that does not answer may have the bytes that are missing here: nothing is rebuilt without it",
   next: "receiptd recover, when it answers; or name another target to go by with --from",
@@ -81,7 +97,9 @@ async function look(cli: Cli, options: RecoverOptions, keys: HostKeys): Promise<
   const { keyring, open } = keys;
   const places = placesOf(cli.config);
   const { from } = options;
-  const targets = from === undefined ? cli.config.anchor.targets.map(openTarget) : [sourceOf(cli, { ...options, from })];
+  const given = from === undefined ? null : sourceOf(cli, { ...options, from });
+  const configured = cli.config.anchor.targets.map(openTarget).filter(({ name }) => name !== given?.name);
+  const targets = given === null ? configured : [given, ...configured];
   const bar = progress("receipts", options.progress === true ? true : null);
   const identities = await identitiesIn(options.identity);
   const base = {
@@ -93,12 +111,17 @@ async function look(cli: Cli, options: RecoverOptions, keys: HostKeys): Promise<
   };
   try {
     const report = await audit({ ...base, targets, areVkeysPinned: false, now: Date.now(), grace: cli.config.anchor.grace }, { onProgress: ({ done, total }) => bar.update(done, total === null || total === 0 ? null : done / total) });
-    const knowledge: Knowledge = { ...base, outboxPath: places.outbox, source: fullest(targets, report) };
-    const outbox = outboxProblem(places.outbox, base.ledger, report.counts.receipts);
     const unseen = report.failedToCheck.filter((what) => what.startsWith("the target"));
-    const rebuilt = isDamaged(report) || outbox.isBehind ? await survey(knowledge) : null;
+    const sources = sourcesIn(targets, report, given);
+    if (given !== null && !sources.includes(given) && !unseen.some((what) => what.startsWith(`the target ${given.name}:`))) {
+      throw new CliError("no_targets", `there is no anchor of this ledger at ${from}`, "name the place where its anchors are, or leave out --from to ask the configured targets");
+    }
+    const outbox = outboxProblem(places.outbox, base.ledger, report.counts.receipts);
+    const isWrong = isDamaged(report) || outbox.isBehind || report.findings.some(({ code }) => code === "wal_damaged");
+    const { rebuilt, knowledge } = await surveyed({ ...base, outboxPath: places.outbox, dropsTail: options.dropTail === true }, sources, isWrong);
     const damage = rebuilt === null ? { problems: [], isRebuildable: false } : diagnose(report, rebuilt, rebuildCommand(options));
-    const mayBeElsewhere = unseen.length > 0 && (rebuilt?.lost.count ?? 0) > 0;
+    const isShort = rebuilt !== null && (rebuilt.lost.count > 0 || rebuilt.dropped.count > 0);
+    const mayBeElsewhere = unseen.length > 0 && isShort && from === undefined; // whoever names a place has decided
     const problems = [
       ...damage.problems,
       ...(mayBeElsewhere ? [ELSEWHERE] : []),
@@ -111,31 +134,47 @@ async function look(cli: Cli, options: RecoverOptions, keys: HostKeys): Promise<
   }
 }
 
-/** The target with the newest anchor that counts; of several, one with archived receipts. */
-function fullest(targets: readonly AnchorTarget[], { counts }: AuditReport): AnchorTarget | null {
-  const [best] = counts.targets.filter(({ newestSize }) => newestSize > 0).toSorted((a, b) => b.newestSize - a.newestSize || b.archive.objects - a.archive.objects);
-  return targets.find(({ name }) => name === best?.target) ?? null;
+/** Targets with an anchor that counts: the one that was named, and then those with the newest; of several, first one with archived receipts. */
+function sourcesIn(targets: readonly AnchorTarget[], { counts }: AuditReport, given: AnchorTarget | null): readonly AnchorTarget[] {
+  const ranked = counts.targets.filter(({ newestSize }) => newestSize > 0)
+    .toSorted((a, b) => Number(b.target === given?.name) - Number(a.target === given?.name) || b.newestSize - a.newestSize || b.archive.objects - a.archive.objects);
+  return ranked.flatMap(({ target }) => targets.find(({ name }) => name === target) ?? []);
 }
 
-function rebuildCommand({ from, identity }: RecoverOptions): string {
-  return `receiptd recover --rebuild${from === undefined ? "" : ` --from ${from}`}${identity === undefined ? "" : ` --identity ${identity}`}`;
+/** Asks one source after the other, until one lacks nothing; a second past that any of them has signed is never passed over. */
+async function surveyed(known: Omit<Knowledge, "source">, sources: readonly AnchorTarget[], isWrong: boolean): Promise<{ readonly knowledge: Knowledge; readonly rebuilt: Rebuilt | null }> {
+  let best: { readonly knowledge: Knowledge; readonly rebuilt: Rebuilt } | null = null;
+  for (const source of sources.length === 0 ? [null] : sources) {
+    const knowledge = { ...known, source };
+    if (!isWrong) return { knowledge, rebuilt: null };
+    const rebuilt = await survey(knowledge);
+    const isBest = best === null || lackOf(rebuilt) < lackOf(best.rebuilt) || rebuilt.stop?.code === "forked";
+    if (isBest) best = { knowledge, rebuilt };
+    if (lackOf(rebuilt) === 0 || rebuilt.stop?.code === "forked") break;
+  }
+  return best!;
 }
 
-function tell(cli: Cli, problems: readonly Problem[], recovered: Recovered | null, unseen: readonly string[]): ExitCode {
+function lackOf({ stop, lost, dropped }: Rebuilt): number {
+  return stop === null ? lost.count + dropped.count : Infinity;
+}
+
+function rebuildCommand({ from, identity, dropTail }: RecoverOptions): string {
+  return `receiptd recover --rebuild${dropTail === true ? " --drop-tail" : ""}${from === undefined ? "" : ` --from ${from}`}${identity === undefined ? "" : ` --identity ${identity}`}`;
+}
+
+function tell(cli: Cli, found: readonly Problem[], recovered: Recovered | null, unseen: readonly string[]): ExitCode {
   const done = recovered?.kept === null || recovered === null ? null : recovered;
   const refused = recovered !== null && done === null ? recovered : null;
+  const problems = done === null ? found : [...droppedProblem(done.rebuilt), ...found];
   const facts = {
     problems, not_checked: unseen,
-    rebuilt: done === null ? null : { log_size: done.rebuilt.size, kept: done.kept, from_ledger: done.rebuilt.kept, from_archive: done.rebuilt.replaced.count, lost: done.rebuilt.lost.count },
+    rebuilt: done === null ? null : {
+      log_size: done.rebuilt.size, kept: done.kept, from_ledger: done.rebuilt.kept, from_archive: done.rebuilt.replaced.count, lost: done.rebuilt.lost.count, dropped: done.rebuilt.dropped.count,
+    },
   };
   cli.result(facts, () => {
-    const lines: string[] = [];
-    if (done !== null) {
-      const { size, replaced, lost } = done.rebuilt;
-      lines.push(`The ledger is rebuilt: ${count(size, "receipt")}, ${count(replaced.count)} of them put back from what was published, ${count(lost.count)} without their bytes.`);
-      if (done.rebuilt.kept === 0) lines.push("Nothing of the old file could be read: receipts after the newest anchor, if there were any, are lost.");
-      lines.push(`The old file is ${done.kept}; keep it until an audit with every target has found nothing. Start the daemon: it records this in the ledger (receiptd serve).`);
-    }
+    const lines = done === null ? [] : rebuiltLines(done.rebuilt, done.kept!);
     if (refused !== null) lines.push(`Nothing was changed: ${refused.rebuilt.stop?.message ?? refused.unsound[0]?.message ?? "the ledger would be empty"}.`);
     for (const { code, message, next } of problems) lines.push(`${code}: ${message}.`, `  → ${next}`);
     lines.push(...unseen.map((what) => `Could not look at ${what}.`));
@@ -143,4 +182,18 @@ function tell(cli: Cli, problems: readonly Problem[], recovered: Recovered | nul
     return lines.map(printable).join("\n");
   });
   return problems.length > 0 || refused !== null ? 1 : unseen.length > 0 ? 2 : 0;
+}
+
+function rebuiltLines({ size, replaced, added, lost, dropped, kept }: Rebuilt, keptAs: string): string[] {
+  const lines = [`The ledger is rebuilt: ${count(size, "receipt")}, ${count(replaced.count)} of them put back from what was published, ${count(lost.count)} without their bytes${dropped.count === 0 ? "" : `; ${count(dropped.count)} dropped`}.`];
+  if (added.range !== null) lines.push(`The old file ended at ${count(added.range[0], "receipt")}: if a copy of this ledger is in use elsewhere, it goes on there; stop it before you start this one.`);
+  if (kept === 0) lines.push("Nothing of the old file could be read: receipts after the newest anchor, if there were any, are lost.");
+  lines.push(`The old file is ${keptAs}; keep it until an audit with every target has found nothing. Start the daemon: it records this in the ledger (receiptd serve).`);
+  return lines;
+}
+
+/** The new file does not tell of them any more. */
+function droppedProblem({ dropped }: Rebuilt): readonly Problem[] {
+  if (dropped.count === 0) return [];
+  return [{ code: "receipt_lost", message: `${tailText(dropped)}: the next receipts get these log indexes and numbers`, next: "tell whoever has acknowledgements of them: they are not in the ledger; the receipt of this recovery names them" }];
 }

@@ -28,6 +28,7 @@ import { placesOf } from "./places.ts";
 import { Port } from "./port.ts";
 import { openState } from "./ratchet.ts";
 import { SelfCheck } from "./self-check.ts";
+import { takeBack } from "../recover/order.ts";
 import { recordRecoveries } from "./recoveries.ts";
 import { groupNumber } from "./group.ts";
 
@@ -51,7 +52,11 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
   const { root, keyring } = await openKeys(config);
   const undo: (() => unknown)[] = [];
   try {
-    const writer = Writer.open(places.ledger, writerOptions(config));
+    takeBack(places.recovery, places.ledger);
+    const writer = Writer.open(places.ledger, {
+      ...writerOptions(config),
+      onTorn: (copy) => log.error({ copy }, "the write-ahead log was torn by a power cut, behind what was acknowledged as stored on the disk: the rest of it is left out, a copy is kept"),
+    });
     undo.push(() => writer.close());
     if (writer.ledgerId !== keyring.ledgerId || writer.origin !== keyring.origin) {
       throw new KeyError("wrong_ledger", `the keyring is that of ledger ${keyring.ledgerId}, the ledger is ${writer.ledgerId}`);

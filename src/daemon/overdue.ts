@@ -3,7 +3,8 @@
  * (`anchor.fail_closed_after`): some would rather stop than go on where nobody outside could notice a change.
  */
 import { formatTime } from "../format/time.ts";
-import type { Reader } from "../ledger/reader.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import type { Reader, StoredBlob } from "../ledger/reader.ts";
 
 export interface OverdueOptions {
   readonly reader: Pick<Reader, "byIndex">;
@@ -24,13 +25,13 @@ export class Overdue {
     this.#options = options;
   }
 
-  /** ms; null where everything is anchored. */
+  /** ms; null where everything is anchored, or a damaged ledger does not say. */
   since(): number | null {
     const { reader, size, anchoredSize } = this.#options;
     const anchored = anchoredSize();
     if (anchored >= size()) return null;
     if (this.#known?.anchoredSize !== anchored) {
-      const first = reader.byIndex(anchored);
+      const first = firstOf(() => reader.byIndex(anchored));
       this.#known = first === null ? null : { anchoredSize: anchored, since: first.recordedAt };
     }
     return this.#known?.since ?? null;
@@ -44,5 +45,15 @@ export class Overdue {
       code: "anchoring_overdue",
       message: `receipts have been waiting for their anchors since ${formatTime(since)}, longer than anchor.fail_closed_after allows; \`receiptd status\` says what the targets answer`,
     };
+  }
+}
+
+/** Of a damaged ledger `status` is to tell, not to fail. */
+function firstOf(read: () => StoredBlob | null): StoredBlob | null {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    return null;
   }
 }

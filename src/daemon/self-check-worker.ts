@@ -10,6 +10,7 @@ import { checkRound } from "../audit/round.ts";
 import { auditHash } from "../audit/hash.ts";
 import { hashText } from "../format/chain.ts";
 import { LedgerError } from "../ledger/errors.ts";
+import { damagedLog } from "../ledger/left-over.ts";
 import { Reader } from "../ledger/reader.ts";
 import type { FromSelfCheck, Held, RoundTask, SelfCheckOptions, ToSelfCheck } from "./self-check-messages.ts";
 import { Recent } from "./self-check-recent.ts";
@@ -27,7 +28,20 @@ const recent = new Recent({
   send: (slice) => tell({ kind: "macs", slice }),
   onFound: (finding) => tell({ kind: "found", finding }),
 });
-const pace = new Pace(options.shared, options.share, () => recent.step());
+/** ms between two looks at the write-ahead log, at most: what is damaged there is lost if the daemon is killed. */
+const LOG_INTERVAL = Math.min(options.interval, 30_000);
+let nextLook = 0;
+const pace = new Pace(options.shared, options.share, () => { step(); });
+
+/** What is to be looked at more often than in each round; ms until it may be time again. */
+function step(): number {
+  if (performance.now() >= nextLook) {
+    const message = damagedLog(options.ledgerPath);
+    if (message !== null) tell({ kind: "found", finding: { severity: "violation", code: "wal_damaged", message } });
+    nextLook = performance.now() + LOG_INTERVAL;
+  }
+  return Math.min(recent.step(), nextLook - performance.now());
+}
 
 async function round({ size, root, starts, held }: RoundTask): Promise<void> {
   let [receipts, told] = [0, performance.now()];
@@ -63,7 +77,7 @@ function unchanged(held: readonly Held[]): readonly number[] {
 async function nextTask(from: number): Promise<RoundTask | null> {
   for (let left = from - performance.now(); !pace.isStopped && left > 0; left = from - performance.now()) {
     pace.begin();
-    pace.sleep(Math.max(pace.due(), Math.min(left, recent.step())));
+    pace.sleep(Math.max(pace.due(), Math.min(left, step())));
   }
   if (pace.isStopped) return null;
   tell({ kind: "ask" });

@@ -12,6 +12,7 @@ export type LedgerErrorCode =
   | "disk_full"
   | "ledger_io"
   | "ledger_corrupt"
+  | "wal_damaged"
   | "ledger_failed";
 
 /** Errors after which what is in memory and what is on the disk may differ: the process must end and start again. */

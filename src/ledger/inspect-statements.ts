@@ -47,6 +47,7 @@ type Name = "identities" | "extent" | "lastRow" | "lastBlob" | "lastIndexed" | "
   | "organizationFirsts" | "anchors" | "anchorByFirst" | "treeNode" | "treeBeyond" | "treeWithin";
 
 export type InspectionStatements = Readonly<Record<Name, Statement>> & {
+  readonly namesFrom: Readonly<Record<"receipt" | "blob" | "receipt_by_id" | "receipt_by_time", Statement>>;
   readonly notFoundBy: Readonly<Record<ReceiptIndex, Statement>>;
   readonly scanIndex: Readonly<Record<ReceiptIndex, { readonly first: ScanStatements; readonly next: ScanStatements }>>;
 };
@@ -95,6 +96,12 @@ export function prepareInspection(db: Database): InspectionStatements {
       FROM receipt NOT INDEXED WHERE log_index >= ? AND log_index < ? ORDER BY log_index LIMIT ?`),
     hashes: () => raw("SELECT receipt_id, receipt_hash, request_mac FROM receipt WHERE log_index = ?"),
     blobs: () => raw("SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
+    namesFrom: () => lazily<InspectionStatements["namesFrom"]>({
+      receipt: () => value("SELECT log_index FROM receipt NOT INDEXED WHERE log_index >= ? LIMIT 65536"),
+      blob: () => value("SELECT log_index FROM blob WHERE log_index >= ? LIMIT 65536"),
+      receipt_by_id: () => value("SELECT log_index FROM receipt INDEXED BY receipt_by_id WHERE log_index >= ? LIMIT 65536"),
+      receipt_by_time: () => value("SELECT log_index FROM receipt INDEXED BY receipt_by_time WHERE log_index >= ? LIMIT 65536"),
+    }),
     notFoundBy: () => lazily<InspectionStatements["notFoundBy"]>({
       receipt_by_id: () => lookUp("receipt_by_id", "i.receipt_id = r.receipt_id"),
       receipt_by_org: () => lookUp("receipt_by_org", "i.org = r.org AND i.org_seq = r.org_seq"),

@@ -92,6 +92,11 @@ export class Inspector {
     return get(() => this.#s[where].get()) as number | null;
   }
 
+  /** log_index from `first` on, at most 65,536, of all that a table or an index has. */
+  namesFrom(where: "receipt" | "blob" | "receipt_by_id" | "receipt_by_time", first: number): readonly number[] {
+    return get(() => this.#s.namesFrom[where].all(first) as number[]);
+  }
+
   /** The highest log_index of a row below `bound`, or null. */
   lastRowBelow(bound: number): number | null {
     return get(() => this.#s.lastBelow.get(bound)) as number | null;

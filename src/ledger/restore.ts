@@ -58,7 +58,15 @@ export class LedgerRestore {
   static #create(path: string, lock: WriterLock | null, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256): LedgerRestore {
     const fresh = `${path}.new`;
     removeDatabase(fresh);
-    return new LedgerRestore(path, fresh, lock, createDatabase(fresh), ledger, sha256);
+    let db: Database | undefined;
+    try {
+      db = createDatabase(fresh);
+      return new LedgerRestore(path, fresh, lock, db, ledger, sha256);
+    } catch (error) { // no room
+      db?.close();
+      removeDatabase(fresh);
+      throw error;
+    }
   }
 
   private constructor(path: string, fresh: string, lock: WriterLock | null, db: Database, ledger: { readonly origin: string; readonly ledgerId: string }, sha256: Sha256) {

@@ -134,3 +134,10 @@ export class Stage {
     return prefix;
   }
 }
+
+/** About as many pages as a group changes: those of blobs, and the ends of the tables and of their indexes. */
+export function pagesOf({ rows }: Stage): number {
+  let bytes = 0;
+  for (const { blob } of rows) bytes += blob.length;
+  return 6 + Math.ceil((bytes + 160 * rows.length) / 7000);
+}

@@ -3,6 +3,7 @@
  *
  * A crash before the commit leaves nothing, after it everything: SQLite's WAL decides, and recovery is opening the file.
  */
+import { existsSync } from "node:fs";
 import { open as openFile } from "node:fs/promises";
 import { hashText } from "../format/chain.ts";
 import type { Sha256 } from "../format/hash.ts";
@@ -12,16 +13,17 @@ import type { Request } from "../format/request.ts";
 import { systemRequest } from "../format/seal.ts";
 import type { Json } from "../format/strict-json.ts";
 import { uuidBytes } from "../format/uuid.ts";
+import { AckFile, forgetAcks } from "./acks.ts";
 import { Admission, type Outcome } from "./admit.ts";
 import { Arena } from "./arena.ts";
 import { type Checkpointer, INLINE_PAGES } from "./checkpointer.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
 import { insertRows, insertStatements } from "./insert-statements.ts";
-import { emptyLeftOver, syncLeftOver } from "./left-over.ts";
+import { checkLeftOver, emptyLeftOver } from "./left-over.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
-import { type Signer, Stage, type StoredReceipt } from "./stage.ts";
+import { pagesOf, type Signer, Stage, type StoredReceipt } from "./stage.ts";
 import { type LedgerState, loadState, nextTime, type TreeHead } from "./state.ts";
 
 /** What a commit must survive: `wal` the end of the process, `disk` the end of the power. */
@@ -35,6 +37,8 @@ export interface WriterOptions {
   readonly maxBatch: number;
   readonly maxOrganizations: number;
   readonly prefixOf: (organization: string) => string | undefined;
+  /** A power cut has torn what was committed last, and nobody was promised; told where a copy of the log is. */
+  readonly onTorn?: (copy: string) => void;
 }
 
 /** A `key_rotation` receipt, and the key that it names; or a `ratchet_break`, which that key signs, and the anchor receipt too. */
@@ -59,17 +63,18 @@ export class Writer {
   readonly #statements: ReturnType<typeof prepare>;
   #checkpointer: Checkpointer | null = null;
   readonly #arena = new Arena();
+  readonly #acks: AckFile;
   #durability: Durability = "disk";
   #syncedSize: number;
 
-  /** Locks and opens; `ledger_locked`, `ledger_missing`, `ledger_corrupt`. */
+  /** Locks and opens; `ledger_locked`, `ledger_missing`, `ledger_corrupt`, `wal_damaged`. */
   static open(path: string, options: WriterOptions): Writer {
     const lock = lockLedger(path);
     let db: Database | undefined;
     try {
-      syncLeftOver(path);
+      checkLeftOver(path, options.now(), options.onTorn ?? (() => undefined));
       db = openDatabase(path);
-      emptyLeftOver(db);
+      if (emptyLeftOver(db)) forgetAcks(path);
       return new Writer(path, db, lock, options, loadState(db, options.sha256));
     } catch (error) {
       db?.close();
@@ -86,6 +91,7 @@ export class Writer {
     this.#state = state;
     this.#statements = prepare(db);
     this.#syncedSize = state.log.size;
+    this.#acks = new AckFile(path);
   }
 
   get origin(): string { return this.#state.origin; }
@@ -173,6 +179,7 @@ export class Writer {
   async sync(): Promise<number> {
     const size = this.size;
     if (size <= this.#syncedSize) return this.#syncedSize;
+    this.#acks.promise("disk");
     const file = await openFile(`${this.#path}-wal`, "r+");
     try {
       await file.datasync();
@@ -192,7 +199,8 @@ export class Writer {
   }
 
   close(): void {
-    this.#db.close();
+    this.#db.close(); // the last connection takes the log with it
+    if (!existsSync(`${this.#path}-wal`)) forgetAcks(this.#path);
     this.#lock.release();
   }
 
@@ -245,6 +253,7 @@ export class Writer {
         this.#db.pragma(`synchronous = ${durability === "disk" ? "FULL" : "NORMAL"}`);
         this.#durability = durability;
       }
+      if (anchor === null) this.#acks.promise(durability); // of an anchor's own receipt those outside know
       s.begin.run();
       for (const head of stage.newOrganizations) s.organization.run(head.org, head.name, head.prefix, this.#firstIndex(stage, head.org));
       insertRows(s, stage.rows);
@@ -280,13 +289,6 @@ export class Writer {
     }
     if (durability === "disk") this.#syncedSize = state.log.size;
   }
-}
-
-/** About as many pages as a group changes: those of blobs, and the ends of the tables and of their indexes. */
-function pagesOf({ rows }: Stage): number {
-  let bytes = 0;
-  for (const { blob } of rows) bytes += blob.length;
-  return 6 + Math.ceil((bytes + 160 * rows.length) / 7000);
 }
 
 function prepare(db: Database) {

@@ -30,19 +30,22 @@ export interface Numbered {
 export class Appender {
   readonly log = new CompactRange({ sha256: auditHash.sha256 });
   readonly replaced = new Spots();
+  readonly added = new Spots();
   readonly lost = new Spots();
   kept = 0;
   /** By organization. */
   readonly heads = new Map<string, Numbered>();
   readonly #organizations: OldLedger["organizations"];
+  readonly #end: number;
   /** What the rows' numbers of organizations mean, as the receipts in their places say. */
   readonly #names = new Map<number, string>();
   readonly #examiner: Examiner;
   readonly #sink: Sink;
   readonly #requestKey: Uint8Array | null;
 
-  constructor({ organizations }: Pick<OldLedger, "organizations">, examiner: Examiner, sink: Sink, requestKey: Uint8Array | null) {
+  constructor({ organizations, end }: Pick<OldLedger, "organizations" | "end">, examiner: Examiner, sink: Sink, requestKey: Uint8Array | null) {
     this.#organizations = organizations;
+    this.#end = end;
     this.#examiner = examiner;
     this.#sink = sink;
     this.#requestKey = requestKey;
@@ -66,7 +69,9 @@ export class Appender {
     const bytes = isRight ? blob! : published!;
     const found = this.#examiner.examine({ logIndex, row: null, blob: bytes, unreadable: null });
     if (found.read === null) return { code: "bad_receipt", logIndex, message: `receipt ${logIndex} was anchored as it is, and is no receipt` };
-    this.replaced.add({ logIndex, found: blobHash, receiptNumber: found.read.receipt.receipt_number });
+    const spot = { logIndex, found: blobHash, receiptNumber: found.read.receipt.receipt_number };
+    this.replaced.add(spot);
+    if (logIndex >= this.#end) this.added.add(spot);
     if (blob !== null) this.#sink.setAside(logIndex, blob);
     this.#store(storedReceipt(found.read.receipt, found.read.hash, bytes, this.#requestKey, row?.requestMac ?? null), bytes);
     return null;

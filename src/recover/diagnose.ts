@@ -2,11 +2,12 @@
 import type { AuditReport, Finding, TargetCounts } from "../audit/report.ts";
 import { count, receiptRange } from "../format/count.ts";
 import { kindOf } from "./kinds.ts";
+import { tailText } from "./rebuild.ts";
 import type { Rebuilt, Spot } from "./rebuilt.ts";
 
 export interface Problem {
   readonly code:
-    | "index_damaged" | "receipt_damaged" | "receipt_lost" | "ledger_behind" | "forked" | "undecided" | "keys_unusable" | "ratchet_lost" | "ratchet_ahead" | "outbox_missing"
+    | "wal_damaged" | "file_cut" | "index_damaged" | "receipt_damaged" | "receipt_lost" | "ledger_behind" | "forked" | "undecided" | "keys_unusable" | "ratchet_lost" | "ratchet_ahead" | "outbox_missing"
     | "ledger_missing" | "unsound";
   /** A sentence. */
   readonly message: string;
@@ -27,15 +28,16 @@ export function isDamaged({ findings }: AuditReport): boolean {
 
 /** `rebuild`: the command that rebuilds, with what was given to this one. */
 export function diagnose(report: AuditReport, rebuilt: Rebuilt, rebuild: string): Diagnosis {
-  const { findings, counts: { receipts: size, targets } } = report;
+  const { findings, counts: { targets } } = report;
   const index = findings.filter((finding) => kindOf(finding) === "index");
-  const { stop, replaced, lost, hasStrays } = rebuilt;
-  const isHere = (spot: Spot): boolean => spot.logIndex < size;
-  const damaged = replaced.named.filter(isHere);
-  const behind = replaced.count - damaged.length; // those that are behind the end are named last
-  const problems: Problem[] = [];
-  const hasExtra = stop === null && hasStrays; // beside a daemon that runs the ledger grows meanwhile, and then nothing was found
-  if (index.length > 0 || hasExtra) problems.push(indexDamaged(index.length > 0 ? index : findings.filter((finding) => kindOf(finding) !== null), rebuild));
+  const { stop, replaced, added, lost, dropped, wrong } = rebuilt;
+  const size = Math.max(report.counts.receipts, rebuilt.size - added.count); // a file that the audit cannot open is not empty
+  const damaged = replaced.named.filter(({ logIndex }) => added.range === null || logIndex < added.range[0]);
+  const problems: Problem[] = wrong.map(({ code, message }) => ({
+    code, message: `${message}; ${code === "wal_damaged" ? "here they are read all the same" : "what is left of its index says which receipts were there"}`,
+    next: code === "wal_damaged" ? `stop the daemon, if it runs, in order: it has the log in memory, and moves it into the ledger's file; then: ${rebuild}` : rebuild,
+  }));
+  if (index.length > 0) problems.push(indexDamaged(index, rebuild));
   problems.push(...damaged.map((spot): Problem => ({
     code: "receipt_damaged", message: `${nameOf(spot)} is ${spot.found === null ? "missing" : "damaged"}: its bytes were published and can be put back`, next: rebuild,
   })));
@@ -44,11 +46,10 @@ export function diagnose(report: AuditReport, rebuilt: Rebuilt, rebuild: string)
     : { code: "receipt_damaged", message: `${nameOf(spot)} is damaged, and its bytes are not published: they can be set aside, and the ledger goes on with the receipt's hash`, next: rebuild })));
   if (lost.count > lost.named.length) problems.push({ code: "receipt_lost", message: `so ${count(lost.count - lost.named.length, "receipt")} more`, next: rebuild });
   const ahead = targets.find((target) => target.newestSize > size);
-  if (stop === null && behind > 0) {
-    problems.push({ code: "ledger_behind", message: `the ledger ends at ${count(size, "receipt")}, and ${ahead === undefined ? "more" : `${count(ahead.newestSize)} are anchored at ${ahead.target}`}: it was put back from a backup, or its end was cut; ${receiptRange(size, rebuilt.size - 1)} are archived and can be put back`, next: rebuild });
-  }
+  if (stop === null && added.range !== null) problems.push(behind(size, added.range, ahead, rebuild));
+  if (stop === null && dropped.count > 0) problems.push({ code: "receipt_lost", message: `${tailText(dropped)}: the ledger goes on without, and the next receipts get these log indexes and numbers`, next: rebuild });
   if (stop !== null) problems.push(stopped(stop, size, targets, ahead, rebuild));
-  const isBetter = index.length > 0 || hasExtra || replaced.count > 0 || lost.named.some(({ found }) => found !== null);
+  const isBetter = wrong.length > 0 || index.length > 0 || dropped.count > 0 || replaced.count > 0 || lost.named.some(({ found }) => found !== null);
   if (problems.length === 0) problems.push(...findings.filter((finding) => kindOf(finding) !== null).slice(0, 1).map(({ message }): Problem => ({ code: "unsound", message, next: "receiptd audit" })));
   return { problems, isRebuildable: stop === null && isBetter };
 }
@@ -59,6 +60,15 @@ function indexDamaged(findings: readonly Finding[], next: string): Problem {
   return {
     code: "index_damaged", next,
     message: `the index over the receipts, or the file that it is in, is damaged (${codes.join(", ")}; ${count(findings.length, "finding")}, the first: ${first!.message}${first!.logIndex === undefined ? "" : `, at log index ${first!.logIndex}`}): it can be made anew from the receipts`,
+  };
+}
+
+function behind(size: number, [first, last]: readonly [number, number], ahead: TargetCounts | undefined, rebuild: string): Problem {
+  const more = ahead === undefined ? "more" : `${count(ahead.newestSize)} are anchored at ${ahead.target}`;
+  return {
+    code: "ledger_behind",
+    message: `the ledger ends at ${count(size, "receipt")}, and ${more}: it was put back from a backup, its end was cut, or a copy of it is in use elsewhere and goes on; ${receiptRange(first, last)} (by log index) ${first === last ? "is" : "are"} published there and can be put back`,
+    next: `see first that no copy of this ledger is in use: stop it, and keep that one instead; if there is none: ${rebuild}`,
   };
 }
 
@@ -80,6 +90,11 @@ function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, size
         next: "find the newer copy of data_dir and put it back, or an archive (receiptd recover --rebuild --from …); if there is none, keep this folder as it is, and begin a new ledger with another data_dir and origin: receiptd init",
       };
     }
+    case "tail_lost":
+      return {
+        code: "receipt_lost", message,
+        next: `put a newer copy of data_dir back; if there is none, go on without them (the next receipts get their log indexes and numbers): ${rebuild} --drop-tail`,
+      };
     default:
       return { code: "undecided", message: `${message}${logIndex === undefined ? "" : ` (log index ${logIndex})`}`, next: "receiptd recover --rebuild --from another target or a copy of its anchors, which say what it was; or put back a backup of data_dir" };
   }

@@ -45,24 +45,30 @@ export class Quarantine {
  * new one. `now` in ms.
  */
 export function damagedName(path: string, now: number): string {
+  const known = givenName(path);
+  if (known !== null) return known;
+  const name = `${path}.damaged-${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}`;
+  return existsSync(name) ? `${name}-${readdirSync(dirname(path)).length}` : name;
+}
+
+/** The other name of the file at `path`; null where it has none. */
+function givenName(path: string): string | null {
   const folder = dirname(path);
-  const prefix = `${basename(path)}.damaged-`;
   const { ino } = statSync(path, { bigint: true });
-  const given = readdirSync(folder).filter((name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name)).map((name) => join(folder, name));
-  const known = given.find((one) => statSync(one, { bigint: true }).ino === ino);
-  if (known !== undefined) return known;
-  const name = join(folder, `${prefix}${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}`);
-  return given.includes(name) ? `${name}-${given.length}` : name;
+  const given = readdirSync(folder).filter((name) => name.startsWith(`${basename(path)}.damaged-`) && !/-(wal|shm)$/.test(name)).map((name) => join(folder, name));
+  return given.find((one) => statSync(one, { bigint: true }).ino === ino) ?? null;
 }
 
 /**
  * Gives the ledger at `path` the name `kept` too, and then its own to the new file, in one rename: a crash leaves the old ledger or the new
- * one. A write-ahead log is left only where SQLite cannot open the ledger (emptyWal): it goes with that one.
+ * one. Its write-ahead log, where that could not be moved into it, goes with it; a crash between that and the rename is made good by
+ * `takeBackLog`.
  */
 export function replaceLedger(path: string, fresh: string, kept: string, onLinked: () => void): void {
   const wal = `${path}-wal`;
   if (!existsSync(kept)) linkSync(path, kept);
-  if ((statSync(wal, { throwIfNoEntry: false })?.size ?? 0) > 0 && !existsSync(`${kept}-wal`)) linkSync(wal, `${kept}-wal`);
+  rmSync(`${kept}-wal`, { force: true });
+  if (hasBytes(wal)) linkSync(wal, `${kept}-wal`);
   syncPath(dirname(path));
   onLinked();
   for (const suffix of ["-wal", "-shm"]) {
@@ -71,6 +77,18 @@ export function replaceLedger(path: string, fresh: string, kept: string, onLinke
   }
   renameSync(fresh, path);
   syncPath(dirname(path));
+}
+
+/** The old ledger was left without its log; the caller holds the lock. */
+export function takeBackLog(path: string): void {
+  const kept = givenName(path);
+  if (kept === null || hasBytes(`${path}-wal`) || !hasBytes(`${kept}-wal`)) return;
+  renameSync(`${kept}-wal`, `${path}-wal`);
+  syncPath(dirname(path));
+}
+
+function hasBytes(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /** A database that was never put in its place. */

@@ -8,13 +8,17 @@ import { equal } from "../format/bytes.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Inspector } from "../ledger/inspect.ts";
 import { RawPages } from "./raw-pages.ts";
+import { removeView, type View, viewOf, viewWithFirstPage } from "./view.ts";
 
 /** Bytes of blobs that are read at a time. */
 const PAGE = 1 << 20;
 const IGNORED = (): undefined => undefined;
+const ENTRIES = ["receipt", "receipt_by_id", "receipt_by_time", "blob"] as const;
 
 export class OldLedger {
   readonly #path: string;
+  /** What is read: the ledger's file, or a view of it. */
+  readonly #readPath: string;
   /** null: SQLite cannot open it. */
   readonly #inspector: Inspector | null;
   #raw: RawPages | null = null;
@@ -22,20 +26,30 @@ export class OldLedger {
   readonly end: number;
   /** By the table `organization`, by its numbers. */
   readonly organizations: ReadonlyMap<number, { readonly name: string; readonly prefix: string }>;
+  /** What is wrong with the file or its log as a whole. */
+  readonly wrong: View["why"];
 
-  /** Throws LedgerError only for what is no damage: `ledger_missing`, `newer_ledger`. */
+  /** Throws LedgerError only for what is no damage: `ledger_missing`, `newer_ledger`, `disk_full`. */
   static open(path: string): OldLedger {
+    const view = viewOf(path);
+    const wrong = view?.why ?? [];
     try {
-      return new OldLedger(path, new Inspector(path));
+      const read = view?.path ?? path;
+      const inspector = inspectorOf(read);
+      if (inspector !== null) return new OldLedger(path, read, inspector, wrong);
+      const mended = viewWithFirstPage(path);
+      return new OldLedger(path, mended, inspectorOf(mended), wrong);
     } catch (error) {
-      if (!(error instanceof LedgerError) || (error.code !== "ledger_corrupt" && error.code !== "not_a_ledger")) throw error;
-      return new OldLedger(path, null);
+      removeView(path);
+      throw error;
     }
   }
 
-  private constructor(path: string, inspector: Inspector | null) {
+  private constructor(path: string, readPath: string, inspector: Inspector | null, wrong: View["why"]) {
     this.#path = path;
+    this.#readPath = readPath;
     this.#inspector = inspector;
+    this.wrong = wrong;
     const last = (where: "lastRow" | "lastBlob" | "lastIndexed"): number | null | undefined => (inspector === null ? undefined : unlessCorrupt(() => inspector.last(where), IGNORED));
     const blobs = last("lastBlob");
     this.end = Math.max(last("lastRow") ?? -1, last("lastIndexed") ?? -1, blobs === undefined ? this.#rawPages().end - 1 : blobs ?? -1) + 1;
@@ -47,7 +61,7 @@ export class OldLedger {
   *places(first: number, end: number): Generator<Place, void, undefined> {
     const inspector = this.#inspector;
     for (const place of inspector === null ? nothing(first, end) : readPlaces(inspector, first, end)) {
-      yield place.blob !== null || place.logIndex >= this.end ? place : { ...place, blob: this.#salvaged(place) };
+      yield place.logIndex >= this.end || !this.#isSearched(place) ? place : { ...place, blob: this.#salvaged(place) };
     }
   }
 
@@ -62,6 +76,16 @@ export class OldLedger {
     }
   }
 
+  /**
+   * log_index from `first` on, in order, of which any table or index has anything, or a page that belongs to none: at most 65,536 of each.
+   * What a daemon beside this has written meanwhile is behind the end.
+   */
+  namesFrom(first: number): readonly number[] {
+    const inspector = this.#inspector;
+    const names = inspector === null ? [] : ENTRIES.flatMap((where) => unlessCorrupt(() => inspector.namesFrom(where, first), IGNORED) ?? []);
+    return [...new Set([...names, ...this.#raw?.from(first) ?? []])].filter((logIndex) => logIndex < this.end).sort((a, b) => a - b);
+  }
+
   /** The root that the table `anchor` has for this size; null where it has none. */
   anchorRoot(treeSize: number): Uint8Array | null {
     const inspector = this.#inspector;
@@ -72,11 +96,17 @@ export class OldLedger {
   close(): void {
     this.#inspector?.close();
     this.#raw?.close();
+    removeView(this.#path);
+  }
+
+  /** Where pages of the log are damaged, another version of the same page may have a receipt that was there before. */
+  #isSearched({ row, blob }: Place): boolean {
+    return blob === null || (this.wrong.length > 0 && row !== null && !equal(auditHash.sha256(blob), row.receiptHash));
   }
 
   /** Bytes that SQLite does not find in this place: of several those that the index knows. */
-  #salvaged({ logIndex, row }: Place): Uint8Array | null {
-    let found: Uint8Array | null = null;
+  #salvaged({ logIndex, row, blob }: Place): Uint8Array | null {
+    let found = blob;
     for (const bytes of this.#rawPages().candidates(logIndex)) {
       if (row !== null && equal(auditHash.sha256(bytes), row.receiptHash)) return bytes;
       found ??= bytes;
@@ -85,7 +115,17 @@ export class OldLedger {
   }
 
   #rawPages(): RawPages {
-    return this.#raw ??= new RawPages(this.#path);
+    return this.#raw ??= new RawPages(this.#readPath);
+  }
+}
+
+/** null where SQLite cannot open it. */
+function inspectorOf(path: string): Inspector | null {
+  try {
+    return new Inspector(path);
+  } catch (error) {
+    if (!(error instanceof LedgerError) || (error.code !== "ledger_corrupt" && error.code !== "not_a_ledger")) throw error;
+    return null;
   }
 }
 

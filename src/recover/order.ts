@@ -3,12 +3,14 @@
  * there before the new ledger takes the old one's place: so a crash leaves no recovery without its record. Whether the change was made
  * after all is told by the file that is the ledger now.
  */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { z } from "zod";
 import { fromUtf8, utf8 } from "../format/bytes.ts";
 import { type RecoveryDetails, systemDetails } from "../format/fields.ts";
 import { UUID } from "../format/names.ts";
 import { KeyError } from "../keys/errors.ts";
+import { lockLedger } from "../ledger/lock.ts";
+import { takeBackLog } from "./files.ts";
 import { readSecretFile, replaceSecretFile } from "../keys/secret-file.ts";
 
 const fileSchema = z.strictObject({
@@ -32,6 +34,27 @@ function inodeOf(path: string): string {
 export function recoveryOrders(path: string, ledgerPath: string): readonly RecoveryOrder[] {
   const ledger = inodeOf(ledgerPath);
   return read(path).filter(({ replaces }) => replaces !== ledger);
+}
+
+/** Was there a recovery that did not come to put its file in the place of this one? A file that cannot be read does not say so. */
+export function isCutShort(path: string, ledgerPath: string): boolean {
+  try {
+    return existsSync(ledgerPath) && read(path).some(({ replaces }) => replaces === inodeOf(ledgerPath));
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    return false;
+  }
+}
+
+/** After a recovery that was cut short, the ledger gets its log back. `ledger_locked` where one is at work. */
+export function takeBack(orderPath: string, ledgerPath: string): void {
+  if (!isCutShort(orderPath, ledgerPath)) return;
+  const lock = lockLedger(ledgerPath);
+  try {
+    if (isCutShort(orderPath, ledgerPath)) takeBackLog(ledgerPath);
+  } finally {
+    lock.release();
+  }
 }
 
 /** Adds one, durably, for the ledger that is about to take the place of that at `ledgerPath`. */

@@ -27,8 +27,8 @@ export class RawPages {
   readonly #pages: number;
   /** Of the write-ahead log, where the newest version of a page is. */
   readonly #frames = new Map<number, number>();
-  /** By log index, pages and cells in them. */
-  readonly #cells = new Map<number, { readonly page: number; readonly at: number }[]>();
+  /** By log index, versions of pages and cells in them. */
+  readonly #cells = new Map<number, { readonly fd: number; readonly position: number; readonly at: number }[]>();
 
   /** Reads the whole file, and the write-ahead log beside it, once. */
   constructor(path: string) {
@@ -39,7 +39,7 @@ export class RawPages {
     this.#pageSize = said >= 512 && (said & (said - 1)) === 0 ? said : PAGE_SIZE;
     this.#readFrames();
     this.#pages = Math.max(Math.ceil(fstatSync(this.#fd).size / this.#pageSize), ...this.#frames.keys());
-    for (let page = 1; page <= this.#pages; page++) this.#scan(page);
+    for (let page = 1; page <= this.#pages; page++) this.#scan(this.#fd, (page - 1) * this.#pageSize);
   }
 
   close(): void {
@@ -54,10 +54,15 @@ export class RawPages {
     return end;
   }
 
+  /** log_index of the candidates from `first` on. */
+  from(first: number): readonly number[] {
+    return [...this.#cells.keys()].filter((logIndex) => logIndex >= first);
+  }
+
   /** What may be the bytes of this receipt. */
   *candidates(logIndex: number): Generator<Uint8Array, void, undefined> {
-    for (const { page, at } of this.#cells.get(logIndex) ?? []) {
-      const bytes = this.#blob(this.#page(page), at);
+    for (const { fd, position, at } of this.#cells.get(logIndex) ?? []) {
+      const bytes = this.#blob(this.#read(fd, position, this.#pageSize), at);
       if (bytes !== null) yield bytes;
     }
   }
@@ -70,7 +75,9 @@ export class RawPages {
       const frame = this.#read(this.#wal, at, FRAME_HEADER);
       if (!frame.subarray(8, 16).equals(salts)) return; // of an earlier life of the log
       const page = frame.readUInt32BE(0);
-      if (page > 0 && page <= 0x7fff_fffe) this.#frames.set(page, at + FRAME_HEADER);
+      if (page === 0 || page > 0x7fff_fffe) continue;
+      this.#frames.set(page, at + FRAME_HEADER);
+      this.#scan(this.#wal, at + FRAME_HEADER); // a version that is not the newest may be the one that is whole
     }
   }
 
@@ -79,8 +86,8 @@ export class RawPages {
     return frame === undefined ? this.#read(this.#fd, (page - 1) * this.#pageSize, this.#pageSize) : this.#read(this.#wal!, frame, this.#pageSize);
   }
 
-  #scan(page: number): void {
-    const bytes = this.#page(page);
+  #scan(fd: number, position: number): void {
+    const bytes = this.#read(fd, position, this.#pageSize);
     if (bytes.length < this.#pageSize || bytes[0] !== TABLE_LEAF) return; // the first page is that of the schema
     const cells = bytes.readUInt16BE(3);
     for (let i = 0; i < cells && 8 + 2 * i + 2 <= bytes.length; i++) {
@@ -88,8 +95,8 @@ export class RawPages {
       const cell = headOf(bytes, at);
       if (cell === null) continue;
       const known = this.#cells.get(cell.rowid);
-      if (known === undefined) this.#cells.set(cell.rowid, [{ page, at }]);
-      else known.push({ page, at });
+      if (known === undefined) this.#cells.set(cell.rowid, [{ fd, position, at }]);
+      else known.push({ fd, position, at });
     }
   }
 

@@ -12,7 +12,7 @@ import { auditHash } from "../audit/hash.ts";
 import { HashList } from "../audit/hash-list.ts";
 import { equal } from "../format/bytes.ts";
 import { parseHash } from "../format/chain.ts";
-import { receiptRange } from "../format/count.ts";
+import { count, receiptRange } from "../format/count.ts";
 import { formatEntries, readEntries, receiptLeaf } from "../format/entries.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
@@ -25,7 +25,7 @@ import { Appender } from "./appender.ts";
 import { type BatchScan, scanBatch, settleBatch } from "./batch-scan.ts";
 import { type Examined, Examiner, rowHash } from "./examine.ts";
 import type { OldLedger } from "./old-ledger.ts";
-import type { Rebuilt, Sink, Stop } from "./rebuilt.ts";
+import { type Rebuilt, type Sink, Spots, type Stop } from "./rebuilt.ts";
 import { settleTail } from "./tail.ts";
 
 /** What this host has signed; null: that is not known. */
@@ -44,6 +44,8 @@ export interface RebuildOptions {
   readonly starts: readonly RatchetStart[] | null;
   /** R (docs/FORMAT.md section 12). */
   readonly requestKey: Uint8Array | null;
+  /** Go on without receipts at the end of which nothing is left that says what they were. */
+  readonly dropsTail: boolean;
   readonly sink: Sink;
   readonly onProgress?: ((receipts: number) => void) | undefined;
 }
@@ -89,8 +91,12 @@ class Rebuild {
       await this.#published?.close();
     }
     stop ??= await this.#own() ?? this.#missing();
-    const { log, kept, replaced, lost } = this.#appender;
-    return { size: log.size, root: log.root(), anchors: this.#anchors, publishedSize: this.#publishedSize, kept, replaced, lost, hasStrays: this.#options.old.end > log.size, stop };
+    const { log, kept, replaced, added, lost } = this.#appender;
+    const dropped = new Spots();
+    if (stop === null) for (const logIndex of this.#options.old.namesFrom(log.size)) dropped.add({ logIndex, found: null, receiptNumber: null });
+    if (dropped.count > 0 && !this.#options.dropsTail) stop = { code: "tail_lost", logIndex: log.size, message: tailText(dropped) };
+    const { old: { wrong } } = this.#options;
+    return { size: log.size, root: log.root(), anchors: this.#anchors, publishedSize: this.#publishedSize, kept, replaced, added, lost, dropped, wrong, stop };
   }
 
   get #first(): number {
@@ -215,6 +221,13 @@ class Rebuild {
     if (most <= size) return null;
     return { code: "ledger_behind", logIndex: size, message: `this host has signed an anchor of ${most} receipts, and of these there are ${size}, here and at the target` };
   }
+}
+
+/** Which receipts were at the end, under no anchor. */
+export function tailText({ count: places, range }: Spots): string {
+  const [first, last] = range!;
+  const which = places === last - first + 1 ? receiptRange(first, last) : `${count(places)} of ${receiptRange(first, last)}`;
+  return `${which} (by log index) ${places === 1 ? "was" : "were"} in this ledger, under no anchor, and nothing is left that says what ${places === 1 ? "it was" : "they were"}`;
 }
 
 /** Archived receipts, asked for in order of log_index. */

@@ -2,15 +2,16 @@
 import type { AnchorRow } from "../ledger/reader.ts";
 import type { StoredReceipt } from "../ledger/stage.ts";
 import type { VerifyErrorCode } from "../verify/errors.ts";
+import type { OldLedger } from "./old-ledger.ts";
 
 /** Why a ledger cannot be rebuilt; nothing is changed then. */
 export interface Stop {
   /**
    * `forked`: two pasts are signed, or a receipt that is validly signed is not the one that was anchored. `not_archived`, `archive_encrypted`:
    * receipts that are anchored are neither here nor, readable, in the archive. `receipt_lost`: of a receipt not even the row is left.
-   * `undecided`: nothing says which of several it was. `ledger_behind`: this host has signed more than there is anywhere.
+   * `undecided`: nothing says which of several it was. `tail_lost`: the same of the newest ones, which nothing follows. `ledger_behind`: this host has signed more than there is anywhere.
    */
-  readonly code: VerifyErrorCode | "forked" | "not_archived" | "archive_encrypted" | "receipt_lost" | "undecided" | "unknown_version";
+  readonly code: VerifyErrorCode | "forked" | "not_archived" | "archive_encrypted" | "receipt_lost" | "tail_lost" | "undecided" | "unknown_version";
   /** One sentence, without its full stop. */
   readonly message: string;
   /** The first receipt that it is about. */
@@ -29,10 +30,11 @@ export interface Spot {
 /** As many as a `recovery` receipt names (docs/FORMAT.md section 7). */
 const NAMED = 64;
 
-/** Keeps the first, and counts all. */
+/** In order of log_index: keeps the first, and counts all. */
 export class Spots {
   readonly #named: Spot[] = [];
   #count = 0;
+  #last: number | null = null;
 
   get count(): number {
     return this.#count;
@@ -42,8 +44,14 @@ export class Spots {
     return this.#named;
   }
 
+  /** log_index of the first and the last one; null where there is none. */
+  get range(): readonly [number, number] | null {
+    return this.#last === null ? null : [this.#named[0]!.logIndex, this.#last];
+  }
+
   add(spot: Spot): void {
     this.#count++;
+    this.#last = spot.logIndex;
     if (this.#named.length < NAMED) this.#named.push(spot);
   }
 }
@@ -62,8 +70,15 @@ export interface Rebuilt {
   readonly replaced: Spots;
   /** Their bytes are nowhere. */
   readonly lost: Spots;
-  /** Is there something behind the newest receipt in the old file that belongs to none? It is left out. */
-  readonly hasStrays: boolean;
+  /**
+   * Places behind the newest receipt that the old file has anything of, and that are left out: receipts under no anchor, of which nothing is
+   * left that says what they were, or what somebody has put there.
+   */
+  readonly dropped: Spots;
+  /** Of those that were put back, the ones that are behind the old file's end. */
+  readonly added: Spots;
+  /** What is wrong with the old file or its log as a whole. */
+  readonly wrong: OldLedger["wrong"];
   readonly stop: Stop | null;
 }
 

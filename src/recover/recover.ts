@@ -20,10 +20,11 @@ import { emptyWal } from "../ledger/empty-wal.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { lockLedger } from "../ledger/lock.ts";
 import { LedgerRestore } from "../ledger/restore.ts";
-import { damagedName, Quarantine, removeFresh, replaceLedger } from "./files.ts";
+import { walDamage } from "../ledger/wal.ts";
+import { damagedName, Quarantine, removeFresh, replaceLedger, takeBackLog } from "./files.ts";
 import { kindOf } from "./kinds.ts";
 import { OldLedger } from "./old-ledger.ts";
-import { fileRecoveryOrder } from "./order.ts";
+import { fileRecoveryOrder, isCutShort } from "./order.ts";
 import { rebuild, type Signed } from "./rebuild.ts";
 import { NOWHERE, type Rebuilt, type Sink, type Spots } from "./rebuilt.ts";
 
@@ -38,6 +39,8 @@ export interface Knowledge {
   /** age identities, for an archive that is encrypted. */
   readonly identities: readonly string[];
   readonly keys: NonNullable<AuditOptions["keys"]>;
+  /** Go on without receipts at the end of which nothing is left that says what they were. */
+  readonly dropsTail: boolean;
 }
 
 export interface RecoverOptions extends Knowledge {
@@ -85,6 +88,7 @@ export async function recover(options: RecoverOptions, { onProgress, onStep = ()
   let fresh: string | null = null;
   let isDone = false;
   try {
+    if (isCutShort(options.orderPath, ledgerPath)) takeBackLog(ledgerPath);
     settleWal(ledgerPath);
     onStep("locked");
     const made = await make(options, quarantine, onProgress);
@@ -135,11 +139,11 @@ async function make(options: RecoverOptions, quarantine: Quarantine, onProgress?
   }
 }
 
-async function rebuildFrom(old: OldLedger, { ledger, source, vkeys, identities, keys, outboxPath }: Knowledge, sink: Sink, onProgress?: (receipts: number) => void): Promise<Rebuilt> {
+async function rebuildFrom(old: OldLedger, { ledger, source, vkeys, identities, keys, outboxPath, dropsTail }: Knowledge, sink: Sink, onProgress?: (receipts: number) => void): Promise<Rebuilt> {
   const signed = signedIn(outboxPath, ledger);
   try {
     return await rebuild({
-      old, ledger, source, identities, signed, sink, onProgress,
+      old, ledger, source, identities, signed, sink, onProgress, dropsTail,
       vkeys: vkeys.map(parseVkey),
       starts: keys.starts,
       requestKey: keys.requestSecret === null ? null : requestKey(keys.requestSecret, ledger.ledgerId, auditHash),
@@ -159,8 +163,9 @@ function signedIn(path: string, ledger: LedgerName): (Signed & { close(): void }
   }
 }
 
-/** Where SQLite cannot open the file, its log stays with it. */
+/** Where SQLite cannot open the file, or does not read the log to its end, the log stays with it. */
 function settleWal(path: string): void {
+  if (walDamage(`${path}-wal`) !== null) return;
   try {
     emptyWal(path);
   } catch (error) {
@@ -177,15 +182,15 @@ async function unsoundness(path: string, { ledger, keys, vkeys, now }: RecoverOp
   });
 }
 
-function detailsOf({ size, root, kept, replaced, lost }: Rebuilt, reason: string): RecoveryDetails {
-  const named = ({ named: spots }: Spots) => spots.map(({ logIndex, found }) => ({ log_index: logIndex, found: found === null ? null : hashText(found) }));
+function detailsOf({ size, root, kept, replaced, lost, dropped }: Rebuilt, reason: string): RecoveryDetails {
+  const named = (...all: readonly Spots[]) => all.flatMap(({ named: spots }) => spots).slice(0, 64).map(({ logIndex, found }) => ({ log_index: logIndex, found: found === null ? null : hashText(found) }));
   return {
     action: "rebuild",
     log_size: size,
     root: hashText(root),
     from: replaced.count === 0 ? "ledger" : kept === 0 ? "archive" : "both",
     replaced: named(replaced), replaced_count: replaced.count,
-    lost: named(lost), lost_count: lost.count,
+    lost: named(lost, dropped), lost_count: lost.count + dropped.count,
     reason,
   };
 }

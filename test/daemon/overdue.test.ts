@@ -1,6 +1,7 @@
 /** `anchor.fail_closed_after`: how long receipts may wait for their anchors. */
 import { expect, test } from "vitest";
 import { Overdue } from "../../src/daemon/overdue.ts";
+import { LedgerError } from "../../src/ledger/errors.ts";
 
 /** A ledger whose receipt i was recorded at 1000 · i. */
 function overdue(limit: number | null) {
@@ -33,4 +34,10 @@ test("without a limit nothing is ever refused", () => {
   Object.assign(at, { size: 20, anchored: 0, now: 1e12 });
   expect(it.since()).toBe(0);
   expect(it.refusal()).toBeNull();
+});
+
+test("a damaged ledger that does not say is no reason for status to fail", () => {
+  const reader = { byIndex: () => { throw new LedgerError("ledger_corrupt", "the file is damaged"); } };
+  const it = new Overdue({ reader, limit: 1, now: () => 1e12, size: () => 20, anchoredSize: () => 7 });
+  expect([it.since(), it.refusal()]).toEqual([null, null]);
 });

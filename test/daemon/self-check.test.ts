@@ -1,7 +1,7 @@
 /** The daemon reads its own ledger again: what another process changes behind its back is found, named and, once it is put back, over; load is no damage. */
 import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import Database from "better-sqlite3";
@@ -206,6 +206,28 @@ describe("a ledger with forward-secure keys", () => {
     await checked.green();
     expect(spawnSync(program, args, { encoding: "utf8" })).toMatchObject({ status: 0, stdout: expect.stringMatching(/self-check {7}[\d,]+ receipts read again, until .*; nothing wrong\n/) as unknown });
     expect(checked.daemon.said).toContain("the self-check finds nothing wrong any more");
+  });
+
+  test("a frame of the write-ahead log, behind which all would be lost if the daemon were killed", async () => {
+    const db = new Database(checked.ledger);
+    db.pragma("wal_checkpoint(TRUNCATE)");
+    db.close();
+    for (let n = 0; n < 4; n++) await checked.append(1);
+    const flip = (): void => {
+      const log = openSync(`${checked.ledger}-wal`, "r+");
+      const byte = Buffer.alloc(1);
+      readSync(log, byte, 0, 1, 32 + 16); // of the first frame's checksum
+      byte[0]! ^= 1;
+      writeSync(log, byte, 0, 1, 32 + 16);
+      closeSync(log);
+    };
+    flip();
+    await vi.waitFor(async () => {
+      const { state, self_check: { findings } } = await checked.status();
+      expect([state, findings.map(({ code }) => code)]).toEqual(["damaged", ["wal_damaged"]]);
+    }, PATIENCE);
+    flip();
+    await checked.green();
   });
 
   test("a row and its bytes that are gone, and rows that the daemon has not written", async () => {

@@ -1,5 +1,5 @@
 /** `receiptd recover` beside a real daemon, killed with a write-ahead log behind it, and after it: as a person runs it. */
-import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import Database from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
@@ -90,6 +90,18 @@ test("nothing is given up while a target that may have it does not answer", asyn
   expect([found.code, problems(found).map(({ code }) => code), json(found)["rebuilt"]]).toEqual([1, ["receipt_damaged", "undecided"], null]);
   renameSync(`${anchors}.away`, anchors);
   expect(json(await here(host, ["recover", "--rebuild", "--json"]))).toMatchObject({ problems: [], rebuilt: { from_archive: 1 } });
+}, 60_000);
+
+test("a place without an anchor of this ledger is no place to go by", async () => {
+  tamper(LEDGER, (db) => db.exec("UPDATE blob SET bytes = x'7b7d' WHERE log_index = 3"));
+  const empty = host.path("empty");
+  mkdirSync(empty);
+  const refused = await here(host, ["recover", "--rebuild", "--from", empty]);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("no_targets: there is no anchor of this ledger at")]);
+  // one that has the anchors and not the receipts: the configured targets are asked, too
+  const bare = host.path("bare");
+  cpSync(host.path(`${DATA}/anchors`), bare, { recursive: true, filter: (path) => !/[0-9a-f]{32}\/receipts$/.test(path) });
+  expect(json(await here(host, ["recover", "--rebuild", "--from", bare, "--json"]))).toMatchObject({ problems: [], rebuilt: { from_archive: 1, lost: 0 } });
 }, 60_000);
 
 test("what is beside the ledger is explained, too", async () => {

@@ -79,6 +79,7 @@ describe.skipIf(problem !== undefined)("with a full disk", () => {
         disk.fill(left);
         expect([left, run(dir, undefined, disk.inside)]).toEqual([left, { signal: null, said: { code: "disk_full" } }]);
         expect(readFileSync(join(there, "ledger.db")).equals(bytes)).toBe(true);
+        expect(readdirSync(there).filter((name) => /\.(new|view)/.test(name))).toEqual([]);
         disk.makeRoom();
       }
       expect(run(dir, undefined, disk.inside).said).toEqual({ stop: null, unsound: [], isKept: true });

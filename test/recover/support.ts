@@ -23,7 +23,7 @@ export function optionsIn(dir: string): RecoverOptions {
     ledgerPath: join(dir, "ledger.db"), outboxPath: join(dir, "anchor.db"), quarantinePath: join(dir, "quarantine"), orderPath: join(dir, "recovery.json"),
     ledger: LEDGER, source: null, vkeys: [keyring.checkpointKeys[0]!.vkey], identities: [],
     keys: { starts: startsOf(keyring, null), requestSecret: keyring.requestSecret },
-    reason: "a test", receiptId: RECEIPT_ID, now: START,
+    reason: "a test", dropsTail: false, receiptId: RECEIPT_ID, now: START,
   };
 }
 
@@ -81,7 +81,7 @@ export class Victim {
 
   /** Files beside the ledger, without those of SQLite and of the bench. */
   files(): readonly string[] {
-    return readdirSync(this.on.ledger.dir).filter((name) => !/^(anchor\.db.*|archive|ledger\.db(-wal|-shm|\.lock)?)$/.test(name)).sort();
+    return readdirSync(this.on.ledger.dir).filter((name) => !/^(anchor\.db.*|archive|ledger\.db(-wal|-shm|-acks|\.lock)?)$/.test(name)).sort();
   }
 
   order(): unknown {
