@@ -5,11 +5,11 @@
  * checks are there so that a slip is refused at start with its line, not found out later. A Config has sizes in bytes,
  * durations in milliseconds and absolute paths. No secret is a setting, only the path of one.
  */
-import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { type Environment, overridden, overridesIn } from "./config/environment.ts";
 import { ConfigError, type ConfigErrorCode, type ConfigIssue, refuse } from "./config/errors.ts";
+import { readBounded } from "./config/input-file.ts";
 import { checkpoint, placedRootKey, rootKey } from "./config/keys.ts";
 import { cron, days, duration, exactly, oneOf, path, section, size, text, wanted, whole } from "./config/values.ts";
 import { type Path, readYaml } from "./config/yaml.ts";
@@ -213,9 +213,12 @@ function dotted(at: Path): string {
   return at.map((step, i) => (typeof step === "number" ? `[${step}]` : i === 0 ? step : `.${step}`)).join("");
 }
 
+/** Bytes. */
+const MAX_FILE = 1_048_576;
+
 function contentOf(file: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+    return new TextDecoder("utf-8", { fatal: true }).decode(readBounded(file, MAX_FILE, (why) => new Error(why)));
   } catch (cause) {
     const why = cause instanceof TypeError ? "it is not UTF-8" : cause instanceof Error ? cause.message : String(cause);
     const message = `${file}: ${why}`;

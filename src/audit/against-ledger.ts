@@ -12,6 +12,7 @@ import type { SeenAnchor } from "./anchor-group.ts";
 import type { Evidence, SeenBatch } from "./evidence.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import type { Findings, OpenFinding } from "./report.ts";
+import type { SeenVersions } from "./seen-versions.ts";
 import type { Times } from "./times.ts";
 import type { Trail } from "./trail.ts";
 
@@ -55,13 +56,15 @@ export class AgainstLedger {
     return this.#matched;
   }
 
-  /** All of the ledger's anchors up to this one were found at the target before, and are the ledger's still. */
-  remember({ facts, lastModified }: SeenAnchor): void {
+  /** All of the ledger's anchors up to this one were found at the target before, in these versions, and are the ledger's still. */
+  remember({ facts }: SeenAnchor, versions: SeenVersions): void {
     const { trail } = this.#joined;
     this.#matched = facts.treeSize;
     this.#present.fill(1, 0, trail.indexFrom(facts.treeSize + 1));
-    const place = trail.indexOf(facts.treeSize);
-    if (place !== -1) trail.publish(place, lastModified, this.#target, this.#hasClock);
+    for (const [treeSize, lastModified] of versions.times()) {
+      const place = trail.indexOf(treeSize);
+      if (place !== -1) trail.publish(place, lastModified, this.#target, this.#hasClock);
+    }
   }
 
   /** The place of the size in the trail, or -1; there is an anchor of it. */

@@ -127,6 +127,8 @@ class Audit {
   }
 
   async run(): Promise<AuditReport> {
+    const { keysProblem } = this.#options;
+    if (keysProblem !== undefined) this.#notChecked.fail(`the receipts' MACs: ${keysProblem}`); // what else cannot be checked may follow from it
     const opened = this.#open();
     try {
       const { since } = this.#options;
@@ -139,11 +141,11 @@ class Audit {
       for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
       this.#notChecked.ofTargets(this.#options, counts);
       judgeBreaks(this.#options, part, this.#findings);
-      const keys = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
+      const { keys, revoked } = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
       const report = reportOf({
         options: this.#options, keys, findings: this.#findings, notChecked: this.#notChecked, part, targets: counts, elapsedMs: performance.now() - this.#startedAt,
       });
-      return keepRecord(report, this.#options, targets, part, this.#onRecord);
+      return keepRecord(report, this.#options, { targets, part, revoked }, this.#onRecord);
     } finally {
       opened?.inspector.close();
       opened?.reader.close();

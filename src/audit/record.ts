@@ -4,11 +4,11 @@
  * never checked, as with any pinned key; what cannot be so is refused all the same.
  */
 import { z } from "zod";
-import { type LedgerName, sizeInName } from "../format/names.ts";
+import { KEY_ID, type LedgerName, sizeInName } from "../format/names.ts";
 import { isTimestamp } from "../format/time.ts";
 
 /** Raised whenever a record of before would say too little. */
-export const RECORD_VERSION = 2;
+export const RECORD_VERSION = 3;
 
 const time = z.string().refine(isTimestamp, "must be a time");
 const count = z.int().nonnegative();
@@ -51,6 +51,19 @@ const targetRecord = z.strictObject({
   listing: listing.nullable(),
 });
 
+const revokedKey = z.strictObject({
+  key_id: z.string().regex(KEY_ID),
+  /** Since when it is not to be believed, and who says so: what counted at that audit. */
+  since: time,
+  by: z.enum(["auditor", "ledger"]),
+  /** The earliest that the ledger's own receipts say of it, which are not read again. */
+  announced: z.strictObject({ since: time, reason: z.string(), log_index: count }).nullable(),
+  /** Of its receipts up to the end of the ledger, those that were suspect, and accepted; null: none. */
+  suspect: z.strictObject({ first_index: count, last_index: count }).nullable(),
+  /** Was it accepted of receipts that were not read that they may be suspect, too? */
+  unread: z.boolean(),
+}).refine(({ since, by, announced }) => (by === "auditor" || (announced !== null && Date.parse(since) === Date.parse(announced.since))), "must be revoked by somebody");
+
 const auditRecord = z.strictObject({
   receiptd_audit: z.literal(RECORD_VERSION),
   made_at: time,
@@ -72,20 +85,30 @@ const auditRecord = z.strictObject({
     macs: z.boolean(),
     request_macs: z.boolean(),
   }).nullable(),
+  /** Keys that are not to be believed any more, as far as an audit has learnt of it. */
+  revoked: z.array(revokedKey),
   targets: z.array(targetRecord),
 }).superRefine((record, { addIssue }) => {
   for (const [path, message] of contradictions(record)) addIssue({ code: "custom", path: [...path], message });
 });
 
 export type ListingRecord = Readonly<z.infer<typeof listing>>;
+export type RevokedRecord = Readonly<z.infer<typeof revokedKey>>;
 export type TargetRecord = Readonly<z.infer<typeof targetRecord>>;
 export type AuditRecord = Readonly<z.infer<typeof auditRecord>>;
 
 /** What no audit can have said. */
-function* contradictions({ made_at, origin, ledger_id, ledger, receipts, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
+function* contradictions({ made_at, origin, ledger_id, ledger, receipts, revoked, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
   const made = Date.parse(made_at);
   if (receipts !== null && Date.parse(receipts.read_at) > made) yield [["receipts", "read_at"], "is after the record was made"];
   if (receipts !== null && ledger === null) yield [["ledger"], "must say how far the receipts went that were read"];
+  const size = ledger?.size ?? 0;
+  for (const [i, { key_id, announced, suspect }] of revoked.entries()) {
+    const at = ["revoked", i] as const;
+    if (revoked.findIndex((one) => one.key_id === key_id) !== i) yield [at, `speaks of ${key_id} a second time`];
+    if (announced !== null && announced.log_index >= size) yield [[...at, "announced", "log_index"], "is behind the end of the ledger"];
+    if (suspect !== null && (suspect.first_index > suspect.last_index || suspect.last_index >= size)) yield [[...at, "suspect"], "must be receipts of the ledger"];
+  }
   const names = new Set<string>();
   for (const [i, { target, read_at, newest, listing: seen }] of targets.entries()) {
     const at = ["targets", i] as const;

@@ -24,6 +24,11 @@ export class SeenVersions {
     return this.#numbers[this.#indexFrom(treeSize) * NUMBERS] === treeSize && this.#count > 0;
   }
 
+  /** Tree size, and when it was stored (ms), of each. */
+  *times(): Generator<readonly [treeSize: number, lastModified: number], void, undefined> {
+    for (let i = 0; i < this.#count; i++) yield [this.#numbers[i * NUMBERS]!, this.#numbers[i * NUMBERS + 1]!];
+  }
+
   /** When this version was stored, ms; null where it is not there. */
   find(treeSize: number, versionId: string): number | null {
     const wanted = fingerprint(versionId);

@@ -16,7 +16,7 @@ import { holdRecord, notGiven } from "./held.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import { isRanged } from "./range.ts";
 import { Recall, type Recalled } from "./recall.ts";
-import { type AuditRecord, RECORD_VERSION, type TargetRecord } from "./record.ts";
+import { type AuditRecord, RECORD_VERSION, type RevokedRecord, type TargetRecord } from "./record.ts";
 import type { AuditReport, Findings } from "./report.ts";
 import type { TargetSeen } from "./target-audit.ts";
 import type { NotChecked, PartSeen } from "./verdict.ts";
@@ -116,16 +116,24 @@ export function ledgerInFull(why: string, findings: Findings): void {
   findings.add({ severity: "note", code: "read_in_full", message: `the ledger is read in full: ${why}` });
 }
 
+/** What a record is made of. */
+interface Kept {
+  readonly targets: readonly TargetSeen[];
+  /** Of the ledger; null: it was not read. */
+  readonly part: PartSeen | null;
+  readonly revoked: readonly RevokedRecord[];
+}
+
 /** Gives what is to be kept to whoever asked for it, and says of it in the report; `onRecord` undefined: nobody did. */
 export function keepRecord(
-  report: AuditReport, options: AuditOptions, targets: readonly TargetSeen[], part: PartSeen | null, onRecord: ((record: AuditRecord) => void) | undefined,
+  report: AuditReport, options: AuditOptions, kept: Kept, onRecord: ((record: AuditRecord) => void) | undefined,
 ): AuditReport {
   if (onRecord === undefined) return report;
-  const record = recordOf(options, targets, part);
+  const record = recordOf(options, kept);
   const why = whyNone(report, options) ?? whyLess(record, options);
   if (why !== null) return { ...report, record: { isMade: false, why, readInFull: [] } };
   onRecord(record);
-  const readInFull = targets.flatMap(({ counts: { target }, record }) => (record === null ? [{ target, why: "none of its anchors counts" }]
+  const readInFull = kept.targets.flatMap(({ counts: { target }, record }) => (record === null ? [{ target, why: "none of its anchors counts" }]
     : record.listing === null ? [{ target, why: "not everything there is locked as it should be" }] : []));
   return { ...report, record: { isMade: true, why: null, readInFull } };
 }
@@ -137,17 +145,19 @@ function whyNone({ verdict }: AuditReport, { range }: AuditOptions): string | nu
 }
 
 /** Whoever audits without the old record would lose what it can hold against a ledger that was rolled back. */
-function whyLess({ origin, ledger_id: id, targets, ledger }: AuditRecord, { replaces }: AuditOptions): string | null {
+function whyLess({ origin, ledger_id: id, targets, ledger, revoked }: AuditRecord, { replaces }: AuditOptions): string | null {
   if (replaces === undefined || replaces.origin !== origin || replaces.ledger_id !== id) return null;
   const more = replaces.targets.find(({ target, newest }) => targets.every((one) => one.target !== target || one.newest.tree_size < newest.tree_size));
   const advice = "which this audit did not: hold the ledger against that with --since, or remove it";
   if (more !== undefined) return `the one in its place has seen ${count(more.newest.tree_size, "receipt")} anchored at ${more.target}, ${advice}`;
+  const forgotten = replaces.revoked.find(({ key_id }) => revoked.every((one) => one.key_id !== key_id));
+  if (forgotten !== undefined) return `the one in its place says that ${forgotten.key_id} is revoked, which nobody told this audit: go on from it with --since, or remove it`;
   const size = replaces.ledger?.size ?? 0;
   return size <= (ledger?.size ?? 0) ? null : `the one in its place is of an audit that read ${count(size, "receipt")}, ${advice}`;
 }
 
-/** What a later audit need not read again, and what it holds against what it finds. `part`: of the ledger; null: it was not read. */
-function recordOf(options: AuditOptions, targets: readonly TargetSeen[], part: PartSeen | null): AuditRecord {
+/** What a later audit need not read again, and what it holds against what it finds. */
+function recordOf(options: AuditOptions, { targets, part, revoked }: Kept): AuditRecord {
   const { ledger, vkeys, keys, now, program, since } = options;
   const made_at = formatTime(now);
   const read = { read_at: made_at, macs: checksAllMacs(keys), request_macs: keys !== null && keys.requestSecret !== null };
@@ -157,6 +167,7 @@ function recordOf(options: AuditOptions, targets: readonly TargetSeen[], part: P
     receiptd_audit: RECORD_VERSION, made_at, made_by: program ?? "receiptd", origin: ledger.origin, ledger_id: ledger.ledgerId, vkeys: [...vkeys],
     ledger: part === null ? since?.ledger ?? null : { size: part.joined.size, root: hashText(part.joined.root()) },
     receipts: part === null ? null : receipts,
+    revoked: [...revoked],
     // of a target that was not given the ledger still has the root, or there would be no record
     targets: [...targets.flatMap(({ record }) => (record === null ? [] : [record])), ...(since === undefined ? [] : notGiven(since, options))],
   };

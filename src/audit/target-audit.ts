@@ -83,7 +83,7 @@ class TargetAudit {
     const group = newest === null ? null : { treeSize: newest.facts.treeSize, anchors: [newest], listed: this.#listedAnchors };
     this.#lineage = new Lineage(this.#evidence, target, group);
     this.#ledger = options.joined === null ? null : new AgainstLedger(target, options.joined, this.#evidence, options.findings);
-    if (newest !== null) this.#ledger?.remember(newest);
+    if (recalled !== null) this.#ledger?.remember(recalled.newest, recalled.before.versions);
     this.#walk = new AnchorWalk({ hash: options.hash, after: newest?.facts });
     this.#delays = new Delays(options.grace);
     this.#ahead = new Ahead(this.#evidence);

@@ -68,11 +68,10 @@ export class NotChecked {
     if (note !== null) this.add(note);
   }
 
-  ofTargets({ targets, keys, ledger, ledgerIdFrom, since, keysProblem, vkeys, areVkeysPinned, ledgerPath, now }: AuditOptions, counts: readonly TargetCounts[]): void {
+  ofTargets({ targets, keys, ledger, ledgerIdFrom, since, vkeys, areVkeysPinned, ledgerPath, now }: AuditOptions, counts: readonly TargetCounts[]): void {
     if (ledgerPath === null) this.add(withoutLedger(counts));
     if (targets.length === 0 && keys === null) this.fail("who wrote this: neither anchors nor HMAC keys were given, and links and hashes anyone can make");
     else if (targets.length === 0) this.add("anything outside of the host: no target was given, so nothing speaks against whoever holds the keys");
-    if (keysProblem !== undefined) this.fail(`the receipts' MACs: ${keysProblem}`);
     for (const { name, trustedTime, retain } of targets) {
       if (retain === 0) this.add(`how long the objects of ${name} should be locked: that was not given, so that any lock in mode COMPLIANCE was taken`);
       if (!trustedTime) this.add(`the times of ${name}: they are the clock of whoever can write there`);

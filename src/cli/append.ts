@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
+import { readBounded } from "../config/input-file.ts";
 import { fromUtf8 } from "../format/bytes.ts";
 import { uuidV7 } from "../format/uuid.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
@@ -10,6 +11,9 @@ import { CliError, type ExitCode } from "./errors.ts";
 import { type ReceiptArguments, receiptFromArguments, type ReceiptText, readReceiptText, withId } from "./receipt-text.ts";
 import { type Answer, type Result, RpcFailure } from "./rpc.ts";
 import { deliver } from "./sender.ts";
+
+/** Bytes: a receipt with white space in it. */
+const MAX_FILE = 4 * 1024 * 1024;
 
 interface AppendOptions extends ReceiptArguments {
   readonly file?: string;
@@ -61,7 +65,8 @@ function readInput(options: AppendOptions): ReceiptText {
   if (fromArguments) return receiptFromArguments(options);
   const fromStdin = options.file === undefined || options.file === "-";
   if (fromStdin && process.stdin.isTTY) throw new CliError("no_receipt", "no receipt was given", "pipe it in, name a --file, or give --system, --decision and --inputs");
-  return readReceiptText(fromUtf8(readFileSync(fromStdin ? 0 : options.file!)));
+  const refuse = (why: string): CliError => new CliError("bad_usage", `${options.file} is no receipt: ${why}`);
+  return readReceiptText(fromUtf8(fromStdin ? readFileSync(0) : readBounded(options.file!, MAX_FILE, refuse)));
 }
 
 async function delivered(cli: Cli, receipt: ReceiptText, { ack, patience }: AppendOptions): Promise<Answer> {

@@ -12,7 +12,7 @@ import { LedgerError } from "../ledger/errors.ts";
 import { readRecord, replacedRecord, writeRecord } from "./audit-record.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
-import { disclosedIn, requireKeysOf } from "./disclosed-keys.ts";
+import { disclosedIn, disclosedKeys } from "./disclosed-keys.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
 import { type HostKeys, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
@@ -104,9 +104,8 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
   }
   const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
   requireSeedsOf(seeds, ledger, secrets);
-  const disclosures = disclosedIn(options.keysFile ?? []);
-  requireKeysOf(disclosures, ledger);
-  const disclosed = disclosures.flatMap(({ keys }) => keys);
+  const starts = startsOf(secrets, own.open, seeds);
+  const disclosed = disclosedKeys(disclosedIn(options.keysFile ?? []), ledger, starts);
   const problem = own.why ?? (secrets === null ? null : await problemOf(cli, options, { keyring: secrets, open: own.open }, seeds));
   const bar = progress("receipts", options.progress === true ? true : null);
   let report: AuditReport;
@@ -120,7 +119,7 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
       vkeys: pins.vkeys,
       areVkeysPinned: pins.pinned,
       keys: secrets === null && seeds.length === 0 && disclosed.length === 0 ? null : {
-        starts: startsOf(secrets, own.open, seeds), disclosed, sealed: secrets === null || problem !== null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
+        starts, disclosed, sealed: secrets === null || problem !== null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
       },
       ...(problem === null ? {} : { keysProblem: problem }),
       range: rangeOf(options),
@@ -145,9 +144,9 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
 }
 
 /** What only an audit of receipts can do is refused where there are none, and not passed over. */
-function requireOfLedger({ ledgerGone, from, to, organization, seed, keysFile }: AuditOptions): void {
-  if (ledgerGone !== true || (from ?? to ?? organization ?? seed ?? keysFile) === undefined) return;
-  throw new CliError("bad_usage", "--from, --to, --organization, --seed and --keys-file are about receipts, and --ledger-gone says that there are none to read", "restore the ledger to check them: receiptd restore");
+function requireOfLedger({ ledgerGone, from, to, organization, seed, keysFile, acceptSuspect }: AuditOptions): void {
+  if (ledgerGone !== true || (from ?? to ?? organization ?? seed ?? keysFile ?? acceptSuspect) === undefined) return;
+  throw new CliError("bad_usage", "--from, --to, --organization, --seed, --keys-file and --accept-suspect are about receipts, and --ledger-gone says that there are none to read", "restore the ledger to check them: receiptd restore");
 }
 
 /** A folder of anchors, too, may be a copy of a target that anchor receipts name. */

@@ -44,12 +44,14 @@ async function disclose(cli: Cli, options: DiscloseOptions): Promise<ExitCode> {
   const given = { seeds: await seedsIn(options.seed ?? [], await identitiesIn(options.identity)), disclosed: [] };
   const text = await withReader(cli, options, async (reader) => {
     const ledger = reader.identity();
+    const { organization = null } = options;
+    if (organization !== null && reader.byOrgSeq(organization, 1) === null) throw new CliError("not_found", `the ledger has no organization ${organization.slice(0, 64)}`, "see: receiptd list");
     if (last >= openEpoch(reader)) throw new CliError("bad_usage", `epoch ${last} is not closed yet: the newest that is closed is ${openEpoch(reader) - 1}`, "close it with: receiptd anchor");
     await requireAnchored(cli, reader, last, options, given);
     const keys = keysOf(await ownKeys(cli, options, ledger), ledger, given, reader);
     if ("why" in keys) throw new CliError("not_found", `the keys are not at hand: ${keys.why}`, "run this on the host, or give the auditor's seed with --seed");
     const wanted = Array.from({ length: last - first + 1 }, (_, i) => epochsAt(reader, first + i)).flat();
-    const disclosed = discloseKeys(keys.starts, ledger.ledgerId, wanted, options.organization ?? null);
+    const disclosed = discloseKeys(keys.starts, ledger.ledgerId, wanted, organization);
     const missing = disclosed.indexOf(null);
     if (missing !== -1) throw new CliError("not_found", `the key of epoch ${wanted[missing]!.epoch} is not at hand: ${wanted[missing]!.keyId} is forward-secure`, "give the auditor's seed with --seed");
     return formatDisclosure({ ...ledger, keys: disclosed.flatMap((key) => (key === null ? [] : [key])) });

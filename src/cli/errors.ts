@@ -54,7 +54,7 @@ const NEXT: Readonly<Record<string, string>> = {
   wrong_origin: "a ledger keeps its origin for ever: set origin in the configuration to it, or data_dir to the other ledger's folder",
   wal_damaged: "keep all files in data_dir, and see what can be saved with: receiptd recover",
   ledger_corrupt: "see what is damaged, and what can be done, with: receiptd recover",
-  key_file_missing: "create the ledger with: receiptd init, or restore the file from its backup",
+  key_file_missing: "restore the file from its backup",
   key_file_damaged: "restore the file from its backup",
   wrong_root_key: "give the right one, or restore root key and keyring from one and the same backup",
   kms_unavailable: "see that KMS can be reached (receiptd doctor tries), and try again",

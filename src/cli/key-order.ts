@@ -126,8 +126,12 @@ class Order {
       const seed = this.#seedFile === null ? {} : { seed_file: this.#seedFile };
       return done === null ? { rotated: null, revoked: null, left: null, pending: true, ...seed } : { ...done, pending: false, ...seed };
     } catch (error) {
-      if (error instanceof RpcFailure && REFUSALS.has(error.code)) this.#withdraw();
-      throw error;
+      if (!(error instanceof RpcFailure)) throw error;
+      if (REFUSALS.has(error.code)) this.#withdraw();
+      if (!error.lost) throw error;
+      throw new RpcFailure(error.code, `${error.message}, so nobody knows whether the change of keys was made`, {
+        lost: true, next: "it stays in the data folder until the daemon, when it runs or starts again (receiptd serve), takes it up; to see whether it was: receiptd key list",
+      });
     }
   }
 

@@ -49,6 +49,7 @@ export function ledgerPath(cli: Cli, { ledger }: LedgerOptions): string {
   if (stat === undefined) throw new CliError("ledger_missing", `there is nothing at ${ledger}`, "--ledger names a ledger.db or the folder that it is in");
   const file = stat.isDirectory() ? join(ledger, "ledger.db") : ledger;
   if (!existsSync(file)) throw new CliError("ledger_missing", `there is no ledger.db in ${ledger}`, "--ledger names a ledger.db or the folder that it is in");
+  if (!statSync(file).isFile()) throw new CliError("ledger_missing", `${file} is no file`, "--ledger names a ledger.db or the folder that it is in"); // a pipe would keep SQLite waiting
   accessSync(file, constants.R_OK); // SQLite would only say that it cannot open it
   return file;
 }
@@ -138,11 +139,12 @@ export function keysProblem({ keyring, open }: HostKeys, reader: Reader | null, 
   return `the ratchet holds no key of ${key.keyId}, so that not even those of the open epoch can be checked (receiptd doctor)`;
 }
 
-export async function hostKeys(cli: Cli): Promise<HostKeys | { readonly why: string }> {
+/** `next`: what to do about it, where that is known. */
+export async function hostKeys(cli: Cli): Promise<HostKeys | { readonly why: string; readonly next?: string | undefined }> {
   try {
     return await readKeys(cli.config);
   } catch (error) {
-    if (error instanceof KeyError) return { why: error.message };
+    if (error instanceof KeyError) return { why: error.message, next: error.next };
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** The keys whose signatures count: pinned by whoever checks; what the host itself holds is only a hint. */
-import { readFileSync } from "node:fs";
 import { Option, type Command } from "commander";
+import { readBounded } from "../config/input-file.ts";
+import { fromUtf8 } from "../format/bytes.ts";
 import { FormatError } from "../format/errors.ts";
 import { parseVkey } from "../format/note.ts";
 import type { Keyring } from "../keys/keyring.ts";
@@ -9,6 +10,9 @@ import { collect } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { parseUtc } from "./times.ts";
 
+/** To the end of its line, from the beginning or behind a space, which no vkey has. */
+const COMMENT = /(?:^|\s)#[^]*$/;
+const MAX_FILE = 1_048_576;
 const REVOKED = /^revoked(\s|$)/;
 const BREAK = /^break(\s|$)/;
 const REVOKED_KEY = /^revoked\s+(\S+)\s+(\S+)$/;
@@ -62,7 +66,8 @@ function breakKey(keyId: string): string {
 }
 
 function linesIn(file: string): readonly string[] {
-  const keys = readFileSync(file, "utf8").split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+  const bytes = readBounded(file, MAX_FILE, (why) => new CliError("bad_usage", `${file} is no file of keys to trust: ${why}`));
+  const keys = fromUtf8(bytes).split("\n").map((line) => line.replace(COMMENT, "").trim()).filter((line) => line !== "");
   if (keys.every((line) => REVOKED.test(line) || BREAK.test(line))) throw new FormatError("bad_vkey", `${file} holds no vkey`);
   return keys;
 }

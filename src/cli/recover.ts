@@ -56,7 +56,7 @@ async function recover(cli: Cli, options: RecoverOptions): Promise<ExitCode> {
   }
   takeBackUnlessLocked(places);
   const keys = await hostKeys(cli);
-  if ("why" in keys) return tell(cli, [{ code: "keys_unusable", message: keys.why, next: "put root key and keyring back from their backups, then: receiptd recover" }], null, []);
+  if ("why" in keys) return tell(cli, [{ code: "keys_unusable", message: keys.why, next: `${keys.next ?? "docs/OPERATIONS.md, “When something is wrong”"}; then: receiptd recover` }], null, []);
   const found = await look(cli, options, keys);
   if (options.rebuild !== true || !found.isRebuildable) return tell(cli, found.problems, null, found.unseen);
   const bar = progress("receipts", options.progress === true ? true : null);

@@ -14,13 +14,16 @@ export class RpcFailure extends Error {
   readonly retry: boolean;
   /** Nobody knows whether the call was carried out. */
   readonly lost: boolean;
+  /** What to do about it, where that is known here. */
+  readonly next: string | undefined;
 
-  constructor(code: string, message: string, more: { readonly pointer?: string | undefined; readonly retry?: boolean; readonly lost?: boolean } = {}) {
+  constructor(code: string, message: string, more: { readonly pointer?: string | undefined; readonly retry?: boolean; readonly lost?: boolean; readonly next?: string } = {}) {
     super(message);
     this.code = code;
     this.pointer = more.pointer;
     this.retry = more.retry ?? false;
     this.lost = more.lost ?? false;
+    this.next = more.next;
   }
 }
 

@@ -1,6 +1,7 @@
 /** `receiptd verify-bundle`: a file of evidence, offline. Neither a ledger nor a configuration is needed. */
 import { readFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
+import { readBounded } from "../config/input-file.ts";
 import { hashText } from "../format/chain.ts";
 import { FormatError } from "../format/errors.ts";
 import { MAX_EVIDENCE_BYTES, type PublishedAt, readEvidence } from "../format/evidence.ts";
@@ -14,7 +15,6 @@ import { wordsFor } from "../verify/evidence-words.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { readInput } from "./input-file.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { printable } from "./table.ts";
 
@@ -54,7 +54,7 @@ function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions
     return 0;
   }
   if (file === undefined) throw new CliError("bad_usage", "a file of evidence is missing", "for example: receiptd verify-bundle PR-2026-00042.evidence.json --vkey …");
-  const bytes = readInput(file, MAX_EVIDENCE_BYTES);
+  const bytes = readBounded(file, MAX_EVIDENCE_BYTES, (why) => new CliError("bad_usage", `${file} is no file of evidence: ${why}`));
   const { vkeys } = pinsOf(options, null);
   if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hinted(bytes)}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
   const verdict = judge(bytes, vkeys);

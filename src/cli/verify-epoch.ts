@@ -61,6 +61,7 @@ function ofAnotherEpoch(found: number, expected: number): VerifyError {
 
 export interface PlaceQuestion {
   readonly reader: Reader;
+  /** None that were disclosed: whoever has these could have signed the ledger's own receipts of their epochs, too. */
   readonly keys: LedgerKeys;
   readonly ledger: LedgerName;
   readonly targets: readonly NamedTarget[];

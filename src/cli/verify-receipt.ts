@@ -188,14 +188,19 @@ function checkMac({ receipt }: VerifiedReceipt, { blob, keys, reader }: Question
     course.notChecked.push(`the MAC: ${why}`);
     return;
   }
+  const isDisclosed = known!.isDisclosed(receipt.key_id, receipt.key_epoch);
+  const isAlone = known!.commitment(receipt.key_id, receipt.key_epoch) === null; // nobody can say whose it is
+  if (isDisclosed) course.doubt = "that it is older than the disclosure of its key, with which others can sign as well: no anchor shows that";
+  if (isAlone) course.notChecked.push(`that the key disclosed for ${receipt.organization} is the epoch's own: nothing that is published speaks of it`);
   verifyMac(blob, receipt, macKey, nodeHash);
   course.macChecked = true;
-  course.checked.push(`MAC (${receipt.key_id}, epoch ${receipt.key_epoch})`);
+  course.checked.push(`MAC (${receipt.key_id}, epoch ${receipt.key_epoch}${isAlone ? `, by the key disclosed for ${receipt.organization} alone` : ""})`);
 }
 
 /** Where nothing but the MAC vouches for it, the key must be one that nobody could have had later. */
 async function checkMacAlone(read: VerifiedReceipt, { reader, keys, ledger, targets, pins, confirmed }: Question, course: Course, verdict: Examination["verdict"]): Promise<void> {
   const { receipt } = read;
+  if (course.doubt !== null && verdict !== "anchored") course.notChecked.unshift(course.doubt);
   if ("why" in keys || !course.macChecked || !keys.forwardSecure.includes(receipt.key_id)) return;
   if (verdict !== "pending") {
     course.notChecked.push(`that its epoch ${receipt.key_epoch} is that of its place${reader === null ? "" : ", but for the anchor receipt before it"}: the MAC alone does not show when it was made`);
@@ -203,7 +208,7 @@ async function checkMacAlone(read: VerifiedReceipt, { reader, keys, ledger, targ
   }
   course.doubt = reader === null
     ? `that its epoch ${receipt.key_epoch} is that of its place: there is no ledger at hand, and whoever has the key of one epoch can sign anything with it`
-    : await requirePlace(read, { reader, keys: new RatchetKeys(keys.starts, { hash: nodeHash, disclosed: keys.disclosed }), ledger, targets, vkeys: pins.vkeys.map(parseVkey), confirmed, breaks: pins.breaks });
+    : await requirePlace(read, { reader, keys: new RatchetKeys(keys.starts, { hash: nodeHash }), ledger, targets, vkeys: pins.vkeys.map(parseVkey), confirmed, breaks: pins.breaks });
   if (course.doubt === null) course.checked.push(`that its epoch ${receipt.key_epoch} is that of its place`);
   else course.notChecked.unshift(course.doubt);
 }

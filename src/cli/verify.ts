@@ -1,22 +1,24 @@
 /** `receiptd verify`: one receipt, from its bytes to the anchor at a target; what was checked, and what not. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { AnchorError } from "../anchor/errors.ts";
 import { readOutbox } from "../anchor/outbox.ts";
+import { readBounded } from "../config/input-file.ts";
 import { placesOf } from "../daemon/places.ts";
+import { MAX_BLOB } from "../format/limits.ts";
 import type { LedgerName } from "../format/names.ts";
+import type { Disclosure } from "../keys/disclosed.ts";
 import { type Seed, sealedKeys, startsOf } from "../keys/seed.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
-import type { DisclosedKey } from "../verify/keys.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { findReceipt, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, type Naming, namingOf, targets, withReader } from "./ledger-files.ts";
 import { identitiesIn } from "./identities.ts";
-import { disclosedIn } from "./disclosed-keys.ts";
+import { disclosedIn, disclosedKeys } from "./disclosed-keys.ts";
 import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
 import { requireSeedsOf, seedsIn } from "./seeds.ts";
 import { printable } from "./table.ts";
@@ -33,7 +35,7 @@ interface VerifyOptions extends LedgerOptions, PinOptions {
 /** What the auditor gives of keys. */
 export interface GivenKeys {
   readonly seeds: readonly Seed[];
-  readonly disclosed: readonly DisclosedKey[];
+  readonly disclosed: readonly Disclosure[];
 }
 
 /** ms that an anchor may be late, where no configuration says. */
@@ -57,8 +59,8 @@ export function addVerify(program: Command, run: Run): void {
 }
 
 async function verify(cli: Cli, receipt: string, options: VerifyOptions): Promise<ExitCode> {
-  const file = existsSync(receipt) ? withoutLineFeed(readFileSync(receipt)) : null;
-  const given = { seeds: await seedsIn(options.seed ?? [], await identitiesIn(options.identity)), disclosed: disclosedIn(options.keysFile ?? []).flatMap(({ keys }) => keys) };
+  const file = existsSync(receipt) ? withoutLineFeed(readBounded(receipt, MAX_BLOB + 1, (why) => new CliError("bad_usage", `${receipt} is no receipt: ${why}`))) : null;
+  const given = { seeds: await seedsIn(options.seed ?? [], await identitiesIn(options.identity)), disclosed: disclosedIn(options.keysFile ?? []) };
   const alone = file !== null && options.ledger === undefined && (options.anchors !== undefined || !existsSync(ledgerPath(cli, options)));
   const examination = await (alone
     ? verifyAlone(cli, file, options, given)
@@ -106,14 +108,16 @@ export async function ownKeys(cli: Cli, options: VerifyOptions, ledger: LedgerNa
   return found;
 }
 
-export function keysOf(own: Awaited<ReturnType<typeof hostKeys>>, ledger: LedgerName, { seeds, disclosed }: GivenKeys, reader: Reader | null): Question["keys"] {
+export function keysOf(own: Awaited<ReturnType<typeof hostKeys>>, ledger: LedgerName, { seeds, disclosed: files }: GivenKeys, reader: Reader | null): Question["keys"] {
   const hasKeyring = "keyring" in own;
   requireSeedsOf(seeds, ledger, hasKeyring ? own.keyring : null);
-  if (!hasKeyring) return seeds.length === 0 && disclosed.length === 0 ? own : { starts: startsOf(null, null, seeds), sealed: [], forwardSecure: [...seeds, ...disclosed].map(({ keyId }) => keyId), disclosed };
+  const starts = hasKeyring ? startsOf(own.keyring, own.open, seeds) : startsOf(null, null, seeds);
+  const disclosed = disclosedKeys(files, ledger, starts);
+  if (!hasKeyring) return seeds.length === 0 && disclosed.length === 0 ? own : { starts, sealed: [], forwardSecure: [...seeds, ...disclosed].map(({ keyId }) => keyId), disclosed };
   const why = keysProblem(own, reader, seeds);
   if (why !== null) return { why };
-  const { keyring, open } = own;
-  return { starts: startsOf(keyring, open, seeds), sealed: sealedKeys(keyring, seeds), forwardSecure: keyring.hmacKeys.filter(({ mode }) => mode === "forward-secure").map(({ keyId }) => keyId), disclosed };
+  const { keyring } = own;
+  return { starts, sealed: sealedKeys(keyring, seeds), forwardSecure: keyring.hmacKeys.filter(({ mode }) => mode === "forward-secure").map(({ keyId }) => keyId), disclosed };
 }
 
 /** Against anchors, without a ledger: the receipt says which ledger it is of, and the pinned key has to be that ledger's. */

@@ -23,6 +23,7 @@ import { LedgerError } from "../ledger/errors.ts";
 import { syncPath } from "../ledger/sync-path.ts";
 import type { WriterOptions } from "../ledger/writer.ts";
 import { outsideKey } from "./checkpoint-key.ts";
+import { advised } from "./key-advice.ts";
 import { type Places, placesOf } from "./places.ts";
 
 const RANDOM_BYTES = 10;
@@ -50,10 +51,15 @@ export function writerOptions(config: Config): WriterOptions {
   };
 }
 
-/** Opens the root key and with it the keyring. */
+/** Opens the root key and with it the keyring. Throws KeyError, with what to do next. */
 export async function openKeys(config: Config): Promise<{ readonly root: RootKey; readonly keyring: Keyring }> {
-  const root = await rootKeySource(config.keys.root_key).open();
-  return { root, keyring: openKeyring(placesOf(config).keyring, root) };
+  let root: RootKey | null = null;
+  try {
+    root = await rootKeySource(config.keys.root_key).open();
+    return { root, keyring: openKeyring(placesOf(config).keyring, root) };
+  } catch (error) {
+    throw advised(error, config, root !== null);
+  }
 }
 
 /** What reads the receipts of a host: its keyring and, where a key is forward-secure, the open epoch's key. */

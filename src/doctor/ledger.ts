@@ -49,8 +49,14 @@ export async function checkKeys(config: Config): Promise<{ readonly checks: read
     if (wrong !== null) return { keyring, checks: [problem("keys", wrong, "docs/OPERATIONS.md, “When something is wrong”: ratchet_ahead, ratchet_wrong")] };
     return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${key.keyId}, ${key.mode})`), checkRootKey(config), ...(await checkCheckpointKey(config, keyring))] };
   } catch (error) {
-    return { keyring: null, checks: [problem("keys", messageOf(error), "restore root key and keyring from one backup, or run this as the daemon's user; without a ledger: receiptd init")] };
+    return { keyring: null, checks: [problem("keys", messageOf(error), adviceOf(error))] };
   }
+}
+
+function adviceOf(error: unknown): string {
+  const { code = null, next } = error instanceof KeyError ? error : {};
+  if (next !== undefined) return next;
+  return code === "kms_unavailable" ? "see that KMS can be reached, and try again" : "put that right; docs/OPERATIONS.md, “When something is wrong”";
 }
 
 export function checkLedger(config: Config, keyring: Keyring | null): { readonly checks: readonly Check[]; readonly facts: LedgerFacts | null } {

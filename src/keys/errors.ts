@@ -30,9 +30,12 @@ export type KeyErrorCode =
 export class KeyError extends Error {
   override readonly name = "KeyError";
   readonly code: KeyErrorCode;
+  /** What to do about it, where that is known here. */
+  readonly next: string | undefined;
 
-  constructor(code: KeyErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: KeyErrorCode, message: string, options: ErrorOptions & { readonly next?: string | undefined } = {}) {
     super(message, options);
     this.code = code;
+    this.next = options.next;
   }
 }

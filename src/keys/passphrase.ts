@@ -29,17 +29,32 @@ const RETURN = 0x0d;
  */
 export async function readPassphrase(source: PassphraseSource, { env, terminal }: Surroundings, isNew: boolean): Promise<Uint8Array> {
   const { passphrase_file: file, passphrase_credential: credential } = source;
-  if (file !== undefined) return lineOf(readSecretFile(file), file, isNew);
+  if (file !== undefined) return lineOf(bytesOf(file), file, isNew);
   if (credential !== undefined) {
     const make = `Make one with: systemd-creds encrypt --name=${credential} - /etc/credstore.encrypted/${credential}, typed or piped in, and name it in the unit: LoadCredentialEncrypted=${credential}`;
     return lineOf(readCredential(credential, env, make), `the credential ${credential}`, isNew);
   }
   if (terminal === null) {
-    throw new KeyError("passphrase_missing", "there is no terminal to ask for the passphrase: set keys.root_key.passphrase_file or keys.root_key.passphrase_credential");
+    throw new KeyError("passphrase_missing", "there is no terminal to ask for the passphrase", {
+      next: "set keys.root_key.passphrase_file or keys.root_key.passphrase_credential, or run this at a terminal",
+    });
   }
   const typed = lineOf(await terminal.readSecret(isNew ? "New passphrase of the root key: " : "Passphrase of the root key: "), "what was typed", isNew);
   if (isNew) requireSame(typed, await terminal.readSecret("The same once more: "));
   return typed;
+}
+
+/** No other file has to be put right where this one is not there, or not as it should be. */
+function bytesOf(file: string): Uint8Array {
+  try {
+    return readSecretFile(file);
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    const next = error.code === "key_file_missing" ? "put the passphrase there, or set keys.root_key.passphrase_file to the file that has it"
+      : error.code === "key_file_mode" ? `give the file to the daemon's user, with mode 0600, and run this as that user`
+      : "set keys.root_key.passphrase_file to the file itself: a regular one, and no link";
+    throw new KeyError(error.code, `the passphrase's file: ${error.message}`, { cause: error.cause, next });
+  }
 }
 
 function lineOf(bytes: Uint8Array, name: string, isNew: boolean): Uint8Array {
@@ -52,7 +67,7 @@ function lineOf(bytes: Uint8Array, name: string, isNew: boolean): Uint8Array {
     : null;
   if (problem === null) return line;
   bytes.fill(0);
-  throw new KeyError("bad_passphrase", `the passphrase (${name}) ${problem}`);
+  throw new KeyError("bad_passphrase", `the passphrase (${name}) ${problem}`, { next: isNew ? "give one in one line" : "give the one that the ledger was made with, in one line" });
 }
 
 function requireSame(typed: Uint8Array, again: Uint8Array): void {

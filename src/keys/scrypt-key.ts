@@ -61,7 +61,9 @@ export async function openScryptKey(path: string, ask: Ask): Promise<RootKey> {
     return rootKeyFrom(kek.unwrap(bytes, contextOf(parameters)), path);
   } catch (error) {
     if (!(error instanceof KeyError) || error.code !== "wrong_root_key") throw error;
-    throw new KeyError("wrong_root_key", `this is not the passphrase of ${path}, or the file was changed`);
+    throw new KeyError("wrong_root_key", `this is not the passphrase of ${path}, or the file was changed`, {
+      next: `give the passphrase that the ledger was made with; only if that is what was given, put ${path} back from its backup`,
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 /** Keys for a walk over a ledger, stepped from a ratchet key (docs/FORMAT.md section 6). Whoever has them can sign, too. */
+import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { type Hash, pureHash } from "../format/hash.ts";
 import { epochCommitment, epochSecret, firstRatchetKey, nextRatchetKey, organizationKey } from "../format/mac.ts";
@@ -62,8 +63,25 @@ export interface DisclosedKey {
   readonly key: Uint8Array;
 }
 
+/**
+ * The first key that is not what the starts lead to, or what the keys disclosed before it say; null: they agree. What leads to an epoch
+ * further off than `maxSteps` is not looked at.
+ */
+export function contradictionIn(
+  disclosed: readonly DisclosedKey[], starts: readonly RatchetStart[], options: { readonly hash?: Hash; readonly maxSteps?: number } = {},
+): DisclosedKey | null {
+  const known = new RatchetKeys(starts, options);
+  const said = new RatchetKeys([], { ...options, disclosed });
+  const hash = options.hash ?? pureHash;
+  return disclosed.find(({ keyId, epoch, organization, key }) => [known, said].some((keys) => {
+    const expected = organization === null ? keys.commitment(keyId, epoch) : keys.macKey(keyId, epoch, organization);
+    return expected !== null && !equal(expected, organization === null ? epochCommitment(key, hash) : key);
+  })) ?? null;
+}
+
 interface DisclosedEpoch {
   secret: Uint8Array | null;
+  /** As disclosed; where S is there, as it follows from S. */
   readonly organizations: Map<string, Uint8Array>;
 }
 
@@ -94,6 +112,8 @@ export class RatchetKeys implements LedgerKeys {
   /**
    * `maxSteps` bounds what one forged `key_epoch` can cost; an epoch further off than that is not known. Whoever knows how many
    * anchor receipts there were before asks for no later epoch than that (13.2).
+   *
+   * Of what was disclosed S counts before M, and what comes first before what contradicts it, which `contradictionIn` finds.
    */
   constructor(
     starts: readonly RatchetStart[], options: { readonly hash?: Hash; readonly maxSteps?: number; readonly disclosed?: readonly DisclosedKey[] } = {},
@@ -104,10 +124,11 @@ export class RatchetKeys implements LedgerKeys {
     this.#stones = new Map(starts.map((start) => [start, [start.key]]));
     for (const { keyId, epoch, organization, key } of options.disclosed ?? []) {
       const of = this.#disclosed.get(`${keyId} ${epoch}`) ?? { secret: null, organizations: new Map() };
-      if (organization === null) of.secret = key;
-      else of.organizations.set(organization, key);
+      if (organization === null) of.secret ??= key;
+      else if (!of.organizations.has(organization)) of.organizations.set(organization, key);
       this.#disclosed.set(`${keyId} ${epoch}`, of);
     }
+    for (const of of this.#disclosed.values()) if (of.secret !== null) of.organizations.clear(); // each follows from S
   }
 
   macKey(keyId: string, epoch: number, organization: string): Uint8Array | null {
@@ -125,6 +146,11 @@ export class RatchetKeys implements LedgerKeys {
   commitment(keyId: string, epoch: number): Uint8Array | null {
     const secret = (this.#at(keyId, epoch) ?? this.#disclosed.get(`${keyId} ${epoch}`))?.secret ?? null;
     return secret === null ? null : epochCommitment(secret, this.#hash);
+  }
+
+  /** Is what is known of the epoch's key what was disclosed, and nothing else? Others know it, too, and can sign with it. */
+  isDisclosed(keyId: string, epoch: number): boolean {
+    return this.#at(keyId, epoch) === null && this.#disclosed.has(`${keyId} ${epoch}`);
   }
 
   #at(keyId: string, epoch: number): OpenEpoch | null {

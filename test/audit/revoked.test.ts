@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DirectoryTarget } from "../../src/anchor/directory.ts";
 import type { AuditOptions, AuditReport } from "../../src/audit/audit.ts";
+import { type AuditRecord, formatRecord, parseRecord, RecordError, type RevokedRecord } from "../../src/audit/record.ts";
 import { formatTime } from "../../src/format/time.ts";
 import { startsOf } from "../../src/keys/seed.ts";
 import { TestLedger } from "../support/ledger.ts";
@@ -101,6 +102,13 @@ describe("what the auditor says", () => {
     expect([report.exitCode, report.failedToCheck]).toEqual([2, [expect.stringMatching(/signed with key_v9, which was given as revoked/)]]);
   });
 
+  it("to accept of a key that signed nothing could not be checked either; of one that is not revoked it is said", async () => {
+    const unknown = await auditAll(revoked(null, "key_v1", "key_vl"));
+    expect([unknown.exitCode, unknown.failedToCheck]).toEqual([2, [expect.stringMatching(/signed with key_vl, which was given with --accept-suspect/)]]);
+    const early = await auditAll(revoked(null, "key_v1", "key_v2"));
+    expect([early.exitCode, early.notChecked]).toEqual([0, expect.arrayContaining([expect.stringMatching(/^anything of key_v2, whose suspect receipts are accepted: nobody says/)])]);
+  });
+
   it("cannot be held against a ledger that was not read", async () => {
     expect(await auditOf(ledger, [store], { ledgerPath: null, ...revoked(0) })).toMatchObject({ exitCode: 2, failedToCheck: [expect.stringMatching(/^which receipts are suspect: key_v1 is revoked/)] });
   });
@@ -119,6 +127,94 @@ describe("a part of the ledger", () => {
     const report = await auditAll({ range: { from: between + 1 }, ...revoked(0) });
     expect([report.scope.firstIndex, report.keys[0]!.keyId]).toEqual([sizes[0], "key_v1"]);
     expect(report.failedToCheck).toEqual([expect.stringMatching(/^which of the first/)]);
+  });
+});
+
+describe("the record of an audit", () => {
+  const record = async (more: Partial<AuditOptions>): Promise<AuditRecord | null> => {
+    let made: AuditRecord | null = null;
+    await auditOf(ledger, [store], withKeys(more), { onRecord: (one) => { made = parseRecord(formatRecord(one)); } });
+    return made;
+  };
+  const suspects = (): object => ({ first_index: sizes[0], last_index: sizes[1]! - 1 });
+
+  it("that accepted suspects does not accept them for whoever goes on from it", async () => {
+    const since = (await record(revoked(null, "key_v1")))!;
+    expect(since.revoked).toEqual([{ key_id: "key_v1", since: formatTime(between), by: "ledger", announced: { since: formatTime(between), reason: "a backup was stolen", log_index: sizes[2]! - 2 }, suspect: suspects(), unread: false }]);
+    const report = await auditAll({ since });
+    expect([report.exitCode, wrong(report), report.scope.firstIndex]).toEqual([1, [`key_revoked ${sizes[0]}-${sizes[1]! - 1}`], sizes[2]]);
+    expect(report.sentence).toContain(`; the audit of ${since.made_at} accepted that, which holds for that audit only (--accept-suspect)`);
+    expect(await record({ since })).toBeNull();
+    expect(wrong(await auditAll({ since, allReceipts: true }))).toEqual(wrong(report));
+  });
+
+  it("is handed on by whoever accepts them again, who is told of them", async () => {
+    const since = (await record(revoked(null, "key_v1")))!;
+    const report = await auditAll({ since, ...revoked(null, "key_v1") });
+    expect([report.exitCode, report.findings.filter(({ code }) => code === "key_revoked")]).toMatchObject([0, [{ severity: "note", logIndex: sizes[0] }]]);
+    expect((await record({ since, ...revoked(null, "key_v1") }))!.revoked).toEqual(since.revoked);
+    expect((await record({ since, ledgerPath: null }))!.revoked).toEqual(since.revoked);
+  });
+
+  it("by which none were suspect says so for the same time, and for later ones", async () => {
+    const after = Date.parse((await auditAll()).counts.targets[0]!.newestTime!) + 1;
+    const since = (await record(revoked(after)))!;
+    expect(since.revoked).toMatchObject([{ since: formatTime(after), by: "auditor", suspect: null, unread: false }]);
+    for (const later of [0, 1]) expect(await auditAll({ since, ...revoked(after + later) })).toMatchObject({ exitCode: 0, failedToCheck: [] });
+    expect(await auditAll({ since, ...revoked(after - 1) })).toMatchObject({ exitCode: 2, failedToCheck: [expect.stringMatching(/^which of the first/)] });
+  });
+
+  it("does not have its auditor overrule what the ledger says", async () => {
+    const since = (await record(revoked(Date.parse((await auditAll()).counts.targets[0]!.newestTime!) + 1)))!;
+    expect(await auditAll({ since })).toMatchObject({ exitCode: 2, failedToCheck: [expect.stringMatching(/^which of the first \d+ receipts are suspect: key_v1/)] });
+  });
+
+  it("keeps what its auditor said and the ledger does not", async () => {
+    const since = (await record({ revoked: { since: new Map([["key_v2", 0]]), accepted: new Set(["key_v1", "key_v2"]) } }))!;
+    const report = await auditAll({ since, ...revoked(null, "key_v1") });
+    expect([wrong(report), report.sentence]).toEqual([[`key_revoked ${sizes[1]}-${sizes[2]! + 2}`], expect.stringContaining(`the key is revoked, as was said at the audit of ${since.made_at}`)]);
+    expect(await auditAll({ since, allReceipts: true, ...revoked(null, "key_v1") })).toMatchObject({ exitCode: 1 });
+  });
+
+  it("from before the revocation: what is accepted without being read stays unread", async () => {
+    const early = new TestLedger({ batches: [10] });
+    const target = new VersionedTarget("s3");
+    const next = (): Promise<unknown> => publish(early, target, { after: target.names("").filter((name) => name.includes("/anchors/")).length === 0 ? 0 : first, at: (at) => { target.now = at; } });
+    const first = early.size;
+    await next();
+    const run = async (more: Partial<AuditOptions>): Promise<{ readonly report: AuditReport; readonly made: AuditRecord | null }> => {
+      let made: AuditRecord | null = null;
+      const report = await auditOf(early, [target], withKeys(more), { onRecord: (one) => { made = parseRecord(formatRecord(one)); } });
+      return { report, made };
+    };
+    const before = (await run({})).made!;
+    early.append(5);
+    early.rotate("key_v2");
+    early.revoke("key_v1", early.now - 3_600_000);
+    early.anchor();
+    await next();
+    expect((await run({ since: before })).report).toMatchObject({ exitCode: 1, failedToCheck: [expect.stringMatching(/^which of the first/)] });
+    const { report, made } = await run({ since: before, ...revoked(null, "key_v1") });
+    expect([report.exitCode, report.notChecked, made?.revoked]).toMatchObject([0, expect.arrayContaining([expect.stringMatching(/^which of the first \d+ .* that is accepted$/)]), [{ unread: true, suspect: null }]]);
+    expect((await run({ since: made! })).report).toMatchObject({ exitCode: 2, failedToCheck: [expect.stringMatching(/^which of the first \d+ receipts are suspect: key_v1/)] });
+    early.close();
+    early.remove();
+  });
+
+  it("is not replaced by one that knows less", async () => {
+    const replaces = (await record({ revoked: { since: new Map([["key_v2", 0]]), accepted: new Set(["key_v1", "key_v2"]) } }))!;
+    const report = await auditOf(ledger, [store], withKeys({ replaces, ...revoked(null, "key_v1") }), { onRecord: () => undefined });
+    expect(report.record).toMatchObject({ isMade: false, why: expect.stringContaining("says that key_v2 is revoked") });
+  });
+
+  it.each([
+    ["names a key twice", (one: RevokedRecord) => [one, one]], ["has a key that nobody revoked", (one: RevokedRecord) => [{ ...one, announced: null }]],
+    ["has it announced behind the end", (one: RevokedRecord) => [{ ...one, announced: { ...one.announced!, log_index: 1000 } }]],
+    ["has suspects behind the end", (one: RevokedRecord) => [{ ...one, suspect: { first_index: 0, last_index: 1000 } }]],
+    ["has suspects that end before they begin", (one: RevokedRecord) => [{ ...one, suspect: { first_index: 2, last_index: 1 } }]],
+  ] as const)("that %s is refused", async (_, change) => {
+    const made = (await record(revoked(null, "key_v1")))!;
+    expect(() => parseRecord(JSON.stringify({ ...made, revoked: change(made.revoked[0]!) }))).toThrow(RecordError);
   });
 });
 

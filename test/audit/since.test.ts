@@ -202,6 +202,6 @@ it("a folder in the place of a bucket: what was under a lock then is under none 
   ledger.remove();
 });
 
-it.each(["", "{}", "[]", '{"receiptd_audit":2}'])("no record: %j", (text) => {
+it.each(["", "{}", "[]", '{"receiptd_audit":3}'])("no record: %j", (text) => {
   expect(() => parseRecord(text)).toThrow(RecordError);
 });

@@ -1,12 +1,14 @@
 /** The life of keys as an operator and an auditor see it: listed, rotated, revoked; by a daemon that runs, or when it starts; killed in the midst of it. */
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "../faults/client.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
+import { fakeDaemon, resultLine } from "./fake-daemon.ts";
 import { here, must } from "./here.ts";
-import { Host, json, type Ran, type Running } from "./host.ts";
+import { Host, json, MAIN, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
 const hosts: Host[] = [];
@@ -239,11 +241,52 @@ describe("disclosed", () => {
     expect(await outside("audit", "--keys-file", "wrong.keys")).toMatchObject({ exit_code: 1, finding_counts: { commitment_mismatch: 1 } });
     writeFileSync(host.path("other.keys"), text.replace(/(?<="ledger_id":")./, (digit) => (digit === "0" ? "1" : "0")));
     expect(errorOf(await here(host, ["audit", "--keys-file", "other.keys", ...copy(), "--json"]))).toBe("wrong_ledger");
+    expect(errorOf(await here(host, ["verify", "2", "--keys-file", "other.keys", ...copy(), "--json"]))).toBe("wrong_ledger");
     writeFileSync(host.path("no.keys"), "{}");
     expect(errorOf(await here(host, ["audit", "--keys-file", "no.keys", ...copy(), "--json"]))).toBe("bad_keys");
   });
 
+  test("one that contradicts another, or the key itself, is refused: it is no finding against the ledger", async () => {
+    const forged = readFileSync(host.path("loans.keys"), "utf8").replaceAll(/"mac_key":"..../g, '"mac_key":"AAAA');
+    writeFileSync(host.path("forged.keys"), forged);
+    for (const files of [["some.keys", "forged.keys"], ["forged.keys", "some.keys"], ["loans.keys", "forged.keys"], ["some.keys", "wrong.keys"]]) {
+      const given = files.flatMap((file) => ["--keys-file", file]);
+      for (const command of [["audit"], ["verify", "2"]]) expect(errorOf(await here(host, [...command, ...given, ...copy(), "--json"])), `${command} ${given}`).toBe("bad_keys");
+    }
+    for (const file of ["forged.keys", "wrong.keys"]) {
+      for (const command of [["audit"], ["verify", "2"]]) expect(errorOf(await here(host, [...command, "--keys-file", file, "--json"])), file).toBe("bad_keys"); // the keyring is at hand
+    }
+    const both = await outside("audit", "--keys-file", "some.keys", "--keys-file", "loans.keys");
+    expect([both["exit_code"], both["macs_checked"]]).toEqual([0, { key_v1: 7 }]);
+  });
+
+  test("verify says what nothing vouches for", async () => {
+    const { verdict, checked, not_checked: not } = await outside("verify", "2", "--keys-file", "loans.keys") as { readonly verdict: string; readonly checked: readonly string[]; readonly not_checked: readonly string[] };
+    expect([verdict, checked, not]).toEqual(["anchored", expect.arrayContaining(["MAC (key_v1, epoch 1, by the key disclosed for loans alone)"]), expect.arrayContaining([expect.stringMatching(/^that the key disclosed for loans is the epoch's own/)])]);
+  });
+
+  test("a pipe that nobody writes to, a folder, or what is too large is no file of keys, of pins or of identities", async () => {
+    execFileSync("mkfifo", [host.path("pipe")]);
+    writeFileSync(host.path("large"), Buffer.alloc(1_048_577, 0x23));
+    for (const file of ["pipe", ".", "/dev/zero"]) expect(errorOf(await here(host, ["audit", "--keys-file", file, ...copy(), "--json"])), file).toBe("bad_keys");
+    for (const file of ["pipe", ".", "/dev/zero", "large"]) {
+      for (const option of ["--trust", "--identity"]) expect(errorOf(await here(host, ["audit", option, file, "--json"])), `${option} ${file}`).toBe("bad_usage");
+    }
+    expect(errorOf(await here(host, ["audit", "--ledger", "pipe", ...copy().slice(2), "--json"]))).toBe("ledger_missing");
+    for (const file of [host.path("pipe"), host.dir, "/dev/zero"]) {
+      expect(errorOf(await here(host, ["verify", file, "--json"])), file).toBe("bad_usage");
+      expect(errorOf(await here(host, ["append", "--file", file, "--json"])), file).toBe("bad_usage");
+      expect((await here(host, ["--config", file, "status"])).stderr).toContain("unreadable");
+    }
+  });
+
+  test("what a shell hands over is read: <(…)", () => {
+    const ran = spawnSync("bash", ["-c", `exec "$0" "$@" --keys-file <(cat some.keys) --trust <(echo "${vkey} # pinned")`, process.execPath, MAIN, "audit", ...copy().slice(0, 4)], { cwd: host.dir, encoding: "utf8" });
+    expect([ran.status, ran.stderr]).toEqual([0, ""]);
+  });
+
   test.each([
+    ["an organization that the ledger has not", ["--epoch", "1", "--organization", "nosuch"], "not_found"],
     ["an open epoch", ["--epoch", "4"], "bad_usage"], ["no epoch", ["--epoch", "x"], "bad_usage"], ["a range that runs back", ["--epoch", "3-1"], "bad_usage"],
     ["very many", ["--epoch", "0-100000"], "bad_usage"],
   ])("%s is refused", async (_, args, code) => {
@@ -411,6 +454,21 @@ describe("refused", () => {
     expect(await talk(host, (client) => client.must("key_change"))).toEqual({ rotated: null, revoked: null, left: null });
     expect(await states(host)).toEqual(["key_v1 signs retained"]);
   });
+});
+
+test("cut short by the end of the daemon: it is said where the change is, and the next start takes it up", async () => {
+  const host = newHost();
+  await init(host);
+  const fake = await fakeDaemon(({ id, method }, socket) => {
+    if (method === "key_change") socket.destroy();
+    else socket.write(resultLine(id, { key_epoch: 0 }));
+  });
+  const ran = await here(host, ["--socket", fake.path, "key", "revoke", "key_v1", "--since", "2026-01-01", "--reason", "lost"]);
+  await fake.stop();
+  expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/^receiptd: connection_lost: .*; it stays in the data folder until the daemon.* takes it up; to see whether it was: receiptd key list$/m)]);
+  expect(await states(host)).toEqual(["key_v1 signs retained"]);
+  await stop(await host.serve());
+  expect(await states(host)).toEqual(["key_v1 revoked retained", "key_v2 signs retained"]);
 });
 
 test("killed at any moment of a rotation, the daemon goes on with one key or the other, and every receipt is verified", { timeout: 60_000 }, async () => {

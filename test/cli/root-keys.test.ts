@@ -1,5 +1,5 @@
 /** Each kind of root key under the real command line and daemon, and nothing of a key in what they print, log, leave on the disk, or are started with. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { randomKey } from "../../src/keys/root-key.ts";
@@ -7,6 +7,7 @@ import { openKmsRootKey } from "../../src/keys/kms/root-key.ts";
 import { openKeyring } from "../../src/keys/keyring.ts";
 import { shreds } from "../keys/support.ts";
 import { FakeKms } from "../support/fake-kms.ts";
+import { here, must } from "./here.ts";
 import { Host, json, type Ran, type Running, until } from "./host.ts";
 import { appending, talk } from "./talk.ts";
 
@@ -110,6 +111,51 @@ describe("what is missing is said with what to do", () => {
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(new RegExp(`^receiptd: ${code}: .*${words.source}`))]);
     expect((await host.run(["init"])).stderr).toBe(ran.stderr);
   });
+});
+
+test("what is wrong with a passphrase, or what it protects, is told with advice that works", { timeout: 120_000 }, async () => {
+  withKeys({ root_key: { type: "passphrase", passphrase_file: "words" } });
+  const [words, scrypt] = [host.path("words"), host.path("receiptd-data/root.scrypt")];
+  const say = (text: string, mode = 0o600): void => {
+    rmSync(words, { force: true });
+    writeFileSync(words, text, { mode });
+  };
+  rmSync(words, { force: true });
+  expect((await here(host, ["init"])).stderr).toMatch(/key_file_missing: .*; put the passphrase there, or set keys\.root_key\.passphrase_file/);
+  say(WORDS);
+  await must(host, ["init"]);
+  const kept = readFileSync(scrypt);
+  const config = readFileSync(host.path("receiptd.yaml"), "utf8");
+  const advice = async (expected: RegExp): Promise<void> => {
+    const [list, recovered, checked] = [await here(host, ["key", "list"]), await here(host, ["recover"]), await here(host, ["doctor", "--skip-canary"])];
+    for (const { stdout, stderr } of [list, recovered, checked]) expect(stdout + stderr).toMatch(expected);
+    for (const { stdout, stderr } of [list, recovered, checked]) expect(stdout + stderr).not.toMatch(/receiptd init|root key and keyring (from|back)/);
+    expect(list.code).toBe(2);
+  };
+
+  say("another Xylophone umbra kestrel-9");
+  await advice(/give the passphrase that the ledger was made with; only if that is what was given, put .*root\.scrypt back/);
+  const audited = await here(host, ["audit"]);
+  expect([audited.code, audited.stdout.split("\n")[0]]).toEqual([2, expect.stringContaining("could be checked: the receipts' MACs: this is not the passphrase of")]);
+  say("");
+  await advice(/give the one that the ledger was made with, in one line/);
+  say(WORDS, 0o644);
+  await advice(/give the file to the daemon's user, with mode 0600/);
+  rmSync(words);
+  await advice(/put the passphrase there, or set keys\.root_key\.passphrase_file to the file that has it/);
+  writeFileSync(host.path("elsewhere"), WORDS, { mode: 0o600 });
+  symlinkSync(host.path("elsewhere"), words);
+  await advice(/passphrase_file to the file itself: a regular one, and no link/);
+  say(WORDS);
+  rmSync(scrypt);
+  await advice(/put .*root\.scrypt back from its backup, or set keys\.root_key to what the ledger was made with/);
+  writeFileSync(scrypt, kept, { mode: 0o600 });
+  writeFileSync(host.path("receiptd.yaml"), JSON.stringify(BASE));
+  await advice(/root\.scrypt is there: if the ledger was made with that, set keys\.root_key to type passphrase/);
+  writeFileSync(host.path("receiptd.yaml"), JSON.stringify({ ...BASE, keys: { root_key: { type: "credential" } } }));
+  await advice(/hand over the one that the ledger was made with: with a new one its keyring does not open/);
+  writeFileSync(host.path("receiptd.yaml"), config);
+  await must(host, ["key", "list"]);
 });
 
 test("with both keys in KMS: receipts are taken while it is away, anchors come when it is back, and a start waits for it", { timeout: 120_000 }, async () => {

@@ -8,8 +8,10 @@ import { formatObjectName } from "../../src/format/names.ts";
 import { formatTime } from "../../src/format/time.ts";
 import { commitmentOf, ratchetAt } from "../../src/keys/epoch-keys.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { disclose } from "../../src/keys/disclosed.ts";
 import { startsOf } from "../../src/keys/seed.ts";
 import { Reader } from "../../src/ledger/reader.ts";
+import { verifyReceipt } from "../../src/verify/receipt.ts";
 import { LEDGER } from "../anchor/support.ts";
 import { START, TestLedger, testKeyring } from "../support/ledger.ts";
 import { publish } from "../support/publish.ts";
@@ -201,6 +203,30 @@ describe("a receipt of a key whose closed epochs are to stay closed", () => {
     await publish(ledger, s3, { after: 9 });
     const { verdict, checked } = await verify(16, { keys: host });
     expect([verdict, checked]).toEqual(["pending", expect.arrayContaining(["that its epoch 4 is that of its place"])]);
+  });
+
+  test.each([
+    ["S", null, false], ["M of its organization alone", "org-2", true],
+  ])("what was disclosed vouches for nothing that is not anchored: %s", async (_, organization, isAlone) => {
+    const { reader, keys: all, verify } = await outage();
+    if ("why" in all) throw new Error(all.why);
+    const disclosed = disclose(all.starts, LEDGER.ledgerId, [0, 1, 2, 3, OPEN].map((epoch) => ({ keyId: "key_v1", epoch })), organization).map((key) => key!);
+    const keys = { starts: [], sealed: [], forwardSecure: FORWARD, disclosed };
+    const { receipt } = verifyReceipt(reader.byIndex(16)!.blob!);
+    expect(receipt.organization).toBe("org-2");
+    const pending = await verify(16, { keys });
+    expect([pending.verdict, pending.sentence]).toEqual(["not_checked", expect.stringMatching(/could not be checked: that it is older than the disclosure of its key/)]);
+    const anchored = await verify(3, { keys });
+    expect([anchored.verdict, anchored.checked.some((what) => what.startsWith("MAC (key_v1, epoch 0")), anchored.checked.some((what) => what.includes("by the key disclosed for org-2 alone"))]).toEqual(["anchored", true, isAlone]);
+    for (const { not_checked } of [pending, anchored]) expect(not_checked.includes("that the key disclosed for org-2 is the epoch's own: nothing that is published speaks of it")).toBe(isAlone);
+  });
+
+  test.each([["S", null], ["M", "_ledger"]])("nor does it vouch for the ledger's own receipts before the place: %s", async (_, organization) => {
+    const { keys: all, host, verify } = await outage();
+    if ("why" in all || "why" in host) throw new Error("no keys");
+    const disclosed = disclose(all.starts, LEDGER.ledgerId, [2, 3].map((epoch) => ({ keyId: "key_v1", epoch })), organization).map((key) => key!);
+    const { verdict, sentence } = await verify(16, { keys: { ...host, disclosed } });
+    expect([verdict, sentence]).toEqual(["not_checked", expect.stringContaining("the ledger's own receipt 11 before it is of epoch 2 of key_v1, of which no key is at hand")]);
   });
 
   test("without the ledger nothing says of which epoch its place is", async () => {

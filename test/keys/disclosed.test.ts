@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { toHex, utf8 } from "../../src/format/bytes.ts";
 import { disclose, formatDisclosure, parseDisclosure } from "../../src/keys/disclosed.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
-import { RatchetKeys, ratchetStart } from "../../src/verify/keys.ts";
+import { contradictionIn, RatchetKeys, ratchetStart } from "../../src/verify/keys.ts";
 import { codeOf, LEDGER } from "./support.ts";
 
 const starts = [
@@ -40,6 +40,24 @@ describe("of epochs", () => {
     const mixed = new RatchetKeys([starts[1]!], { hash: nodeHash, disclosed: [{ keyId: "key_v2", epoch: 6, organization: null, key: new Uint8Array(32) }, ...disclose(starts, LEDGER.ledgerId, EPOCHS.slice(0, 1), null).map((key) => key!)] });
     expect(hexOf(mixed.macKey("key_v2", 6, "loans"))).toBe(hexOf(all.macKey("key_v2", 6, "loans")));
     expect(hexOf(mixed.macKey("key_v1", 2, "loans"))).toBe(hexOf(all.macKey("key_v1", 2, "loans")));
+  });
+
+  test("S counts before M, whatever comes first, and contradictions are found", () => {
+    const secret = disclose(starts, LEDGER.ledgerId, EPOCHS.slice(0, 1), null)[0]!;
+    const mac = disclose(starts, LEDGER.ledgerId, EPOCHS.slice(0, 1), "loans")[0]!;
+    const forgedMac = { ...mac, key: new Uint8Array(32) };
+    const forgedSecret = { ...secret, key: new Uint8Array(32) };
+    for (const disclosed of [[secret, forgedMac], [forgedMac, secret]]) {
+      expect(hexOf(new RatchetKeys([], { hash: nodeHash, disclosed }).macKey("key_v1", 2, "loans"))).toBe(toHex(mac.key));
+      expect(contradictionIn(disclosed, [], { hash: nodeHash })).toBe(forgedMac);
+    }
+    for (const [first, second] of [[secret, forgedSecret], [mac, forgedMac]] as const) {
+      expect(contradictionIn([first, second], [], { hash: nodeHash })).toBe(second);
+      expect(contradictionIn([second], starts, { hash: nodeHash })).toBe(second);
+      expect(contradictionIn([second], [], { hash: nodeHash })).toBeNull(); // nothing speaks against it
+    }
+    expect(contradictionIn([secret, mac, secret, mac], starts, { hash: nodeHash })).toBeNull();
+    expect(contradictionIn([{ ...secret, epoch: Number.MAX_SAFE_INTEGER }], starts, { hash: nodeHash, maxSteps: 10 })).toBeNull();
   });
 
   test("before a start are not at hand", () => {

@@ -1,13 +1,12 @@
-/** Files that options name: regular ones of a bounded size, so that nothing keeps a command waiting, or fills its memory. */
+/** Files that a command line names: regular ones of a bounded size, so that nothing keeps a command waiting, or fills its memory. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { CliError } from "./errors.ts";
 
 /** What a shell has opened already: standard input, or <(…). */
 const OPENED = /^(?:\/dev\/(?:stdin|fd\/\d+)|\/proc\/self\/fd\/\d+)$/;
 const CHUNK = 65_536;
 
 /** At most `max` bytes. `refuse` makes the error of a file that is something else, or larger. */
-export function readInput(path: string, max: number, refuse: (why: string) => Error = (why) => new CliError("bad_usage", `${path} cannot be read: ${why}`)): Uint8Array {
+export function readBounded(path: string, max: number, refuse: (why: string) => Error): Uint8Array {
   const isOpened = OPENED.test(path);
   const fd = openSync(path, isOpened ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK); // a pipe without a writer would hold us up
   try {
