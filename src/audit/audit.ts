@@ -140,12 +140,12 @@ class Audit {
       if (part !== null) this.#notChecked.ofPending(this.#options, part, counts);
       for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
       this.#notChecked.ofTargets(this.#options, counts);
-      judgeBreaks(this.#options, part, this.#findings);
+      const breaks = judgeBreaks(this.#options, part, this.#findings);
       const { keys, revoked } = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
       const report = reportOf({
         options: this.#options, keys, findings: this.#findings, notChecked: this.#notChecked, part, targets: counts, elapsedMs: performance.now() - this.#startedAt,
       });
-      return keepRecord(report, this.#options, { targets, part, revoked }, this.#onRecord);
+      return keepRecord(report, this.#options, { targets, part, revoked, breaks }, this.#onRecord);
     } finally {
       opened?.inspector.close();
       opened?.reader.close();

@@ -6,23 +6,32 @@ import { receiptRange } from "../format/count.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import type { AuditOptions } from "./audit.ts";
 import type { BreakSeen } from "./keys-seen.ts";
+import type { BreakRecord } from "./record.ts";
 import type { Findings } from "./report.ts";
 import type { PartSeen } from "./verdict.ts";
 
 const WAS: Readonly<Record<BreakSeen["ratchet"], string>> = { lost: "was lost", ahead: "was ahead of the ledger", wrong: "was not the one that was published" };
 
-/** Also of those that a time range leaves out: what is in it may be signed with a key that began so. */
-export function judgeBreaks({ acceptedBreaks }: AuditOptions, seen: PartSeen | null, findings: Findings): void {
-  if (seen === null) return;
-  const own = seen.part.breaks ?? [];
-  const others = seen.joined.keys.breaks.filter(({ logIndex }) => !own.some((one) => one.logIndex === logIndex));
-  for (const broken of [...own, ...others]) {
-    const { keyId, isNew, logIndex, receiptId, receiptNumber } = broken;
+/**
+ * Also of those that a time range leaves out: what is in it may be signed with a key that began so. And of those that the record of an
+ * earlier audit knows, whose auditor accepted them for that audit, and not for whoever goes on from it. Returns what a record keeps.
+ */
+export function judgeBreaks({ acceptedBreaks, since, ledger }: AuditOptions, seen: PartSeen | null, findings: Findings): readonly BreakRecord[] {
+  const known = since?.origin === ledger.origin && since.ledger_id === ledger.ledgerId ? since.breaks : [];
+  const own = seen?.part.breaks ?? [];
+  const others = (seen?.joined.keys.breaks ?? []).filter(({ logIndex }) => !own.some((one) => one.logIndex === logIndex));
+  const before = known.filter(({ log_index }) => seen === null || log_index < seen.part.first);
+  const read = [...own, ...others].map((broken): BreakRecord => ({
+    key_id: broken.keyId, log_index: broken.logIndex, receipt_id: broken.receiptId, receipt_number: broken.receiptNumber, says: textOf(broken),
+  }));
+  const again = new Set([...own, ...others].filter(({ isNew }) => !isNew).map(({ logIndex }) => logIndex));
+  for (const { key_id: keyId, log_index: logIndex, receipt_id: receiptId, receipt_number: receiptNumber, says } of [...before, ...read]) {
     findings.add({
-      severity: isNew && acceptedBreaks?.has(keyId) === true ? "note" : "violation", code: "ratchet_break",
-      message: textOf(broken), logIndex, receiptId, receiptNumber, organization: LEDGER_ORGANIZATION,
+      severity: acceptedBreaks?.has(keyId) === true && !again.has(logIndex) ? "note" : "violation", code: "ratchet_break",
+      message: says, logIndex, receiptId, receiptNumber, organization: LEDGER_ORGANIZATION,
     });
   }
+  return [...before, ...read];
 }
 
 /** One sentence. */

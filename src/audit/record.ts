@@ -64,6 +64,16 @@ const revokedKey = z.strictObject({
   unread: z.boolean(),
 }).refine(({ since, by, announced }) => (by === "auditor" || (announced !== null && Date.parse(since) === Date.parse(announced.since))), "must be revoked by somebody");
 
+const brokenRatchet = z.strictObject({
+  /** The key that began with it. */
+  key_id: z.string().regex(KEY_ID),
+  log_index: count,
+  receipt_id: z.string(),
+  receipt_number: z.string(),
+  /** What the audit said of it. */
+  says: z.string(),
+});
+
 const auditRecord = z.strictObject({
   receiptd_audit: z.literal(RECORD_VERSION),
   made_at: time,
@@ -87,6 +97,8 @@ const auditRecord = z.strictObject({
   }).nullable(),
   /** Keys that are not to be believed any more, as far as an audit has learnt of it. */
   revoked: z.array(revokedKey),
+  /** Each `ratchet_break` up to the end of the ledger, which were accepted. */
+  breaks: z.array(brokenRatchet),
   targets: z.array(targetRecord),
 }).superRefine((record, { addIssue }) => {
   for (const [path, message] of contradictions(record)) addIssue({ code: "custom", path: [...path], message });
@@ -94,15 +106,17 @@ const auditRecord = z.strictObject({
 
 export type ListingRecord = Readonly<z.infer<typeof listing>>;
 export type RevokedRecord = Readonly<z.infer<typeof revokedKey>>;
+export type BreakRecord = Readonly<z.infer<typeof brokenRatchet>>;
 export type TargetRecord = Readonly<z.infer<typeof targetRecord>>;
 export type AuditRecord = Readonly<z.infer<typeof auditRecord>>;
 
 /** What no audit can have said. */
-function* contradictions({ made_at, origin, ledger_id, ledger, receipts, revoked, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
+function* contradictions({ made_at, origin, ledger_id, ledger, receipts, revoked, breaks, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
   const made = Date.parse(made_at);
   if (receipts !== null && Date.parse(receipts.read_at) > made) yield [["receipts", "read_at"], "is after the record was made"];
   if (receipts !== null && ledger === null) yield [["ledger"], "must say how far the receipts went that were read"];
   const size = ledger?.size ?? 0;
+  for (const [i, { log_index: at }] of breaks.entries()) if (at >= size || (i > 0 && at <= breaks[i - 1]!.log_index)) yield [["breaks", i, "log_index"], "must be in the ledger, and behind the one before"];
   for (const [i, { key_id, announced, suspect }] of revoked.entries()) {
     const at = ["revoked", i] as const;
     if (revoked.findIndex((one) => one.key_id === key_id) !== i) yield [at, `speaks of ${key_id} a second time`];

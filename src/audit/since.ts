@@ -16,7 +16,7 @@ import { holdRecord, notGiven } from "./held.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import { isRanged } from "./range.ts";
 import { Recall, type Recalled } from "./recall.ts";
-import { type AuditRecord, RECORD_VERSION, type RevokedRecord, type TargetRecord } from "./record.ts";
+import { type AuditRecord, type BreakRecord, RECORD_VERSION, type RevokedRecord, type TargetRecord } from "./record.ts";
 import type { AuditReport, Findings } from "./report.ts";
 import type { TargetSeen } from "./target-audit.ts";
 import type { NotChecked, PartSeen } from "./verdict.ts";
@@ -122,6 +122,7 @@ interface Kept {
   /** Of the ledger; null: it was not read. */
   readonly part: PartSeen | null;
   readonly revoked: readonly RevokedRecord[];
+  readonly breaks: readonly BreakRecord[];
 }
 
 /** Gives what is to be kept to whoever asked for it, and says of it in the report; `onRecord` undefined: nobody did. */
@@ -157,7 +158,7 @@ function whyLess({ origin, ledger_id: id, targets, ledger, revoked }: AuditRecor
 }
 
 /** What a later audit need not read again, and what it holds against what it finds. */
-function recordOf(options: AuditOptions, { targets, part, revoked }: Kept): AuditRecord {
+function recordOf(options: AuditOptions, { targets, part, revoked, breaks }: Kept): AuditRecord {
   const { ledger, vkeys, keys, now, program, since } = options;
   const made_at = formatTime(now);
   const read = { read_at: made_at, macs: checksAllMacs(keys), request_macs: keys !== null && keys.requestSecret !== null };
@@ -168,6 +169,7 @@ function recordOf(options: AuditOptions, { targets, part, revoked }: Kept): Audi
     ledger: part === null ? since?.ledger ?? null : { size: part.joined.size, root: hashText(part.joined.root()) },
     receipts: part === null ? null : receipts,
     revoked: [...revoked],
+    breaks: [...breaks],
     // of a target that was not given the ledger still has the root, or there would be no record
     targets: [...targets.flatMap(({ record }) => (record === null ? [] : [record])), ...(since === undefined ? [] : notGiven(since, options))],
   };
