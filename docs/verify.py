@@ -9,7 +9,7 @@ def require(condition, code):
     if not condition: raise Refused(code)
 
 # Strict JSON (section 3): one text has one meaning. json knows the grammar; what it lets through is checked token by token.
-TOKEN = r'("(?:[^"\\\x01-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)("?)(\s*:)?|[][{}]|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![.eE0-9])'
+TOKEN = r'("(?:[^"\\\x01-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)("?)(\s*:)?|[][{}]|(?<![-+.eE0-9])-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![.eE0-9])'
 def check_number(text):
     value, digits = float(text), re.match("[-0.]*[1-9]", text)
     exact = decimal.Decimal(text if 0 < abs(value) < 1e300 else value)
@@ -69,6 +69,7 @@ def parse_vkey(vkey):  # (name, key ID) and the key; a point of small order is n
     require(sha256(found[1].encode(), b"\n", key)[:4].hex() == found[2] and times(8, point(key[1:])) and point(key[1:]) != ZERO, "bad_vkey")
     x, y, z, _ = times(8, point(key[1:])); require(x or y != z, "bad_vkey")
     return (found[1], bytes.fromhex(found[2])), key[1:]
+ORIGIN = r"(?!(?:.*/)?[.]{1,2}(?:/|$))(?=.{1,200}$)[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*"
 def is_text(value, most=10**9): return isinstance(value, str) and len(value.encode("utf-16-le", "surrogatepass")) // 2 <= most
 def has(value, names, of=dict): return isinstance(value, of) and sorted(value) == names
 
@@ -77,7 +78,7 @@ def check(data, vkey):  # section 15.1, step by step; the receipt's members, its
     require((jcs(e) + "\n").encode() == data, "not_canonical")
     require(has(e, ["digest", "format", "ledger", "proof", "published", "receipt", "vkeys"]) and e["format"] == "receiptd-evidence/1", "bad_evidence")
     require(is_text(e["receipt"]), "bad_evidence"); blob = unbase64(e["receipt"])
-    require(is_text(e["ledger"]) and is_text(e["proof"]) and all(isinstance(e[name], list) and len(e[name]) <= 16 for name in ("published", "vkeys")), "bad_evidence")
+    require(is_text(e["ledger"]) and re.fullmatch(ORIGIN, e["ledger"]) and is_text(e["proof"]) and all(isinstance(e[name], list) and len(e[name]) <= 16 for name in ("published", "vkeys")), "bad_evidence")
     require(all(has(at, ["last_modified", "object", "target", "version_id"]) and all(is_text(hint, 1024) for hint in at.values()) for at in e["published"]), "bad_evidence")
     require(all(is_text(hint, 1024) for hint in e["vkeys"] + [e["digest"]]), "bad_evidence")
     require("sha256:" + sha256(jcs({name: e[name] for name in e if name != "digest"}).encode()).hex() == e["digest"], "digest_mismatch")

@@ -24,7 +24,8 @@ export function judgeBreaks({ acceptedBreaks, since, ledger }: AuditOptions, see
   const read = [...own, ...others].map((broken): BreakRecord => ({
     key_id: broken.keyId, log_index: broken.logIndex, receipt_id: broken.receiptId, receipt_number: broken.receiptNumber, says: textOf(broken),
   }));
-  const again = new Set([...own, ...others].filter(({ isNew }) => !isNew).map(({ logIndex }) => logIndex));
+  const keysBefore = known === since?.breaks && seen !== null && seen.part.first > 0 ? since.key_ids : [];
+  const again = new Set([...own, ...others].filter(({ isNew, keyId }) => !isNew || keysBefore.includes(keyId)).map(({ logIndex }) => logIndex));
   for (const { key_id: keyId, log_index: logIndex, receipt_id: receiptId, receipt_number: receiptNumber, says } of [...before, ...read]) {
     findings.add({
       severity: acceptedBreaks?.has(keyId) === true && !again.has(logIndex) ? "note" : "violation", code: "ratchet_break",

@@ -4,6 +4,7 @@
  */
 import { CommanderError } from "commander";
 import { redacted } from "../config/redacted.ts";
+import { printable } from "./table.ts";
 
 export type ExitCode = 0 | 1 | 2;
 
@@ -112,5 +113,5 @@ export function complaintText(error: unknown, json: boolean): string {
   const lines = found.message.split("\n");
   const next = found.next === undefined ? "" : `; ${found.next}`;
   if (found.code === "internal") return `receiptd: internal: ${found.message}`;
-  return lines.map((line) => `receiptd: ${found.code}: ${at}${line}`).join("\n") + next;
+  return lines.map((line) => printable(`receiptd: ${found.code}: ${at}${line}`)).join("\n") + next; // names and texts of files are quoted, which may be anybody's
 }

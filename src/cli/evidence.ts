@@ -1,7 +1,7 @@
 /** `receiptd evidence`: one receipt with all that a stranger needs to check it, in one file. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { formatEvidence, type PublishedAt } from "../format/evidence.ts";
+import { formatEvidence, MAX_HINTS, type PublishedAt } from "../format/evidence.ts";
 import { utf8 } from "../format/bytes.ts";
 import { parseVkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
@@ -38,15 +38,15 @@ export function addEvidence(program: Command, run: Run): void {
 
 async function evidence(cli: Cli, receipt: string, options: EvidenceOptions): Promise<ExitCode> {
   const host = await hostKeys(cli);
-  const { vkeys } = pinsOf(options, "keyring" in host ? host.keyring : null);
+  const { vkeys, pinned } = pinsOf(options, "keyring" in host ? host.keyring : null);
   if (vkeys.length === 0) throw new CliError("no_evidence", "the anchors' signatures cannot be checked: no verifier key is known", "name it with --vkey or --trust");
   const text = await withReader(cli, options, async (reader) => {
     const found = findReceipt(reader, namingOf(receipt));
     if (found.blob === null) throw new CliError("not_found", "the receipt is in the index of the ledger, but its bytes are missing", "see what can be done with: receiptd recover");
     const at = await anchorsOver(reader, found, targets(cli, options), vkeys);
-    return await evidenceFrom(reader, { ...found, blob: found.blob }, at, vkeys);
+    return await evidenceFrom(reader, { ...found, blob: found.blob }, at);
   });
-  const { sentence } = wordsFor(verifyEvidence(utf8(text), vkeys.map(parseVkey), { hash: nodeHash, verify: verifyByNode })); // what is handed out has been checked
+  const { sentence } = wordsFor(verifyEvidence(utf8(text), vkeys.map(parseVkey), { hash: nodeHash, verify: verifyByNode }), pinned); // what is handed out has been checked
   if (options.output === undefined) {
     process.stdout.write(text);
     return 0;
@@ -72,11 +72,11 @@ async function anchorsOver(reader: Reader, { logIndex, receiptHash }: StoredBlob
   return anchored.filter(({ facts }) => facts.treeSize === treeSize);
 }
 
-async function evidenceFrom(reader: Reader, { logIndex, blob }: StoredBlob & { readonly blob: Uint8Array }, at: readonly Anchored[], vkeys: readonly string[]): Promise<string> {
+async function evidenceFrom(reader: Reader, { logIndex, blob }: StoredBlob & { readonly blob: Uint8Array }, at: readonly Anchored[]): Promise<string> {
   const [{ target, version, facts }] = at as readonly [Anchored];
   const { checkpoint } = parseTlogProof((await target.get(version, MAX_TLOG_PROOF_BYTES)).bytes);
   const proof = formatTlogProof({ index: logIndex, path: reader.inclusionPath(logIndex, facts.treeSize), checkpoint });
-  return formatEvidence({ ledger: reader.identity().origin, receipt: blob, proof, published: at.map(placeOf), vkeys }, nodeHash);
+  return formatEvidence({ ledger: reader.identity().origin, receipt: blob, proof, published: at.slice(0, MAX_HINTS).map(placeOf), vkeys: facts.signedBy.slice(0, MAX_HINTS) }, nodeHash);
 }
 
 function placeOf({ target, version }: Anchored): PublishedAt {

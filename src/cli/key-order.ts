@@ -23,7 +23,12 @@ import { makeSuccessor, type SuccessorOptions } from "./new-key.ts";
 import { RpcFailure } from "./rpc.ts";
 
 /** `pending`: no daemon is running; the next start takes it up. */
-export type Changed = KeyChange & { readonly pending: boolean; readonly seed_file?: string };
+export type Changed = KeyChange & {
+  readonly pending: boolean;
+  /** A daemon that was just starting has done it before it was asked. */
+  readonly taken_up?: true;
+  readonly seed_file?: string;
+};
 
 export interface SigningKeys {
   readonly root: RootKey;
@@ -124,7 +129,9 @@ class Order {
         return changed;
       });
       const seed = this.#seedFile === null ? {} : { seed_file: this.#seedFile };
-      return done === null ? { rotated: null, revoked: null, left: null, pending: true, ...seed } : { ...done, pending: false, ...seed };
+      if (done === null) return { rotated: null, revoked: null, left: null, pending: true, ...seed };
+      const wasTaken = done.rotated === null && done.revoked === null && done.left === null && !this.#filed.some((path) => existsSync(path));
+      return { ...done, pending: false, ...(wasTaken ? { taken_up: true } : {}), ...seed };
     } catch (error) {
       if (!(error instanceof RpcFailure)) throw error;
       if (REFUSALS.has(error.code)) this.#withdraw();

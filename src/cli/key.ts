@@ -98,8 +98,8 @@ async function revoke(cli: Cli, keyId: string, options: RevokeOptions): Promise<
   const changed = keyId === current.keyId ? await change(cli, keys, options, "request", revocation) : await revokeOnly(cli, revocation);
   const earlier = known.revoked !== undefined && known.revoked.compromised_since < revocation.compromised_since ? known.revoked.compromised_since : null;
   cli.result(changed, () => [
-    ...(keyId === current.keyId ? [rotationText(changed, placesOf(cli.config))] : []),
-    ...(changed.left === null ? [changed.pending ? `${keyId} is revoked when the daemon starts.` : `${keyId} is revoked, receipt ${changed.revoked?.receipt_number}.`] : []),
+    ...(keyId === current.keyId && changed.taken_up !== true ? [rotationText(changed, placesOf(cli.config))] : []),
+    ...(changed.taken_up === true ? [TAKEN_UP] : changed.left === null ? [changed.pending ? `${keyId} is revoked when the daemon starts.` : `${keyId} is revoked, receipt ${changed.revoked?.receipt_number}.`] : []),
     ...(earlier === null ? [] : [`It was revoked before, since ${earlier}: of several times the earliest counts.`]),
     `Tell your auditors, by another way than this host, that ${keyId} is not to be believed since ${earlier ?? formatTime(since)} (receiptd audit --revoked ${keyId}=${earlier ?? formatTime(since)}): a receipt of the ledger only announces it.`,
   ].join("\n"));
@@ -111,11 +111,14 @@ function exitCodeOf({ left }: Changed): ExitCode {
   return left === null ? 0 : 1;
 }
 
-function rotationText({ rotated, pending, left, seed_file: seedFile }: Changed, { nextKey }: Places): string {
+const TAKEN_UP = "The daemon was just starting, and has taken the change up: see receiptd key list.";
+
+function rotationText({ rotated, pending, left, taken_up: wasTaken, seed_file: seedFile }: Changed, { nextKey }: Places): string {
   return [
     ...(left === null ? [] : [`The key is rotated, but NOT REVOKED: ${left.code}: ${left.message}. The revocation is left for the daemon: put that right, and start it again.`]),
     pending ? `The new key is made; the daemon, which is not running, goes on with it when it starts (${nextKey}).`
-    : `${rotated!.key_id} signs from epoch ${rotated!.first_epoch} on; ${rotated!.previous_key_id} still verifies what it signed.`,
+    : wasTaken === true || rotated === null ? TAKEN_UP
+    : `${rotated.key_id} signs from epoch ${rotated.first_epoch} on; ${rotated.previous_key_id} still verifies what it signed.`,
     ...(seedFile === undefined ? [] : [`Its seed is not on this host but in ${seedFile}, for the auditor alone: give it to the auditor now, and remove it.`]),
     "Back up the keyring now: without the new key in it nobody can go on with this ledger.",
   ].join("\n");

@@ -18,6 +18,9 @@ import { CliError, type ExitCode } from "./errors.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { printable } from "./table.ts";
 
+/** Bytes that are read: one that is too large for evidence is a finding, and one that would fill the memory is not read. */
+const MAX_FILE = 16 * MAX_EVIDENCE_BYTES;
+
 interface BundleOptions extends PinOptions {
   readonly page?: boolean;
 }
@@ -54,7 +57,7 @@ function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions
     return 0;
   }
   if (file === undefined) throw new CliError("bad_usage", "a file of evidence is missing", "for example: receiptd verify-bundle PR-2026-00042.evidence.json --vkey …");
-  const bytes = readBounded(file, MAX_EVIDENCE_BYTES, (why) => new CliError("bad_usage", `${file} is no file of evidence: ${why}`));
+  const bytes = readBounded(file, MAX_FILE, (why) => new CliError("bad_usage", `${file} is no file of evidence: ${why}`));
   const { vkeys } = pinsOf(options, null);
   if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hinted(bytes)}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
   const verdict = judge(bytes, vkeys);
@@ -77,7 +80,7 @@ function judge(bytes: Uint8Array, vkeys: readonly string[]): BundleVerdict {
 }
 
 function logged(facts: EvidenceFacts): Omit<BundleVerdict, "problem"> {
-  const { sentence, checked, notChecked } = wordsFor(facts);
+  const { sentence, checked, notChecked } = wordsFor(facts, true);
   const { evidence, receipt, receiptHash, logIndex, treeSize, root, signedBy } = facts;
   return {
     verdict: "logged", sentence, receipt_hash: hashText(receiptHash), log_index: logIndex, tree_size: treeSize, root: hashText(root), signed_by: signedBy,
@@ -89,7 +92,7 @@ function logged(facts: EvidenceFacts): Omit<BundleVerdict, "problem"> {
 function hinted(bytes: Uint8Array): string {
   try {
     const { vkeys, ledger } = readEvidence(bytes, nodeHash);
-    return `; the file, which anybody could have made, is of ${ledger} and names ${vkeys.join(", ") || "none"}`;
+    return `; the file, which anybody could have made, is of ${ledger} and names ${vkeys.map((vkey) => `“${vkey.slice(0, 300)}”`).join(", ") || "none"}`;
   } catch (error) {
     if (error instanceof FormatError) return "";
     throw error;

@@ -7,13 +7,14 @@ import { canonicalize } from "./canonical.ts";
 import { hashText } from "./chain.ts";
 import { FormatError } from "./errors.ts";
 import { type Hash, pureHash } from "./hash.ts";
+import { isOrigin } from "./names.ts";
 import { isArray, type Json, parseStrictBytes } from "./strict-json.ts";
 
 const EVIDENCE_FORMAT = "receiptd-evidence/1";
 /** UTF-8 bytes of the largest file. */
 export const MAX_EVIDENCE_BYTES = 2 * 1024 * 1024;
 /** Keys, and places, at most. */
-const MAX_HINTS = 16;
+export const MAX_HINTS = 16;
 /** UTF-16 code units of a hint. */
 const MAX_HINT = 1024;
 
@@ -57,7 +58,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash = pureHash): Evidence
   const blob = fromBase64(textOf(receipt, "/receipt"));
   if (blob === null) throw bad("not canonical base64", "/receipt");
   const evidence: Evidence = {
-    ledger: textOf(ledger, "/ledger"),
+    ledger: originOf(ledger),
     receipt: blob,
     proof: textOf(proof, "/proof"),
     published: listOf(published, "/published").map((one, i) => placeOf(one, `/published/${i}`)),
@@ -87,6 +88,12 @@ function membersOf(value: Json, names: readonly string[], pointer: string): { re
   if (typeof value !== "object" || value === null || isArray(value)) throw bad("not an object", pointer);
   if (Object.keys(value).sort().join() !== names.join()) throw bad(`an object with the members ${names.join(", ")}, and no others, is expected`, pointer);
   return value;
+}
+
+function originOf(value: Json | undefined): string {
+  const text = textOf(value, "/ledger");
+  if (!isOrigin(text)) throw bad("not the name of a ledger", "/ledger");
+  return text;
 }
 
 function listOf(value: Json | undefined, pointer: string): readonly Json[] {

@@ -9,11 +9,11 @@ export interface EvidenceWords {
 }
 
 /** `logged`: these bytes are in the ledger, says whoever has its key; nobody can take that back. */
-export function wordsFor({ evidence: { ledger }, receipt, logIndex, treeSize }: EvidenceFacts): EvidenceWords {
+export function wordsFor({ evidence: { ledger }, receipt, logIndex, treeSize }: EvidenceFacts, isPinned: boolean): EvidenceWords {
   const number = receipt["receipt_number"];
   const name = typeof number === "string" ? number.slice(0, 64) : "The receipt";
   return {
-    sentence: `${name} is in the ledger ${ledger} at log index ${count(logIndex)}, under a root over ${count(treeSize, "receipt")} that a key you pinned has signed.`,
+    sentence: `${name} is in the ledger ${ledger} at log index ${count(logIndex)}, under a root over ${count(treeSize, "receipt")} that ${isPinned ? "a key you pinned" : "the key of this host"} has signed.`,
     checked: [
       "the file is as it was made",
       `the receipt is canonical JSON of the ledger ${ledger}, with log index ${count(logIndex)}`,

@@ -1,4 +1,7 @@
-/** Elements made of texts. What a file says becomes text and nothing else, never markup. */
+/**
+ * Elements made of texts. What a file says becomes text and nothing else, never markup; and every character of it is seen: those that control a
+ * line, its direction or nothing visible are spelled out, since they would make it look like another text.
+ */
 
 type Child = Node | string;
 
@@ -12,8 +15,12 @@ export function svg(name: string, attributes: Readonly<Record<string, string>>, 
 
 function filled<T extends Element>(made: T, attributes: Readonly<Record<string, string>>, children: readonly Child[]): T {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
+  made.append(...children.map((child) => (typeof child === "string" ? visible(child) : child)));
   return made;
+}
+
+function visible(text: string): string {
+  return text.replaceAll(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
 /** The element of the page with this id. */

@@ -31,7 +31,7 @@ function check(): void {
   try {
     if (key.value.trim() === "") return show("not_checked", "No key was given.", hintIn(bytes));
     const facts = verifyEvidence(bytes, [parseVkey(key.value.trim())]);
-    show("logged", wordsFor(facts).sentence);
+    show("logged", wordsFor(facts, true).sentence);
     part("detail").replaceChildren(...detail(facts));
   } catch (error) {
     if (error instanceof FormatError && error.code === "bad_vkey") return show("not_checked", "The key is none.", error.message);
@@ -47,18 +47,18 @@ function difference(error: Error): readonly string[] {
 /** What to look for elsewhere: whoever made the file could have written any key into it. */
 function hintIn(file: Uint8Array): string {
   const { ledger, vkeys } = readEvidence(file);
-  return `The file says that it is of the ledger ${ledger}, with the key ${vkeys.join(", ") || "of nobody"}. Ask the ledger's operator, or look where they publish it, whether that is theirs, and put it in above.`;
+  return `The file says that it is of the ledger ${ledger}, with the key ${vkeys.map((vkey) => `“${vkey.slice(0, 300)}”`).join(", ") || "of nobody"}. Ask the ledger's operator, or look where they publish it, whether that is theirs, and put it in above.`;
 }
 
 function detail(facts: EvidenceFacts): readonly Node[] {
-  const { checked, notChecked } = wordsFor(facts);
+  const { checked, notChecked } = wordsFor(facts, true);
   const { evidence: { published }, receipt, receiptHash, root, signedBy } = facts;
   return [
     element("h2", {}, "The receipt"), list(Object.entries(receipt).sort(([a], [b]) => rank(a) - rank(b)).map(([name, value]) => [name, textOf(value), false])),
     element("h2", {}, "Its path to the signed root"), drawPath(facts),
     list([["receipt hash", hashText(receiptHash), true], ["root", hashText(root), true], ...signedBy.map((vkey): Row => ["signed by", vkey, true])]),
     element("h2", {}, "Checked"), bullets(checked),
-    element("h2", {}, "Not checked"), bullets([...notChecked, ...published.map((one) => `the file says that the root was published at ${one.object} (${one.target}), version ${one.version_id}, at ${one.last_modified}`)]),
+    element("h2", {}, "Not checked"), bullets([...notChecked, ...published.map((one) => `the file says, unchecked, that the root was published at “${one.object}” (“${one.target}”), version “${one.version_id}”, at “${one.last_modified}”`)]),
   ];
 }
 
@@ -80,10 +80,8 @@ function bullets(texts: readonly string[]): HTMLElement {
   return element("ul", {}, ...texts.map((text) => element("li", {}, text)));
 }
 
-/** With control and direction characters spelled out, which would make it look like another text. */
 function textOf(value: Json): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-  return text.replaceAll(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }
 
 async function take(given: File | undefined): Promise<void> {

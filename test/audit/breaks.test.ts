@@ -116,6 +116,30 @@ test("a key that was in use before is not accepted again", async () => {
   }
 });
 
+test("nor by an audit that goes on from one that had accepted it", async () => {
+  const again = new TestLedger({ batches: [3], tail: 1 });
+  const at = new VersionedTarget("s3");
+  try {
+    again.breakRatchet("key_v2");
+    again.append(2);
+    again.rotate("key_v3");
+    await publish(again, at, { at: (published) => { at.now = published; } });
+    const keys = { starts: startsOf(again.keyring, null), requestSecret: again.keyring.requestSecret };
+    let kept: AuditRecord | null = null;
+    await auditOf(again, [at], { keys, ...accepting("key_v2") }, { onRecord: (made) => { kept = made; } });
+    const second = again.size;
+    again.breakRatchet("key_v2");
+    again.append(1);
+    again.anchor();
+    await publish(again, at, { at: (published) => { at.now = published; } });
+    again.close();
+    const report = await auditOf(again, [at], { keys: { ...keys, starts: startsOf(again.keyring, null) }, since: kept!, ...accepting("key_v2") });
+    expect([report.scope.firstIndex > 6, report.exitCode, found(report).filter((one) => one.startsWith("ratchet_break"))]).toEqual([true, 1, [`ratchet_break ${second}`]]);
+  } finally {
+    again.remove();
+  }
+});
+
 test("a clock that was turned back is for the next receipt to tell: nothing of the new key stands before the ratchet_break", async () => {
   const turned = new TestLedger({ batches: [3], tail: 1 });
   try {

@@ -1,6 +1,11 @@
 /** `receiptd evidence` and `verify-bundle`, on a real ledger. */
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { utf8 } from "../../src/format/bytes.ts";
+import { canonicalize } from "../../src/format/canonical.ts";
+import { hashText } from "../../src/format/chain.ts";
+import type { Json } from "../../src/format/strict-json.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
 import { here, must } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
@@ -32,7 +37,7 @@ describe("evidence", () => {
     const made = json(await must(host, ["evidence", number.receipt_number, "-o", host.path("e.json"), "--json"]));
     expect(made).toMatchObject({ file: host.path("e.json"), bytes: statSync(host.path("e.json")).size });
     const checked = json(await must(host, ["verify-bundle", host.path("e.json"), "--vkey", vkey, "--json"]));
-    expect(checked).toMatchObject({ verdict: "logged", problem: null, signed_by: [vkey], log_index: 3, receipt: number, published: [{ target: "local" }], sentence: made["sentence"] });
+    expect(checked).toMatchObject({ verdict: "logged", problem: null, signed_by: [vkey], log_index: 3, receipt: number, published: [{ target: "local" }], sentence: String(made["sentence"]).replace("the key of this host", "a key you pinned") });
     const object = host.path(`receiptd-data/anchors/${(checked["published"] as readonly [{ object: string }])[0].object}`);
     expect(existsSync(object)).toBe(true); // the hint leads to the anchor
   });
@@ -63,8 +68,18 @@ describe("evidence", () => {
     const bad = await here(host, ["verify-bundle", host.path("bad.json"), "--vkey", vkey]);
     expect([bad.code, bad.stdout]).toEqual([1, expect.stringMatching(/^This file is no evidence: digest_mismatch/)]);
     const unpinned = await here(host, ["verify-bundle", host.path("e.json")]);
-    expect([unpinned.code, unpinned.stderr]).toEqual([2, expect.stringContaining(`names ${vkey}`)]);
+    expect([unpinned.code, unpinned.stderr]).toEqual([2, expect.stringContaining(`names “${vkey}”`)]);
     expect((await here(host, ["verify-bundle", host.path("nothing.json"), "--vkey", vkey])).code).toBe(2);
+  });
+
+  test("what a file says does nothing to a terminal, and a file that is too large is one", async () => {
+    const members = JSON.parse(readFileSync(host.path("e.json"), "utf8")) as Record<string, Json>;
+    delete members["digest"];
+    const changed = { ...members, vkeys: ["\u001b[2J\u202eVERIFIED"] };
+    writeFileSync(host.path("hint.json"), `${canonicalize({ ...changed, digest: hashText(nodeHash.sha256(utf8(canonicalize(changed)))) })}\n`);
+    expect((await here(host, ["verify-bundle", host.path("hint.json")])).stderr).not.toMatch(/[\u001b\u202e]/);
+    writeFileSync(host.path("large.json"), `"${"a".repeat(2 << 20)}"`);
+    expect(json(await here(host, ["verify-bundle", host.path("large.json"), "--vkey", vkey, "--json"]))).toMatchObject({ verdict: "invalid", problem: { code: "too_large" } });
   });
 
   test("the page comes with the program", async () => {

@@ -75,6 +75,11 @@ describe("vectors", () => {
   });
 });
 
+test("docs/verify.py ends on what makes a search for numbers go back and forth", () => {
+  const long = "1".repeat(1_000_000);
+  expect(inPython([`${long}e`, `-${long}`, `[${long}.`, `${"1.".repeat(500_000)}e`].map((text) => ({ bytes: Buffer.from(text), vkey: evidenceVectors[0]!.vkey }))).map(({ code }) => code !== null)).toEqual([true, true, true, true]);
+});
+
 describe("a file with one byte changed", () => {
   const changed = good.flatMap((vector) => Array.from(bytesOf(vector), (_, at) => ({ bytes: changedAt(bytesOf(vector), at), vkey: vector.vkey })));
   const codes = changed.map(({ bytes, vkey }) => inSource(bytes, vkey).code);

@@ -7,7 +7,7 @@ class Refused(Exception): pass  # an input is not as the format says; the argume
 def failures(*checks): return [code for condition, code in zip(checks[::2], checks[1::2]) if not condition]
 def require(*checks):  # a condition, the code of its failure, the next condition, and so on
     for code in failures(*checks): raise Refused(code)
-TOKEN = r'("(?:[^"\\\x01-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)("?)(\s*:)?|[][{}]|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![.eE0-9])'
+TOKEN = r'("(?:[^"\\\x01-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)("?)(\s*:)?|[][{}]|(?<![-+.eE0-9])-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![.eE0-9])'
 def check_number(text):  # Decimal cannot read 1e-999999999999999999999
     value, exact, digits = float(text), Decimal(text if 0 < abs(float(text)) < 1e300 else float(text)), re.match("[-0.]*[1-9]", text)
     require(digits or text[0] != "-", "number_negative_zero", exact.copy_abs() <= 2**53 - 1, "number_out_of_range",

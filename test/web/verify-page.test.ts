@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { utf8 } from "../../src/format/bytes.ts";
+import { canonicalize } from "../../src/format/canonical.ts";
+import { hashText } from "../../src/format/chain.ts";
+import { pureHash } from "../../src/format/hash.ts";
 import { parseVkey } from "../../src/format/note.ts";
+import type { Json } from "../../src/format/strict-json.ts";
 import { verifyEvidence } from "../../src/verify/evidence.ts";
 import { bytesOf, changedAt, evidenceVectors } from "../evidence/vectors.ts";
 import { hasBrowser, openBrowser } from "../support/browser.ts";
@@ -63,7 +68,7 @@ describe.skipIf(!hasBrowser())("verify.html", () => {
     const input = (await page.$("#file"))!;
     await (input as Awaited<ReturnType<typeof page.$<"input">>>)!.uploadFile(join(folder, "evidence.json"));
     await page.waitForFunction(() => document.getElementById("verdict")!.className !== "");
-    expect(await verdict()).toEqual(["not_checked", expect.stringContaining(`Not checked No key was given.The file says that it is of the ledger receipts.example.com/loans, with the key ${good.vkey}.`)]);
+    expect(await verdict()).toEqual(["not_checked", expect.stringContaining(`Not checked No key was given.The file says that it is of the ledger receipts.example.com/loans, with the key “${good.vkey}”.`)]);
     await page.type("#vkey", good.vkey);
     expect(await verdict()).toEqual(["logged", "Verified ACME-2026-00003 is in the ledger receipts.example.com/loans at log index 7, under a root over 13 receipts that a key you pinned has signed."]);
     const detail = await page.$eval("#detail", (at) => at.textContent);
@@ -96,6 +101,19 @@ describe.skipIf(!hasBrowser())("verify.html", () => {
     expect(await given([bytesOf(vector)], vector.vkey)).toEqual(["logged"]);
     expect(await page.$eval("#detail", (at) => at.textContent)).toContain("“quoted”\n\\u{1}\\u{2028}😀");
     expect(await page.$$eval("#detail script, #detail img, #detail a", (found) => found.length)).toBe(0);
+  });
+
+  test("hints that pretend to be a verdict are shown as what they are", async () => {
+    const members = JSON.parse(Buffer.from(bytesOf(good)).toString()) as Record<string, unknown>;
+    const hint = "x\u202e\u001b[2J VERIFIED";
+    const changed = { ...members, vkeys: [hint], published: [{ target: hint, object: hint, version_id: hint, last_modified: hint }] } as Record<string, Json>;
+    const rest = Object.fromEntries(Object.entries(changed).filter(([name]) => name !== "digest"));
+    const file = utf8(`${canonicalize({ ...rest, digest: hashText(pureHash.sha256(utf8(canonicalize(rest)))) })}\n`);
+    expect(await given([file], "")).toEqual(["not_checked"]);
+    expect((await verdict())[1]).toContain("with the key “x\\u{202e}\\u{1b}[2J VERIFIED”");
+    expect(await given([file], good.vkey)).toEqual(["logged"]);
+    expect(await page.$eval("#detail", (at) => at.textContent)).toContain("published at “x\\u{202e}\\u{1b}[2J VERIFIED”");
+    expect(await page.$eval("main", (at) => /[\u001b\u202e]/.test(at.textContent))).toBe(false);
   });
 
   test("has asked for nothing but itself, and its policy lets it have nothing else", async () => {

@@ -86,6 +86,8 @@ export function evidenceVectors(): object[] {
     members("base64 with another spelling", { receipt: `${base64(b.blobs[7]!)}====`.slice(0, -3) }),
     members("a receipt that is no string", { receipt: 7 }),
     members("a ledger that is no string", { ledger: null }),
+    members("a ledger that is no name of one", { ledger: "x\u001b[2J" }),
+    members("a ledger with a folder above", { ledger: "receipts.example.com/../loans" }),
     members("a proof that is no string", { proof: ["x"] }),
     members("17 places", { published: Array.from({ length: 17 }, () => PLACE) }),
     members("a place with a member more", { published: [{ ...PLACE, more: "" }] }),
