@@ -1,8 +1,9 @@
 /** `receiptd evidence`: one receipt with all that a stranger needs to check it, in one file. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { formatEvidence, MAX_HINTS, type PublishedAt } from "../format/evidence.ts";
+import { formatEvidence } from "../format/evidence.ts";
 import { utf8 } from "../format/bytes.ts";
+import { MAX_HINTS, type PublishedAt } from "../format/members.ts";
 import { parseVkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
 import { formatTlogProof, MAX_TLOG_PROOF_BYTES, parseTlogProof } from "../format/tlog-proof.ts";
@@ -22,7 +23,7 @@ interface EvidenceOptions extends LedgerOptions, PinOptions {
   readonly output?: string;
 }
 
-type Anchored = Extract<AtTarget, { state: "anchored" }> & NamedTarget;
+export type Anchored = Extract<AtTarget, { state: "anchored" }> & NamedTarget;
 
 export function addEvidence(program: Command, run: Run): void {
   addPinOptions(program.command("evidence")
@@ -57,7 +58,7 @@ async function evidence(cli: Cli, receipt: string, options: EvidenceOptions): Pr
 }
 
 /** The anchors over it that were found, all of the smallest size among them. */
-async function anchorsOver(reader: Reader, { logIndex, receiptHash }: StoredBlob, at: readonly NamedTarget[], vkeys: readonly string[]): Promise<readonly Anchored[]> {
+export async function anchorsOver(reader: Reader, { logIndex, receiptHash }: Pick<StoredBlob, "logIndex" | "receiptHash">, at: readonly NamedTarget[], vkeys: readonly string[]): Promise<readonly Anchored[]> {
   const ledger = reader.identity();
   const anchored: Anchored[] = [];
   const reasons: string[] = [];
@@ -79,6 +80,6 @@ async function evidenceFrom(reader: Reader, { logIndex, blob }: StoredBlob & { r
   return formatEvidence({ ledger: reader.identity().origin, receipt: blob, proof, published: at.slice(0, MAX_HINTS).map(placeOf), vkeys: facts.signedBy.slice(0, MAX_HINTS) }, nodeHash);
 }
 
-function placeOf({ target, version }: Anchored): PublishedAt {
+export function placeOf({ target, version }: Anchored): PublishedAt {
   return { target: target.name, object: version.name, version_id: version.versionId, last_modified: formatTime(version.lastModified) };
 }

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   anchors: async () => (await import("./anchors.ts")).addAnchors,
   verify: async () => (await import("./verify.ts")).addVerify,
   evidence: async () => (await import("./evidence.ts")).addEvidence,
+  export: async () => (await import("./export.ts")).addExport,
   "verify-bundle": async () => (await import("./verify-bundle.ts")).addVerifyBundle,
   audit: async () => (await import("./audit.ts")).addAudit,
   recover: async () => (await import("./recover.ts")).addRecover,

@@ -1,10 +1,12 @@
-/** `receiptd verify-bundle`: a file of evidence, offline. Neither a ledger nor a configuration is needed. */
+/** `receiptd verify-bundle`: a file of evidence or an export, offline. Neither a ledger nor a configuration is needed. */
 import { readFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
-import { readBounded } from "../config/input-file.ts";
+import { InputFile } from "../config/input-file.ts";
 import { hashText } from "../format/chain.ts";
 import { FormatError } from "../format/errors.ts";
-import { MAX_EVIDENCE_BYTES, type PublishedAt, readEvidence } from "../format/evidence.ts";
+import { MAX_EVIDENCE_BYTES, readEvidence } from "../format/evidence.ts";
+import { isExport, MAX_EXPORT_HEADER, readExportHeader } from "../format/export.ts";
+import type { PublishedAt } from "../format/members.ts";
 import { parseVkey } from "../format/note.ts";
 import type { Json } from "../format/strict-json.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
@@ -17,6 +19,9 @@ import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { printable } from "./table.ts";
+import { verifyExport } from "./verify-export.ts";
+
+const LF = 0x0a;
 
 /** Bytes that are read: one that is too large for evidence is a finding, and one that would fill the memory is not read. */
 const MAX_FILE = 16 * MAX_EVIDENCE_BYTES;
@@ -43,11 +48,13 @@ interface BundleVerdict {
 
 export function addVerifyBundle(program: Command, run: Run): void {
   addPinOptions(program.command("verify-bundle")
-    .summary("verify a file of evidence, offline")
-    .description("Verifies a file that receiptd evidence has made: that the receipt in it is in the ledger whose key you pin. It needs no ledger, no network and no configuration. Exit code 0: it is; 1: the file shows no such thing; 2: it could not be checked."))
-    .addArgument(new Argument("[file]", "the file of evidence"))
-    .option("--page", "print verify.html instead, one page that does the same in a browser, from disk and without a network")
-    .addHelpText("after", examples(["receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'", "receiptd verify-bundle --page > verify.html"]))
+    .summary("verify a file of evidence or an export, offline")
+    .description("Verifies a file that receiptd evidence or receiptd export has made: that the receipt in it is in the ledger whose key you pin; of an export, that all receipts of its time are there and none is left out. It needs no ledger, no network and no configuration. Exit code 0: it is so; 1: the file shows no such thing; 2: it could not be checked."))
+    .addArgument(new Argument("[file]", "the file of evidence, or the export"))
+    .option("--page", "print verify.html instead, one page that checks evidence in a browser, from disk and without a network")
+    .addHelpText("after", examples([
+      "receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'", "receiptd verify-bundle november.export.ndjson --trust keys.txt", "receiptd verify-bundle --page > verify.html",
+    ]))
     .action(run(verifyBundle));
 }
 
@@ -57,12 +64,34 @@ function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions
     return 0;
   }
   if (file === undefined) throw new CliError("bad_usage", "a file of evidence is missing", "for example: receiptd verify-bundle PR-2026-00042.evidence.json --vkey …");
-  const bytes = readBounded(file, MAX_FILE, (why) => new CliError("bad_usage", `${file} is no file of evidence: ${why}`));
   const { vkeys } = pinsOf(options, null);
-  if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hinted(bytes)}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
-  const verdict = judge(bytes, vkeys);
-  cli.result(verdict, () => report(verdict));
-  return verdict.verdict === "logged" ? 0 : 1;
+  const input = new InputFile(file, (why) => new CliError("bad_usage", `${file} is no file of evidence and no export: ${why}`));
+  try {
+    const begin = beginningOf(input);
+    const end = begin.indexOf(LF);
+    const line = end < 0 ? begin : begin.subarray(0, end);
+    const isOne = isExport(line);
+    const hint = vkeys.length > 0 ? "" : hinted(() => (isOne ? readExportHeader(line) : readEvidence(input.rest([begin], MAX_FILE), nodeHash)));
+    if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hint}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
+    if (isOne) return verifyExport(cli, input, begin, vkeys);
+    const verdict = judge(input.rest([begin], MAX_FILE), vkeys);
+    cli.result(verdict, () => report(verdict));
+    return verdict.verdict === "logged" ? 0 : 1;
+  } finally {
+    input.close();
+  }
+}
+
+/** The beginning of the file with its first line, if that is none too long: it says what the file is. */
+function beginningOf(input: InputFile): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (let piece = input.read(); piece !== null; piece = input.read()) {
+    parts.push(piece);
+    size += piece.length;
+    if (piece.includes(LF) || size > MAX_EXPORT_HEADER) break;
+  }
+  return Buffer.concat(parts);
 }
 
 function judge(bytes: Uint8Array, vkeys: readonly string[]): BundleVerdict {
@@ -89,9 +118,9 @@ function logged(facts: EvidenceFacts): Omit<BundleVerdict, "problem"> {
 }
 
 /** The keys that the file names: what to look for elsewhere, and never what to pin. */
-function hinted(bytes: Uint8Array): string {
+function hinted(read: () => { readonly ledger: string; readonly vkeys: readonly string[] }): string {
   try {
-    const { vkeys, ledger } = readEvidence(bytes, nodeHash);
+    const { vkeys, ledger } = read();
     return `; the file, which anybody could have made, is of ${ledger} and names ${vkeys.map((vkey) => `“${vkey.slice(0, 300)}”`).join(", ") || "none"}`;
   } catch (error) {
     if (error instanceof FormatError) return "";

@@ -38,7 +38,9 @@ export type FormatErrorCode =
   | "bad_object_name"
   // evidence (section 15)
   | "bad_evidence"
-  | "digest_mismatch";
+  | "digest_mismatch"
+  // an export (section 16)
+  | "bad_export";
 
 export class FormatError extends Error {
   override readonly name = "FormatError";

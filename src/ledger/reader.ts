@@ -157,6 +157,18 @@ export class Reader {
     return inclusionPath(logIndex, size, this.#nodeAt(), this.#sha256);
   }
 
+  /** Roots of the perfect subtrees over the first `size` receipts, largest first: what a CompactRange goes on from. */
+  frontier(size: number): Uint8Array[] {
+    const nodeAt = this.#nodeAt();
+    const nodes: Uint8Array[] = [];
+    for (let level = 52, at = 0; level >= 0; level--) {
+      if (Math.floor(size / 2 ** level) % 2 === 0) continue;
+      nodes.push(nodeAt(level, at / 2 ** level));
+      at += 2 ** level;
+    }
+    return nodes;
+  }
+
   #nodeAt(): (level: number, position: number) => Uint8Array {
     const leaves = new Map<number, Uint8Array[]>(); // by block of 256
     return (level, position) => {

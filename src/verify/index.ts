@@ -20,6 +20,9 @@ export { type LoggedFacts, type LoggedQuestion, verifyLogged } from "./proof.ts"
 /** One file of evidence (15): a receipt, its proof, and hints. */
 export { type EvidenceFacts, verifyEvidence } from "./evidence.ts";
 
+/** An export (16), piece by piece: the receipts of a time, and that none is left out. */
+export { type ExportFacts, type ExportOptions, ExportReader } from "./export.ts";
+
 /** A whole ledger in the order of the log (13.2). */
 export { LedgerWalk, type LedgerWalkOptions } from "./ledger.ts";
 

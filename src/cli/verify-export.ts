@@ -1,0 +1,101 @@
+/** `receiptd verify-bundle` of an export: in one pass, in the memory of a few lines. */
+import { createHash } from "node:crypto";
+import type { InputFile } from "../config/input-file.ts";
+import { hashText } from "../format/chain.ts";
+import { count } from "../format/count.ts";
+import type { PublishedAt } from "../format/members.ts";
+import { parseVkey } from "../format/note.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { VerifyError } from "../verify/errors.ts";
+import { type ExportFacts, type ExportOptions, ExportReader } from "../verify/export.ts";
+import { type ExportVerdict, exportVerdict, wordsForExport } from "../verify/export-words.ts";
+import type { Cli } from "./cli.ts";
+import type { ExitCode } from "./errors.ts";
+import { progress } from "./progress.ts";
+import { printable } from "./table.ts";
+
+interface ExportVerdictText {
+  readonly verdict: ExportVerdict | "invalid";
+  readonly sentence: string;
+  readonly ledger: string | null;
+  /** As asked for when the file was made, and as the file shows it. */
+  readonly organization: string | null;
+  readonly from: string | null;
+  readonly to: string | null;
+  /** `recorded_at` of the last anchor receipt. */
+  readonly until: string | null;
+  /** Asked for. */
+  readonly receipts: number | null;
+  readonly first: number | null;
+  readonly end: number | null;
+  readonly root: string | null;
+  readonly signed_by: readonly string[];
+  /** As whoever made the file says. */
+  readonly published: readonly PublishedAt[];
+  readonly checked: readonly string[];
+  readonly not_checked: readonly string[];
+  readonly problem: { readonly code: string; readonly message: string; readonly pointer?: string; readonly expected?: string; readonly found?: string } | null;
+}
+
+/** With Node's hashes, and pieces that are Buffers. */
+export const exportOptions: ExportOptions = {
+  hash: nodeHash,
+  verify: verifyByNode,
+  runningHash: () => createHash("sha256"),
+  ascii: (bytes, from, end) => (bytes as Buffer).toString("latin1", from, end),
+};
+
+/** `begin`: what was read of the file already. */
+export function verifyExport(cli: Cli, file: InputFile, begin: Uint8Array, vkeys: readonly string[]): ExitCode {
+  const verdict = judge(file, begin, vkeys);
+  cli.result(verdict, () => report(verdict));
+  return verdict.verdict === "invalid" ? 1 : verdict.verdict === "could_not_check" ? 2 : 0;
+}
+
+function judge(file: InputFile, begin: Uint8Array, vkeys: readonly string[]): ExportVerdictText {
+  const reader = new ExportReader(vkeys.map(parseVkey), exportOptions);
+  const bar = progress("receipts", null);
+  try {
+    for (let piece: Uint8Array | null = begin; piece !== null; piece = file.read()) {
+      reader.push(piece);
+      const at = reader.progress;
+      if (at !== null) bar.update(at.done, at.done / at.all);
+    }
+    return shown(reader.end());
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    return refused(error);
+  } finally {
+    bar.end();
+  }
+}
+
+function shown(facts: ExportFacts): ExportVerdictText {
+  const { header: { ledger, organization, from, to, first, end, published }, receipts, endAt, root, signedBy } = facts;
+  const { sentence, checked, notChecked } = wordsForExport(facts);
+  return {
+    verdict: exportVerdict(facts), sentence, ledger, organization, from, to, until: endAt, receipts, first, end, root: hashText(root), signed_by: signedBy, published, checked, not_checked: notChecked, problem: null,
+  };
+}
+
+function refused({ code, message, pointer, expected, found }: VerifyError): ExportVerdictText {
+  return {
+    verdict: "invalid", sentence: `This export shows nothing: ${code}: ${message}.`, ledger: null, organization: null, from: null, to: null, until: null, receipts: null, first: null, end: null, root: null,
+    signed_by: [], published: [], checked: [], not_checked: [],
+    problem: { code, message, ...(pointer === undefined ? {} : { pointer }), ...(expected === undefined ? {} : { expected }), ...(found === undefined ? {} : { found }) },
+  };
+}
+
+function report({ verdict, sentence, problem, receipts, first, end, root, signed_by, published, checked, not_checked }: ExportVerdictText): string {
+  if (verdict === "invalid") return [sentence, ...(problem?.expected === undefined ? [] : [`  expected     ${problem.expected}`, `  found        ${problem.found ?? ""}`])].map(printable).join("\n");
+  return [
+    sentence,
+    `  receipts     ${count(receipts ?? 0)} asked for, of ${count((end ?? 0) - (first ?? 0))} places of the log`,
+    `  root         ${root}`,
+    ...signed_by.map((vkey) => `  signed by    ${vkey}`),
+    ...published.map((one) => `  says that    it was published at ${one.object} (${one.target}), version ${one.version_id}, ${one.last_modified}`),
+    ...checked.map((what) => `  checked      ${what}`),
+    ...not_checked.map((what) => `  not checked  ${what}`),
+  ].map(printable).join("\n");
+}

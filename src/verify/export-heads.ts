@@ -1,0 +1,80 @@
+/** What two anchor receipts show of an export (docs/FORMAT.md section 16): where it begins, and an organization's newest receipt before it and at its end. */
+import { concat, equal, uint64 } from "../format/bytes.ts";
+import { hashText, parseHash } from "../format/chain.ts";
+import { receiptLeaf } from "../format/entries.ts";
+import type { ExportHeader, ExportHeads, ProvenHead } from "../format/export.ts";
+import type { AnchorDetails } from "../format/fields.ts";
+import type { Hash } from "../format/hash.ts";
+import { leafHash, verifyInclusion } from "../format/merkle.ts";
+import type { Receipt } from "../format/receipt.ts";
+import { VerifyError } from "./errors.ts";
+import { verifyReceipt } from "./receipt.ts";
+
+/** A chain's newest receipt; 0 and null where it has none. */
+export interface ChainPoint {
+  readonly orgSeq: number;
+  readonly hash: Uint8Array | null;
+}
+
+export interface AnchorBefore {
+  readonly receipt: Receipt;
+  readonly hash: Uint8Array;
+}
+
+/** The anchor receipt at `first` − 1, in the tree of this root; null at the log's beginning. Throws the codes of 13.1, `bad_export`, `ledger_mismatch`, `inclusion_mismatch`. */
+export function anchorBefore({ ledger, first, end, before }: ExportHeader, root: Uint8Array, hash: Hash): AnchorBefore | null {
+  if (before === null) return null;
+  const read = verifyReceipt(before.receipt, hash);
+  if (!read.known || read.receipt.type !== "anchor") throw new VerifyError("bad_export", "the receipt before is not an anchor receipt that can be read", { pointer: "/before/receipt" });
+  const { receipt, hash: receiptHash } = read;
+  if (receipt.ledger !== ledger) throw new VerifyError("ledger_mismatch", "the anchor receipt before is one of another ledger", { pointer: "/before/receipt", expected: ledger, found: receipt.ledger });
+  const index = first - 1;
+  const isThere = receipt.log_index === index && verifyInclusion({ leafHash: receiptLeaf(receiptHash, hash.sha256), index, size: end, path: before.path, root }, hash.sha256);
+  if (!isThere) throw new VerifyError("inclusion_mismatch", "the path does not lead from the anchor receipt before to the signed root", { pointer: "/before", expected: index, found: receipt.log_index });
+  return { receipt, hash: receiptHash };
+}
+
+export class Heads {
+  readonly #heads: ExportHeads;
+  readonly #organization: string | null;
+  readonly #firstHash: Uint8Array;
+  readonly #hash: Hash;
+  /** The organization's newest receipt before the range. */
+  readonly before: ChainPoint;
+
+  constructor({ ledger, organization }: ExportHeader, heads: ExportHeads, before: AnchorBefore | null, hash: Hash) {
+    this.#heads = heads;
+    this.#organization = organization;
+    this.#hash = hash;
+    // who it is says its first receipt, whose hash is in the root: names are not
+    const first = verifyReceipt(heads.firstReceipt, hash);
+    this.#firstHash = first.hash;
+    const { receipt } = first;
+    if (receipt.ledger !== ledger || receipt.organization !== organization || receipt.org_seq !== 1) {
+      throw new VerifyError("org_heads_mismatch", "the receipt is not the first one of the organization", { pointer: "/heads/first_receipt", expected: `${organization} 1`, found: `${receipt.organization} ${receipt.org_seq}` });
+    }
+    this.before = heads.before ?? { orgSeq: 0, hash: null };
+    if (heads.before === null) return;
+    if (before === null) throw new VerifyError("org_heads_mismatch", "before the log's beginning no organization has a receipt", { pointer: "/heads/before" });
+    this.#require(heads.before, before.receipt["details"] as AnchorDetails, "/heads/before");
+  }
+
+  /** Does the chain end where the last anchor receipt says? Throws `org_heads_mismatch`, `org_seq_gap`, `link_mismatch`. */
+  requireEnd(details: AnchorDetails, { orgSeq, hash }: ChainPoint): void {
+    const { end } = this.#heads;
+    this.#require(end, details, "/heads/end");
+    if (orgSeq !== end.orgSeq) {
+      throw new VerifyError("org_seq_gap", `receipts of ${this.#organization} are left out: the last anchor shows a later one than the file has`, { pointer: "/heads/end", expected: end.orgSeq, found: orgSeq });
+    }
+    if (hash === null || !equal(hash, end.hash)) {
+      throw new VerifyError("link_mismatch", `the newest receipt of ${this.#organization} is not the one that the last anchor shows`, { pointer: "/heads/end", expected: hashText(end.hash), found: hash === null ? null : hashText(hash) });
+    }
+  }
+
+  #require({ orgSeq, hash, index, size, path }: ProvenHead, { org_heads_root: root }: AnchorDetails, pointer: string): void {
+    const leaf = leafHash(concat(this.#firstHash, uint64(orgSeq), hash), this.#hash.sha256);
+    if (!verifyInclusion({ leafHash: leaf, index, size, path, root: parseHash(root) }, this.#hash.sha256)) {
+      throw new VerifyError("org_heads_mismatch", `the anchor receipt does not show this newest receipt of ${this.#organization}`, { pointer });
+    }
+  }
+}
