@@ -11,6 +11,8 @@ import { audit, type AuditOptions } from "../../src/audit/audit.ts";
 import { type AuditRecord, formatRecord } from "../../src/audit/record.ts";
 import { loadConfig } from "../../src/config.ts";
 import { fromUtf8 } from "../../src/format/bytes.ts";
+import { hashText } from "../../src/format/chain.ts";
+import { LEDGER_ORGANIZATION } from "../../src/format/names.ts";
 import { formatTime } from "../../src/format/time.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { formatSeed, sealedKeys, type Seed, startsOf } from "../../src/keys/seed.ts";
@@ -41,7 +43,8 @@ export interface Question {
   readonly revoked: ReadonlyMap<string, number>;
   readonly acceptSuspect: readonly string[];
   /** Keys that begin with a ratchet_break, and that is all right. */
-  readonly acceptBreaks: readonly string[];
+  /** Hashes of ratchet_break receipts; null: of all that there are. */
+  readonly acceptBreaks: readonly string[] | null;
   readonly since: AuditRecord | null;
   readonly allReceipts: boolean;
   /** ms from now; no process has another clock than the real one. */
@@ -64,7 +67,7 @@ export function without(question: Question, defence: Defence): Question {
     case "pinned keys": return { ...question, pins: null };
     case "all receipts": return { ...question, allReceipts: false };
     case "time": return { ...question, later: 0 };
-    case "distrust of breaks": return { ...question, acceptBreaks: ["key_v2", "key_v3"] };
+    case "distrust of breaks": return { ...question, acceptBreaks: null };
     case "acknowledgements": case "door": return question; // no audit has them
   }
 }
@@ -144,7 +147,7 @@ export class Auditor {
       ...(ledgerId === null ? [] : ["--ledger-id", ledgerId]),
       ...[...revoked].flatMap(([key, time]) => ["--revoked", `${key}=${formatTime(time)}`]),
       ...acceptSuspect.flatMap((key) => ["--accept-suspect", key]),
-      ...acceptBreaks.flatMap((key) => ["--accept-break", key]),
+      ...(acceptBreaks ?? breaksOf(host)).flatMap((hash) => ["--accept-break", hash]),
       ...(since === null ? [] : ["--since", file(formatRecord(since))]),
       ...(allReceipts ? ["--all-receipts"] : []),
     ];
@@ -185,10 +188,20 @@ async function optionsOf(host: Host, question: Question): Promise<AuditOptions> 
       starts: startsOf(own, own === null ? null : ratchetOf(host, own), seeds), sealed: own === null ? [] : sealedKeys(own, seeds), requestSecret: own?.requestSecret ?? null,
     },
     revoked: { since: revoked, accepted: new Set(acceptSuspect) },
-    acceptedBreaks: new Set(acceptBreaks),
+    acceptedBreaks: new Set(acceptBreaks ?? breaksOf(host)),
     since: since ?? undefined,
     allReceipts, now: Date.now() + later, workers: 0,
   };
+}
+
+function breaksOf(host: Host): readonly string[] {
+  const reader = new Reader(host.places.ledger, nodeHash.sha256);
+  try {
+    const own = reader.organizationPage(LEDGER_ORGANIZATION, 1, 1_000_000).flatMap(({ blob }) => (blob === null ? [] : [blob]));
+    return own.filter((blob) => (JSON.parse(fromUtf8(blob)) as { readonly type: string }).type === "ratchet_break").map((blob) => hashText(nodeHash.sha256(blob)));
+  } finally {
+    reader.close();
+  }
 }
 
 function placeOf(receiptNumber: string | undefined, object: { readonly name: string } | undefined, logIndex: number | undefined): string {

@@ -8,7 +8,7 @@ import { objectPrefix } from "../format/names.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { type ArchivedOptions, ArchivedReceipts } from "./archived-receipts.ts";
-import { textOf } from "./breaks.ts";
+import { isAccepted, textOf } from "./breaks.ts";
 import { type BreakSeen, breakSeen } from "./keys-seen.ts";
 import type { ArchiveCounts, AuditCode, Severity } from "./report.ts";
 
@@ -93,7 +93,7 @@ export class ArchiveAudit {
 
   #break(broken: BreakSeen): void {
     const { report, acceptedBreaks } = this.#options;
-    report(broken.isNew && acceptedBreaks?.has(broken.keyId) === true ? "note" : "violation", "ratchet_break", textOf(broken), this.#folder, { logIndex: broken.logIndex });
+    report(isAccepted(broken.receiptHash, acceptedBreaks) ? "note" : "violation", "ratchet_break", textOf(broken), this.#folder, { logIndex: broken.logIndex, found: broken.receiptHash ?? undefined });
     this.#broken.add(broken.keyId);
   }
 

@@ -22,17 +22,20 @@ export function judgeBreaks({ acceptedBreaks, since, ledger }: AuditOptions, see
   const others = (seen?.joined.keys.breaks ?? []).filter(({ logIndex }) => !own.some((one) => one.logIndex === logIndex));
   const before = known.filter(({ log_index }) => seen === null || log_index < seen.part.first);
   const read = [...own, ...others].map((broken): BreakRecord => ({
-    key_id: broken.keyId, log_index: broken.logIndex, receipt_id: broken.receiptId, receipt_number: broken.receiptNumber, says: textOf(broken),
+    key_id: broken.keyId, log_index: broken.logIndex, receipt_id: broken.receiptId, receipt_number: broken.receiptNumber, receipt_hash: broken.receiptHash, says: textOf(broken),
   }));
-  const keysBefore = known === since?.breaks && seen !== null && seen.part.first > 0 ? since.key_ids : [];
-  const again = new Set([...own, ...others].filter(({ isNew, keyId }) => !isNew || keysBefore.includes(keyId)).map(({ logIndex }) => logIndex));
-  for (const { key_id: keyId, log_index: logIndex, receipt_id: receiptId, receipt_number: receiptNumber, says } of [...before, ...read]) {
+  for (const { log_index: logIndex, receipt_id: receiptId, receipt_number: receiptNumber, receipt_hash: hash, says } of [...before, ...read]) {
     findings.add({
-      severity: acceptedBreaks?.has(keyId) === true && !again.has(logIndex) ? "note" : "violation", code: "ratchet_break",
-      message: says, logIndex, receiptId, receiptNumber, organization: LEDGER_ORGANIZATION,
+      severity: isAccepted(hash, acceptedBreaks) ? "note" : "violation", code: "ratchet_break",
+      message: says, found: hash ?? undefined, logIndex, receiptId, receiptNumber, organization: LEDGER_ORGANIZATION,
     });
   }
   return [...before, ...read];
+}
+
+/** By the receipt's hash, which has the ledger's whole history behind it: another one, or this one made once more, has another. */
+export function isAccepted(receiptHash: string | null, accepted: ReadonlySet<string> | undefined): boolean {
+  return receiptHash !== null && accepted?.has(receiptHash) === true;
 }
 
 /** One sentence. */

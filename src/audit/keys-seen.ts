@@ -1,4 +1,5 @@
 /** Which key signed which receipts, which keys the ledger says are revoked, and which begin with a `ratchet_break`. What is here crosses threads. */
+import { hashText } from "../format/chain.ts";
 import type { KeyRevocationDetails } from "../format/fields.ts";
 import { breakOf, detailsOf } from "../verify/log.ts";
 import type { VerifiedReceipt } from "../verify/receipt.ts";
@@ -30,6 +31,8 @@ export interface BreakSeen {
   readonly logIndex: number;
   readonly receiptId: string;
   readonly receiptNumber: string;
+  /** `sha256:…` of it: what an auditor accepts. null: it stands for others as well, for which there is no room. */
+  readonly receiptHash: string | null;
   /** Tree size of the newest anchor receipt before it, 0 where there is none. */
   readonly anchored: number;
   /** Has nothing that was read before it this key? */
@@ -41,7 +44,7 @@ export function breakSeen(r: VerifiedReceipt, anchored: number, isNew: boolean):
   const said = breakOf(r);
   if (said === null || !r.known) return null;
   const { log_index: logIndex, receipt_id: receiptId, receipt_number: receiptNumber } = r.receipt;
-  return { keyId: said.key_id, previousKeyId: said.previous_key_id, ratchet: said.ratchet, reason: said.reason, logIndex, receiptId, receiptNumber, anchored, isNew };
+  return { keyId: said.key_id, previousKeyId: said.previous_key_id, ratchet: said.ratchet, reason: said.reason, logIndex, receiptId, receiptNumber, receiptHash: hashText(r.hash), anchored, isNew };
 }
 
 /** As many keys as are told apart: whoever writes the file can put any text there. */
@@ -92,11 +95,11 @@ export class KeysSeen {
     return this.#keys.has(keyId);
   }
 
-  /** Before the keys that were read with it are joined. The last one that there is room for stands for all that follow, and is not `isNew`. */
+  /** Before the keys that were read with it are joined. The last one that there is room for stands for all that follow, and cannot be accepted. */
   break(seen: BreakSeen): void {
     if (this.#breaks.length === MAX_KEYS) return;
-    const hasRoom = this.#breaks.length + 1 < MAX_KEYS && this.#keys.size < MAX_KEYS;
-    this.#breaks.push({ ...seen, isNew: seen.isNew && hasRoom && !this.#keys.has(seen.keyId) });
+    const receiptHash = this.#breaks.length + 1 < MAX_KEYS ? seen.receiptHash : null;
+    this.#breaks.push({ ...seen, receiptHash, isNew: seen.isNew && !this.#keys.has(seen.keyId) });
   }
 
   /** In order of their first receipts. */

@@ -8,7 +8,7 @@ import { KEY_ID, type LedgerName, sizeInName } from "../format/names.ts";
 import { isTimestamp } from "../format/time.ts";
 
 /** Raised whenever a record of before would say too little. */
-export const RECORD_VERSION = 3;
+export const RECORD_VERSION = 4;
 
 const time = z.string().refine(isTimestamp, "must be a time");
 const count = z.int().nonnegative();
@@ -70,6 +70,8 @@ const brokenRatchet = z.strictObject({
   log_index: count,
   receipt_id: z.string(),
   receipt_number: z.string(),
+  /** What an auditor accepts; null: it stands for others, too, and cannot be accepted. */
+  receipt_hash: z.string().regex(/^sha256:[0-9a-f]{64}$/).nullable(),
   /** What the audit said of it. */
   says: z.string(),
 });
@@ -97,8 +99,6 @@ const auditRecord = z.strictObject({
   }).nullable(),
   /** Keys that are not to be believed any more, as far as an audit has learnt of it. */
   revoked: z.array(revokedKey),
-  /** Of every key that has signed up to the end of the ledger: none of them begins again. */
-  key_ids: z.array(z.string()),
   /** Each `ratchet_break` up to the end of the ledger, which were accepted. */
   breaks: z.array(brokenRatchet),
   targets: z.array(targetRecord),

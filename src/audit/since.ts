@@ -169,7 +169,6 @@ function recordOf(options: AuditOptions, { targets, part, revoked, breaks }: Kep
     ledger: part === null ? since?.ledger ?? null : { size: part.joined.size, root: hashText(part.joined.root()) },
     receipts: part === null ? null : receipts,
     revoked: [...revoked],
-    key_ids: [...new Set([...(since?.key_ids ?? []), ...(part?.joined.keys.keys ?? []).map(({ keyId }) => keyId)])],
     breaks: [...breaks],
     // of a target that was not given the ledger still has the root, or there would be no record
     targets: [...targets.flatMap(({ record }) => (record === null ? [] : [record])), ...(since === undefined ? [] : notGiven(since, options))],

@@ -53,11 +53,11 @@ async function breakKey(cli: Cli, options: BreakOptions): Promise<ExitCode> {
   }
 }
 
-function text({ previous_key_id: previous, key_id: keyId, receipt_number: number }: Went, seedFile: string | null): string {
+function text({ previous_key_id: previous, key_id: keyId, receipt_number: number, receipt_hash: hash }: Went, seedFile: string | null): string {
   return [
     `The ledger goes on with ${keyId}, and no longer with ${previous}: ratchet_break, receipt ${number}. Start the daemon with: receiptd serve`,
     ...(seedFile === null ? [] : [`The seed of ${keyId} is not on this host but in ${seedFile}, for the auditor alone: give it to the auditor now, and remove it.`]),
-    `Every audit reports this as a violation. When the daemon has anchored it, and not before (until then an older copy of this ledger could be broken once more), tell your auditors, by another way than this host, what happened: they accept it with receiptd audit --accept-break ${keyId}.`,
+    `Every audit reports this as a violation. Tell your auditors, by another way than this host, what happened, and the hash of this receipt, with which they accept it, and no other: receiptd audit --accept-break ${hash}`,
     "Back up the keyring now: without the new key in it nobody can go on with this ledger.",
   ].join("\n");
 }

@@ -15,6 +15,7 @@ const COMMENT = /(?:^|\s)#[^]*$/;
 const MAX_FILE = 1_048_576;
 const REVOKED = /^revoked(\s|$)/;
 const BREAK = /^break(\s|$)/;
+const HASH = /^sha256:[0-9a-f]{64}$/;
 const REVOKED_KEY = /^revoked\s+(\S+)\s+(\S+)$/;
 
 export interface PinOptions {
@@ -32,7 +33,7 @@ export interface Pins {
   readonly pinned: boolean;
   /** ms, by the id of an HMAC key that is not to be believed any more: since when. */
   readonly revoked: ReadonlyMap<string, number>;
-  /** Keys that begin with a `ratchet_break` of which the auditor knows. */
+  /** `sha256:…` of each `ratchet_break` receipt of which the auditor knows. */
   readonly breaks: ReadonlySet<string>;
 }
 
@@ -40,8 +41,8 @@ export function addPinOptions(command: Command): Command {
   return command
     .addOption(new Option("--vkey <vkey>", "believe anchors signed by this key; may be given several times").argParser(collect))
     .addOption(new Option("--revoked <key=time>", "a key of receipts (key_v1) that is not to be believed since this time, UTC; may be given several times").argParser(collect))
-    .addOption(new Option("--accept-break <key>", "you know why a ratchet_break begins this key of receipts: a note, and no finding; may be given several times").argParser(collect))
-    .option("--trust <file>", "a file of such keys, one a line, and of lines such as: revoked key_v1 2026-06-30T09:00:00Z, or: break key_v2; # begins a comment");
+    .addOption(new Option("--accept-break <hash>", "you know of the ratchet_break receipt with this hash: a note, and no finding; may be given several times").argParser(collect))
+    .option("--trust <file>", "a file of such keys, one a line, and of lines such as: revoked key_v1 2026-06-30T09:00:00Z, or: break sha256:6f1c…; # begins a comment");
 }
 
 /** Throws FormatError `bad_vkey`. */
@@ -49,7 +50,7 @@ export function pinsOf(options: PinOptions, own: Keyring | null): Pins {
   const lines = options.trust === undefined ? [] : linesIn(options.trust);
   const given = [...(options.vkey ?? []), ...lines.filter((line) => !REVOKED.test(line) && !BREAK.test(line))];
   const revoked = [...(options.revoked ?? []).map((text) => /^([^=]*)=(.*)$/.exec(text)), ...lines.filter((line) => REVOKED.test(line)).map((line) => REVOKED_KEY.exec(line))];
-  const breaks = [...(options.acceptBreak ?? []), ...lines.filter((line) => BREAK.test(line)).map((line) => line.replace(/^break\s*/, ""))].map(breakKey);
+  const breaks = [...(options.acceptBreak ?? []), ...lines.filter((line) => BREAK.test(line)).map((line) => line.replace(/^break\s*/, ""))].map(breakHash);
   const vkeys = given.length > 0 ? given : (own?.checkpointKeys ?? []).map(({ vkey }) => vkey);
   return { vkeys, names: vkeys.map((vkey) => parseVkey(vkey).name), pinned: given.length > 0, revoked: new Map(revoked.map(revocation)), breaks: new Set(breaks) };
 }
@@ -60,9 +61,9 @@ function revocation(match: RegExpExecArray | null): [string, number] {
   return [keyId, parseUtc("--revoked", time)];
 }
 
-function breakKey(keyId: string): string {
-  if (KEY_ID.test(keyId)) return keyId;
-  throw new CliError("bad_usage", "the key that a ratchet_break begins is named by its id", "for example: --accept-break key_v2, or in the file of --trust: break key_v2");
+function breakHash(hash: string): string {
+  if (HASH.test(hash)) return hash;
+  throw new CliError("bad_usage", "a ratchet_break is named by its receipt's hash", "as receiptd key break told whoever ran it, and an audit's finding has it: --accept-break sha256:…, or in the file of --trust: break sha256:…");
 }
 
 function linesIn(file: string): readonly string[] {

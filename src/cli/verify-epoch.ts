@@ -181,8 +181,8 @@ class OwnWalk {
   /** Nobody vouches for a key that begins so, but who knows of it. */
   #unknownBreak(read: VerifiedReceipt): string | null {
     const broken = breakOf(read);
-    if (broken === null || this.#breaks.has(broken.key_id)) return null;
-    return `that ${broken.key_id} is the ledger's key: receipt ${read.receipt.log_index} is a ratchet_break, with which whoever has the host's root key can begin one (--accept-break ${broken.key_id}, if you know of it)`;
+    if (broken === null || this.#breaks.has(hashText(read.hash))) return null;
+    return `that ${broken.key_id} is the ledger's key: receipt ${read.receipt.log_index} is a ratchet_break, with which whoever has the host's root key can begin one (--accept-break ${hashText(read.hash)}, if you know of it)`;
   }
 
   #judge(read: VerifiedReceipt): void {

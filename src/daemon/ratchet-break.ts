@@ -12,7 +12,7 @@ import { type Comparison, compareOutbox, TargetWatch } from "../anchor/compare.t
 import { openOutbox, type Outbox } from "../anchor/outbox.ts";
 import { openTarget } from "../anchor/targets.ts";
 import type { Config } from "../config.ts";
-import { formatNumber } from "../format/chain.ts";
+import { formatNumber, hashText } from "../format/chain.ts";
 import type { RatchetBreakDetails } from "../format/fields.ts";
 import { parseVkey } from "../format/note.ts";
 import { systemRequest } from "../format/seal.ts";
@@ -46,6 +46,8 @@ export interface Went {
   readonly ratchet: Broken;
   readonly first_epoch: number;
   readonly receipt_number: string;
+  /** By which an auditor accepts it. */
+  readonly receipt_hash: string;
   readonly tree_size: number;
 }
 
@@ -120,8 +122,8 @@ export class RatchetBreak {
       const treeSize = this.#close(keys, receiptId, details);
       keys.advance();
       await this.#store(file, keys);
-      const { prefix, recordedAt, orgSeq } = writer.find(receiptId)!;
-      return { previous_key_id: current.keyId, key_id: keyId, mode, ratchet, first_epoch: epoch, receipt_number: formatNumber(prefix, formatTime(recordedAt), orgSeq), tree_size: treeSize };
+      const { prefix, recordedAt, orgSeq, receiptHash } = writer.find(receiptId)!;
+      return { previous_key_id: current.keyId, key_id: keyId, mode, ratchet, first_epoch: epoch, receipt_number: formatNumber(prefix, formatTime(recordedAt), orgSeq), receipt_hash: hashText(receiptHash), tree_size: treeSize };
     } finally {
       first.key.fill(0);
       keys.erase();

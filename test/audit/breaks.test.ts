@@ -34,7 +34,7 @@ beforeAll(async () => {
   ledger.append(10);
   ledger.anchor();
   await publish(ledger, store, { at: (published) => { store.now = published; } });
-  await auditAll({ acceptedBreaks: new Set(["key_v2"]) }, { onRecord: (made) => { record = made; } });
+  await auditAll(accepting(ledger.breaks[0]!), { onRecord: (made) => { record = made; } });
   second = ledger.size;
   ledger.breakRatchet("key_v3");
   ledger.append(8);
@@ -72,11 +72,11 @@ describe("the whole ledger", () => {
     expect([found(report), report.failedToCheck.length]).toEqual([both(), 2]);
   });
 
-  it("what the auditor accepts is a note, by the key that begins, and no other", async () => {
-    const all = await auditAll(accepting("key_v2", "key_v3"));
+  it("what the auditor accepts is a note, by the receipt's hash, and no other", async () => {
+    const all = await auditAll(accepting(...ledger.breaks));
     expect([all.exitCode, found(all), found(all, "note")]).toEqual([0, [], both()]);
-    expect(found(await auditAll(accepting("key_v2")))).toEqual([both()[1]]);
-    expect(found(await auditAll(accepting("key_v1")))).toEqual(both());
+    expect(found(await auditAll(accepting(ledger.breaks[0]!)))).toEqual([both()[1]]);
+    expect(found(await auditAll(accepting("key_v2", `sha256:${"0".repeat(64)}`)))).toEqual(both());
   });
 });
 
@@ -84,19 +84,19 @@ describe("a part", () => {
   it.each<[string, () => number]>([["behind the first", () => between], ["behind both", () => after]])("%s reports both: what is in it may rest on them", async (_, from) => {
     const report = await auditAll({ range: { from: from() } });
     expect([report.scope.firstIndex > first, found(report)]).toEqual([true, both()]);
-    expect(found(await auditAll({ range: { from: from() }, ...accepting("key_v2", "key_v3") }))).toEqual([]);
+    expect(found(await auditAll({ range: { from: from() }, ...accepting(...ledger.breaks) }))).toEqual([]);
   });
 
   it("since an audit that accepted the first: both, unless they are accepted now", async () => {
     const report = await auditAll({ since: record! });
     expect([report.scope.firstIndex, found(report)]).toEqual([second, both()]);
-    expect(found(await auditAll({ since: record!, ...accepting("key_v3") }))).toEqual([both()[0]]);
-    const all = await auditAll({ since: record!, ...accepting("key_v2", "key_v3") });
+    expect(found(await auditAll({ since: record!, ...accepting(ledger.breaks[1]!) }))).toEqual([both()[0]]);
+    const all = await auditAll({ since: record!, ...accepting(...ledger.breaks) });
     expect([all.exitCode, found(all, "note")]).toEqual([0, both()]);
   });
 });
 
-test("a key that was in use before is not accepted again", async () => {
+test("a key that was in use before, and begins again, says so, and is not accepted with the first", async () => {
   const again = new TestLedger({ batches: [3], tail: 1 });
   try {
     again.breakRatchet("key_v2");
@@ -106,10 +106,10 @@ test("a key that was in use before is not accepted again", async () => {
     const at = again.size;
     again.breakRatchet("key_v2");
     again.close();
-    const report = await auditOf(again, [], { keys: null, ...accepting("key_v2") });
+    const report = await auditOf(again, [], { keys: null, ...accepting(again.breaks[0]!) });
     expect([found(report), found(report, "note")]).toEqual([[`ratchet_break ${at}`], ["ratchet_break 6"]]);
     expect(report.findings.find(({ severity }) => severity === "violation")!.message).toContain("though key_v2 was in use before");
-    const ranged = await auditOf(again, [], { keys: null, range: { from: again.now + 1 }, ...accepting("key_v2") });
+    const ranged = await auditOf(again, [], { keys: null, range: { from: again.now + 1 }, ...accepting(again.breaks[0]!) });
     expect(found(ranged)).toEqual([`ratchet_break ${at}`]);
   } finally {
     again.remove();
@@ -126,14 +126,14 @@ test("nor by an audit that goes on from one that had accepted it", async () => {
     await publish(again, at, { at: (published) => { at.now = published; } });
     const keys = { starts: startsOf(again.keyring, null), requestSecret: again.keyring.requestSecret };
     let kept: AuditRecord | null = null;
-    await auditOf(again, [at], { keys, ...accepting("key_v2") }, { onRecord: (made) => { kept = made; } });
+    await auditOf(again, [at], { keys, ...accepting(again.breaks[0]!) }, { onRecord: (made) => { kept = made; } });
     const second = again.size;
     again.breakRatchet("key_v2");
     again.append(1);
     again.anchor();
     await publish(again, at, { at: (published) => { at.now = published; } });
     again.close();
-    const report = await auditOf(again, [at], { keys: { ...keys, starts: startsOf(again.keyring, null) }, since: kept!, ...accepting("key_v2") });
+    const report = await auditOf(again, [at], { keys: { ...keys, starts: startsOf(again.keyring, null) }, since: kept!, ...accepting(again.breaks[0]!) });
     expect([report.scope.firstIndex > 6, report.exitCode, found(report).filter((one) => one.startsWith("ratchet_break"))]).toEqual([true, 1, [`ratchet_break ${second}`]]);
   } finally {
     again.remove();
@@ -157,7 +157,7 @@ test("a clock that was turned back is for the next receipt to tell: nothing of t
 
 test("another key under a name that is accepted is found by whoever has the seed", async () => {
   const hmacKeys = ledger.keyring.hmacKeys.map((key) => (key.keyId === "key_v2" ? { ...key, seed: new Uint8Array(32).fill(1) } : key));
-  const report = await auditAll({ keys: { starts: startsOf({ ...ledger.keyring, hmacKeys }, null), requestSecret: null }, ...accepting("key_v2", "key_v3") });
+  const report = await auditAll({ keys: { starts: startsOf({ ...ledger.keyring, hmacKeys }, null), requestSecret: null }, ...accepting(...ledger.breaks) });
   expect([report.exitCode, found(report)[0]]).toEqual([1, `commitment_mismatch ${first}`]);
 });
 

@@ -7,6 +7,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { hashText } from "../../src/format/chain.ts";
 import type { AnchorReason, Observed } from "../../src/format/fields.ts";
 import { formatVkey } from "../../src/format/note.ts";
 import { readRequest } from "../../src/format/request.ts";
@@ -82,6 +83,8 @@ const created = new Map<string, { readonly file: Buffer; readonly ids: number }>
 export class TestLedger {
   readonly dir: string;
   readonly path: string;
+  /** `sha256:…` of each ratchet_break receipt, in order. */
+  readonly breaks: string[] = [];
   keyring: Keyring;
   readonly vkey: string;
   /** ms: what the ledger's clock shows; the test moves it. */
@@ -175,9 +178,11 @@ export class TestLedger {
     const state = ratchetAt(LEDGER_ID, key, epoch, null);
     const details = { previous_key_id: previous, key_id: keyId, mode: "retained", epoch_commitment: commitmentOf(state.key), ratchet: "lost", reason };
     this.#keys.change(state);
+    const receiptId = this.#newId();
     const { treeSize } = this.#open().closeBatch(this.#keys, (facts, at) => ({
       ...facts, epoch_commitment: this.#keys.nextCommitment(), observed: this.observed(at).map((seen) => ({ ...seen })), next_anchor_by: formatTime(at + 900_000), reason: "request",
-    }), { receipt: systemRequest("ratchet_break", this.#newId(), details), keyId });
+    }), { receipt: systemRequest("ratchet_break", receiptId, details), keyId });
+    this.breaks.push(hashText(this.#open().find(receiptId)!.receiptHash));
     this.#keys.advance();
     this.keyring = { ...this.keyring, hmacKeys: [...this.keyring.hmacKeys, key] };
     return treeSize;
