@@ -5,12 +5,15 @@
 import { cpSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openKeyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { Writer } from "../../src/ledger/writer.ts";
 import { straceProblem } from "../powercut/traced-process.ts";
 import { fixture } from "../support/fixture.ts";
-import { Book, Load } from "./book.ts";
+import { Book, Load, until } from "./book.ts";
+import { Client } from "./client.ts";
 import { DaemonProcess } from "./daemon-process.ts";
 import { Ground } from "./ground.ts";
 import { interfering } from "./interfering.ts";
@@ -65,7 +68,30 @@ describe.skipIf(problem !== undefined)("a failing disk", () => {
     expect(existsSync(join(ground.data, "ledger.db-wal"))).toBe(true);
     expect(await revive(ground.dir, book)).toEqual([]);
   });
+
+  test("the target's folder: receipts are taken, nothing counts as anchored, and all of it is published when the disk is well again", async () => {
+    const { origin, ledgerId } = openKeyring(join(ground.data, "keyring.json"), openRootKeyFile(join(ground.data, "root.key")));
+    const anchors = join(ground.target, "v1", origin, ledgerId, "anchors");
+    // the first time that a name is to be kept, the reads that look for it, and the next ones
+    daemon = await DaemonProcess.start(ground.configFile, interfering({ path: anchors, calls: "fsync", how: "error=EIO:when=1..5" }));
+    const client = new Client(ground.socket);
+    const target = async (): Promise<Target> => ((await client.must("status"))["targets"] as readonly Target[])[0]!;
+    await until(async () => (await target()).last_error !== null, "the target's error");
+    expect(await target()).toMatchObject({ state: "unavailable", pending: 1, last_error: { code: "target_unavailable", message: expect.stringContaining("EIO") } });
+    const book = await load(250);
+    expect([book.acknowledged.size, book.refused.size]).toEqual([250, 0]);
+    await until(async () => (await target()).pending === 0 && (await target()).state === "current", "all of them published");
+    await client.close();
+    expect(await daemon.signal("SIGTERM")).toEqual({ code: 0, signal: null });
+    expect(await revive(ground.dir, book)).toEqual([]);
+  });
 });
+
+interface Target {
+  readonly state: string;
+  readonly pending: number;
+  readonly last_error: object | null;
+}
 
 test("what a writer left in the log is written again before anything is added: a failed fsync may have left it in memory only", () => {
   const f = fixture();

@@ -1,11 +1,13 @@
 /**
- * The daemon killed: at random moments under load, after each kind of step of anchoring, and between the two writes of the ratchet.
+ * The daemon killed: at random moments under load, after each kind of step of anchoring, in the midst of what a new ledger is made of, and
+ * between the two writes of the ratchet.
  * What it acknowledged is there, nothing is there twice, and everything adds up. RECEIPTD_LONG=1 kills more often, and after every step.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { initLedger } from "../../src/daemon/init.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { keyInUse } from "../../src/ledger/keys-said.ts";
 import { Reader } from "../../src/ledger/reader.ts";
@@ -78,9 +80,19 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
     const scratch = mkdtempSync(join(tmpdir(), "receiptd-killed-"));
     try {
       const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 90 });
-      const steps = stepsOfAnchoring(trace);
-      const chosen = LONG ? steps : oneOfEachKind(steps);
-      expect(chosen.length).toBeGreaterThan(7);
+      const { creation, serving } = stepsIn(trace);
+      const chosen = LONG ? serving : oneOfEachKind(serving);
+      // behind the tree that is to be signed, its signature and what a target has confirmed, which are all writes of the outbox
+      expect(new Set(chosen.map(({ what }) => POINTS.find(([, kind]) => kind.test(what))?.[0]))).toEqual(new Set(POINTS.map(([point]) => point)));
+      for (const { at, what } of LONG ? creation : creation.filter((step) => /^(link (root\.key|keyring\.json|ratchet|anchors)$|rename )/.test(step.what))) {
+        const dir = join(scratch, "image");
+        writeImage(cachedImage(trace, at), dir);
+        closeSecrets(dir);
+        const begun = new Ground({}, dir);
+        if (!existsSync(join(dir, "data/ledger.db"))) await initLedger(begun.config(), null);
+        expect({ at, what, wrong: await revive(dir, new Book()) }).toEqual({ at, what, wrong: [] });
+        rmSync(dir, { recursive: true });
+      }
       for (const { at, what } of chosen) {
         const dir = join(scratch, "image");
         writeImage(cachedImage(trace, at), dir);
@@ -97,7 +109,7 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
     const scratch = mkdtempSync(join(tmpdir(), "receiptd-killed-"));
     try {
       const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: true });
-      const all = stepsOfAnchoring(trace);
+      const { serving: all } = stepsIn(trace);
       const steps = all.slice(0, all.findLastIndex(({ what }) => what.endsWith(" next.key")) + 2);
       expect(new Set(steps.map(({ what }) => what))).toEqual(new Set([
         "link s", "write ratchet", "link keyring.json.new", "write keyring.json.new", "rename keyring.json", "sync ledger.db-wal", "write next.key", "unlink next.key",
@@ -147,9 +159,16 @@ interface Step {
   readonly what: string;
 }
 
-/** The moments after each change of ratchet, outbox and target, and after each commit of the ledger. */
-function stepsOfAnchoring(trace: Trace): readonly Step[] {
+/** What the steps of anchoring are, in order. */
+const POINTS: readonly (readonly [string, RegExp])[] = [
+  ["commit", /^sync ledger\.db-wal/], ["ratchet", /^write ratchet/], ["sign, and read back", /^(write|truncate|link|unlink|rename) anchor\.db/],
+  ["publish", /^(link|unlink|write) .*(tlog-proof|entries|tmp-)/], ["close", /./],
+];
+
+/** The moments after each change while the ledger is made; then after each of ratchet, outbox and target, and each commit of the ledger. */
+function stepsIn(trace: Trace): { readonly creation: readonly Step[]; readonly serving: readonly Step[] } {
   const names = new Map<number, string>();
+  const creation: Step[] = [];
   const steps: Step[] = [];
   let serving = false;
   for (const event of trace.events) {
@@ -161,9 +180,9 @@ function stepsOfAnchoring(trace: Trace): readonly Step[] {
     const isCommit = event.kind === "sync" && names.get(Number(event.node)) === "ledger.db-wal";
     if (serving && (isCommit || (name !== undefined && name !== "ledger.db-wal"))) {
       steps.push({ at: event.end + 1, what: `${event.kind} ${name ?? "ledger.db-wal"}` });
-    }
+    } else if (!serving && !isCommit && name !== undefined && !name.endsWith("-shm")) creation.push({ at: event.end + 1, what: `${event.kind} ${name}` });
   }
-  return steps;
+  return { creation, serving: steps };
 }
 
 /** In the middle of the run; not of what is done only once, at its beginning and its end. */
