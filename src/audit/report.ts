@@ -51,7 +51,6 @@ export type AuditCode =
   | "stopped"
   | "recorded_after_anchor"
   | "recorded_before_observed"
-  | "clock_stepped"
   | "recovered"
   | "key_revoked";
 

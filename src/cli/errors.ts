@@ -10,6 +10,7 @@ export type ExitCode = 0 | 1 | 2;
 
 export type CliErrorCode =
   | "bad_usage"
+  | "file_exists"
   | "file_unreadable"
   | "ledger_missing"
   | "no_receipt"

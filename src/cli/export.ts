@@ -1,5 +1,5 @@
 /** `receiptd export`: the receipts of a time in one file, which shows that none is left out. */
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from "node:fs";
 import type { Command } from "commander";
 import { type ExportHeader, formatDigestLine, formatExportHeader } from "../format/export.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
@@ -93,9 +93,11 @@ function bytesAt(reader: Reader, logIndex: number): Uint8Array {
   return blob;
 }
 
-/** What is handed out has been checked: each piece as it is written. A file that is not, or is cut, does not stay. */
+/** What is handed out has been checked: each piece as it is written. The file has its name when it is whole; one that is cut short is another's. */
 function write(output: string, reader: Reader, header: ExportHeader): ExportFacts {
-  const fd = openSync(output, "wx");
+  if (existsSync(output)) throw new CliError("file_exists", `${output} is there already, and is not replaced`, "choose another name");
+  const part = `${output}.${process.pid}.part`;
+  const fd = openSync(part, "wx");
   const bar = progress("receipts", null);
   try {
     const check = new ExportReader(header.vkeys.map(parseVkey), exportOptions);
@@ -117,14 +119,17 @@ function write(output: string, reader: Reader, header: ExportHeader): ExportFact
     }
     put(parts);
     put([formatDigestLine(check.digest()), LINE_FEED]);
-    return check.end();
+    const facts = check.end();
+    fsyncSync(fd);
+    linkSync(part, output); // replaces nothing
+    return facts;
   } catch (error) {
-    rmSync(output, { force: true });
     if (!(error instanceof VerifyError)) throw error;
     throw new CliError("no_evidence", `what the ledger has is not what is anchored: ${error.code}: ${error.message}`, "see: receiptd audit", { cause: error });
   } finally {
     bar.end();
     closeSync(fd);
+    rmSync(part, { force: true });
   }
 }
 

@@ -12,6 +12,7 @@ import { RatchetFile } from "../keys/ratchet-file.ts";
 import { keyringProblem } from "../keys/seed.ts";
 import { announcedIn, keyInUse } from "../ledger/keys-said.ts";
 import { LedgerError } from "../ledger/errors.ts";
+import { damagedLog } from "../ledger/left-over.ts";
 import { Reader } from "../ledger/reader.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 import { count } from "../format/count.ts";
@@ -69,6 +70,8 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
   }
   const { facts, changed } = read;
   const { origin, ledgerId, size } = facts;
+  const damaged = damagedLog(path);
+  if (damaged !== null) return { facts, checks: [problem("ledger", damaged, "see what can be done with: receiptd recover")] };
   if (changed !== null) return { facts, checks: [problem("keys", changed, "restore the keyring from its backup")] };
   if (keyring !== null && keyring.ledgerId !== ledgerId) {
     return { facts, checks: [problem("ledger", `${path} is the ledger ${ledgerId}, the keyring is that of ${keyring.ledgerId}`, "restore both from one backup")] };

@@ -1,6 +1,6 @@
 /** `receiptd export` beside a daemon, and `verify-bundle` of what it wrote, in processes. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { here, must } from "./here.ts";
 import { Host, json, type Running } from "./host.ts";
@@ -64,7 +64,8 @@ describe("export", () => {
 
   test("stays as it is where a file is there already", async () => {
     const { mtimeMs } = statSync(host.path("loans.ndjson"));
-    expect((await here(host, ["export", "-o", "loans.ndjson"])).code).toBe(2);
+    expect(await here(host, ["export", "-o", "loans.ndjson"])).toMatchObject({ code: 2, stderr: expect.stringContaining("file_exists: ") as string });
     expect(statSync(host.path("loans.ndjson")).mtimeMs).toBe(mtimeMs);
+    expect(readdirSync(host.dir).filter((name) => name.endsWith(".part"))).toEqual([]);
   });
 });

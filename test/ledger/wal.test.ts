@@ -2,6 +2,8 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { loadConfig } from "../../src/config.ts";
+import { checkLedger } from "../../src/doctor/ledger.ts";
 import { acksSaid } from "../../src/ledger/acks.ts";
 import { LedgerError } from "../../src/ledger/errors.ts";
 import { damagedLog } from "../../src/ledger/left-over.ts";
@@ -91,6 +93,16 @@ test.each([0, 9, 17, 25])("byte %i of the log's header", (at) => {
   left.change(-1, at);
   beforeTheStart(left);
   expect(refusalOf(left)).toBe("wal_damaged");
+});
+
+test("doctor says so, and what to do", () => {
+  const left = killed();
+  const config = join(left.dir, "receiptd.yaml");
+  writeFileSync(config, JSON.stringify({ data_dir: "." }));
+  const said = (): unknown => checkLedger(loadConfig({ path: config, env: {} }), null).checks.map(({ status, message, next }) => [status, message.replace(/.*(is damaged).*/, "$1"), next]);
+  expect(said()).toEqual([["ok", expect.stringMatching(/opens/), undefined]]);
+  left.change(left.frames.findIndex(({ commit }) => commit === 3), 100);
+  expect(said()).toEqual([["problem", "is damaged", expect.stringContaining("receiptd recover")]]);
 });
 
 test("the frame that ends a commit: of another commit behind it follows that it was synced", () => {
