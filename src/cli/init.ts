@@ -157,7 +157,10 @@ async function create(cli: Cli, options: InitOptions, beside?: { readonly facts:
     requireNoKeys(config); // else a seed is printed of keys that nothing ever has
     hand(key.seed, "no ledger was made");
   }
-  const { ledgerId, vkey } = await initLedger(config, key.forward);
+  const { ledgerId, vkey } = await initLedger(config, key.forward).catch((error: unknown) => {
+    if (key.seed !== null) cli.note("The seed above is void: no ledger was made with it.");
+    throw error;
+  });
   const keys = { mode: key.forward === null ? "retained" : "forward-secure", ...(key.forward === null || key.seed !== null ? {} : { seed_file: seed(FIRST_KEY) }) };
   const facts = { origin: config.origin, ledger_id: ledgerId, vkey, key_fingerprint: fingerprint(vkey), ledger, root_key: rootKey, keyring, ...keys, ...(beside === undefined ? {} : { bucket_setup: beside.facts }) };
   cli.result(facts, () => [

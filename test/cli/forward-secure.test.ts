@@ -243,6 +243,9 @@ describe("printed", () => {
     expect([full.status, full.stderr]).toEqual([2, expect.stringContaining("not_stored: the seed could not be written")]);
     const closed = spawnSync("sh", ["-c", '"$0" "$@" >&-', process.execPath, join(import.meta.dirname, "../../dist/cli/main.js"), "init", "--print-seed"], { cwd: fresh.dir, encoding: "utf8" });
     expect([closed.status, closed.stderr]).toEqual([2, expect.stringContaining("not_stored: the seed could not be written")]); // Node makes it /dev/null
+    writeFileSync(fresh.path("nowhere.yaml"), JSON.stringify({ keys: { root_key: { path: "/dev/null/root.key" } } }));
+    const nowhere = await fresh.run(["init", "--print-seed", "--config", "nowhere.yaml"]);
+    expect([nowhere.code, nowhere.stdout, nowhere.stderr]).toEqual([2, expect.stringContaining('"seed"'), expect.stringContaining("The seed above is void")]);
     expect(existsSync(fresh.path("receiptd-data/ledger.db"))).toBe(false);
     await must(fresh, ["init"]);
     rmSync(fresh.path("receiptd-data/ledger.db"));
