@@ -48,7 +48,7 @@ export function breakSeen(r: VerifiedReceipt, anchored: number, isNew: boolean):
 }
 
 /** As many keys as are told apart: whoever writes the file can put any text there. */
-const MAX_KEYS = 256;
+export const MAX_KEYS = 256;
 
 export class KeysSeen {
   readonly #keys = new Map<string, KeySeen>();

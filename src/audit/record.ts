@@ -99,6 +99,8 @@ const auditRecord = z.strictObject({
   }).nullable(),
   /** Keys that are not to be believed any more, as far as an audit has learnt of it. */
   revoked: z.array(revokedKey),
+  /** Of every key that has signed up to the end of the ledger; null: of more than are told apart. */
+  key_ids: z.array(z.string()).nullable(),
   /** Each `ratchet_break` up to the end of the ledger, which were accepted. */
   breaks: z.array(brokenRatchet),
   targets: z.array(targetRecord),

@@ -26,11 +26,14 @@ export class RevokedBefore {
   /** When the record was made, RFC 3339. */
   readonly #madeAt: string;
   readonly #known: readonly RevokedRecord[];
+  readonly #keyIds: readonly string[] | null;
 
   /** Nothing is known where there is no record, or it is of another ledger. */
   constructor({ since, ledger }: Pick<AuditOptions, "since" | "ledger">) {
     this.#madeAt = since?.made_at ?? "";
-    this.#known = since?.origin === ledger.origin && since.ledger_id === ledger.ledgerId ? since.revoked : [];
+    const isOurs = since?.origin === ledger.origin && since.ledger_id === ledger.ledgerId;
+    this.#known = isOurs ? since.revoked : [];
+    this.#keyIds = isOurs ? since.key_ids : null;
   }
 
   get keyIds(): readonly string[] {
@@ -47,6 +50,11 @@ export class RevokedBefore {
     const known = this.#of(keyId);
     if (known?.by !== "auditor") return null;
     return { since: Date.parse(known.since), by: "auditor", says: `as was said at the audit of ${this.#madeAt} (${known.since})` };
+  }
+
+  /** False: it has signed nothing up to the end of the record. */
+  mayHaveSigned(keyId: string): boolean {
+    return this.#keyIds === null || this.#keyIds.includes(keyId);
   }
 
   /** Suspects up to the end of the record, where the key is revoked since this time (ms); null: none. `unread`: nobody knows. */

@@ -92,7 +92,7 @@ class Judge {
   /** Receipts that nothing vouches for; a key's are in a row. `key`: null where none of them was read. Returns how many are known. */
   #report(keyId: string, key: KeySeen | null, revocation: Revocation): number {
     const { part, joined, since } = this.#seen;
-    const isBefore = part.first > 0 && (key === null || key.firstIndex === part.first);
+    const isBefore = part.first > 0 && (key === null || key.firstIndex === part.first) && this.#before.mayHaveSigned(keyId);
     const before = isBefore ? this.#before.suspects(keyId, revocation.since) : null;
     if (before === "unread") this.#unread(keyId);
     const covered = joined.trail.coveredBefore(revocation.since);
@@ -135,8 +135,10 @@ class Judge {
   #revocationOf(keyId: string): Revocation | null {
     const given = this.#revoked.since.get(keyId);
     if (given !== undefined) return { since: given, by: "auditor", says: `as the auditor says (${formatTime(given)})` };
+    const before = this.#before.saidOf(keyId);
     const said = this.#announced.find((one) => one.keyId === keyId);
-    if (said === undefined) return this.#before.saidOf(keyId);
+    // what an auditor has said no receipt of the host takes back
+    if (said === undefined || (before !== null && before.since <= parseTime(said.since)!)) return before;
     return { since: parseTime(said.since)!, by: "ledger", says: `as receipt ${said.logIndex} says (${said.since}: ${said.reason})` };
   }
 }

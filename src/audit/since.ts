@@ -13,6 +13,7 @@ import type { AnchorFacts } from "../verify/anchor.ts";
 import type { AuditOptions } from "./audit.ts";
 import { auditHash } from "./hash.ts";
 import { holdRecord, notGiven } from "./held.ts";
+import { MAX_KEYS } from "./keys-seen.ts";
 import type { LedgerView } from "./ledger-view.ts";
 import { isRanged } from "./range.ts";
 import { Recall, type Recalled } from "./recall.ts";
@@ -151,10 +152,16 @@ function whyLess({ origin, ledger_id: id, targets, ledger, revoked }: AuditRecor
   const more = replaces.targets.find(({ target, newest }) => targets.every((one) => one.target !== target || one.newest.tree_size < newest.tree_size));
   const advice = "which this audit did not: hold the ledger against that with --since, or remove it";
   if (more !== undefined) return `the one in its place has seen ${count(more.newest.tree_size, "receipt")} anchored at ${more.target}, ${advice}`;
-  const forgotten = replaces.revoked.find(({ key_id }) => revoked.every((one) => one.key_id !== key_id));
-  if (forgotten !== undefined) return `the one in its place says that ${forgotten.key_id} is revoked, which nobody told this audit: go on from it with --since, or remove it`;
+  const forgotten = replaces.revoked.find(({ key_id, since }) => revoked.every((one) => one.key_id !== key_id || Date.parse(one.since) > Date.parse(since)));
+  if (forgotten !== undefined) return `the one in its place says that ${forgotten.key_id} is revoked since ${forgotten.since}, which nobody told this audit: go on from it with --since, or remove it`;
   const size = replaces.ledger?.size ?? 0;
   return size <= (ledger?.size ?? 0) ? null : `the one in its place is of an audit that read ${count(size, "receipt")}, ${advice}`;
+}
+
+function keyIds({ since }: AuditOptions, part: PartSeen | null): string[] | null {
+  if (since !== undefined && since.key_ids === null) return null;
+  const ids = new Set([...(since?.key_ids ?? []), ...(part?.joined.keys.keys ?? []).map(({ keyId }) => keyId)]);
+  return ids.size < MAX_KEYS ? [...ids] : null;
 }
 
 /** What a later audit need not read again, and what it holds against what it finds. */
@@ -169,6 +176,7 @@ function recordOf(options: AuditOptions, { targets, part, revoked, breaks }: Kep
     ledger: part === null ? since?.ledger ?? null : { size: part.joined.size, root: hashText(part.joined.root()) },
     receipts: part === null ? null : receipts,
     revoked: [...revoked],
+    key_ids: keyIds(options, part),
     breaks: [...breaks],
     // of a target that was not given the ledger still has the root, or there would be no record
     targets: [...targets.flatMap(({ record }) => (record === null ? [] : [record])), ...(since === undefined ? [] : notGiven(since, options))],

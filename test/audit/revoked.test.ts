@@ -201,6 +201,46 @@ describe("the record of an audit", () => {
     early.remove();
   });
 
+  it("keeps what its auditor said, whatever the ledger announces later; and knows which keys had signed", async () => {
+    const early = new TestLedger({ batches: [10] });
+    const target = new VersionedTarget("s3");
+    let published = 0;
+    const next = async (): Promise<void> => {
+      await publish(early, target, { after: published, at: (at) => { target.now = at; } });
+      published = early.size;
+    };
+    const run = async (more: Partial<AuditOptions>): Promise<{ readonly report: AuditReport; readonly made: AuditRecord | null }> => {
+      let made: AuditRecord | null = null;
+      const report = await auditOf(early, [target], { keys: { starts: startsOf(early.keyring, null), requestSecret: early.keyring.requestSecret }, ...more }, { onRecord: (one) => { made = parseRecord(formatRecord(one)); } });
+      return { report, made };
+    };
+    await next();
+    const told = target.now + 1;
+    const since = (await run(revoked(told))).made!;
+    const { size } = early;
+    early.append(5);
+    early.rotate("key_v2");
+    await next();
+    const suspect = [`key_revoked ${size}-${early.size - 1}`];
+    expect(wrong((await run({ since })).report)).toEqual(suspect);
+    const accepted = (await run({ since, ...revoked(null, "key_v1") })).made!;
+    early.append(3);
+    early.revoke("key_v1", target.now + 3_600_000); // says less than the auditor knew
+    early.anchor();
+    await next();
+    const { report } = await run({ since });
+    expect([report.exitCode, wrong(report)]).toEqual([1, suspect]);
+    const kept = (await run({ since, ...revoked(null, "key_v1") })).made!;
+    expect(kept.revoked).toMatchObject([{ key_id: "key_v1", since: formatTime(told), by: "auditor", announced: { log_index: early.size - 2 } }]);
+    // an audit without that record knows less, and does not take its place
+    expect((await run({ replaces: kept })).report.record).toMatchObject({ isMade: false, why: expect.stringContaining(`key_v1 is revoked since ${formatTime(told)}`) });
+    // key_v2 had signed nothing when the record was made that ends with the rotation
+    const later = (await run({ since: accepted, revoked: { since: new Map([["key_v2", 0]]), accepted: new Set(["key_v1"]) } })).report;
+    expect([later.exitCode, later.failedToCheck, wrong(later)]).toEqual([1, [], [`key_revoked ${size + 7}-${early.size - 1}`]]);
+    early.close();
+    early.remove();
+  });
+
   it("is not replaced by one that knows less", async () => {
     const replaces = (await record({ revoked: { since: new Map([["key_v2", 0]]), accepted: new Set(["key_v1", "key_v2"]) } }))!;
     const report = await auditOf(ledger, [store], withKeys({ replaces, ...revoked(null, "key_v1") }), { onRecord: () => undefined });
