@@ -1,6 +1,6 @@
 /** The lines of an export (docs/FORMAT.md section 16), from the ledger, in the memory of a few pages. */
 import { concat, uint64 } from "../format/bytes.ts";
-import { type ExportHeader, type ExportHeads, formatHashLine, type ProvenHead } from "../format/export.ts";
+import { type ExportHeader, type ExportHeads, formatHashLine, formatProvenLine, type ProvenHead } from "../format/export.ts";
 import { inclusionProof, leafHash } from "../format/merkle.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import { headsBefore, type KnownHead } from "../audit/known-heads.ts";
@@ -22,7 +22,7 @@ export function headsOf(reader: Reader, path: string, organization: string, { fi
   try {
     const atEnd = provenHead(headsBefore(inspector, end - 1, nodeHash), organization);
     const firstReceipt = reader.byOrgSeq(organization, 1)?.blob ?? null;
-    if (atEnd === null || firstReceipt === null) throw new CliError("not_found", `the ledger has no receipt of an organization ${organization.slice(0, 80)} up to log index ${end - 1}`);
+    if (atEnd === null || firstReceipt === null) throw noReceipts(organization, ` up to log index ${end - 1}`);
     return { firstReceipt, before: first === 0 ? null : provenHead(headsBefore(inspector, first - 1, nodeHash), organization), end: atEnd };
   } finally {
     inspector.close();
@@ -37,9 +37,33 @@ function provenHead(heads: readonly KnownHead[], organization: string): ProvenHe
   return { orgSeq, hash, index, size: heads.length, path: inclusionProof(leaves, index, leaves.length, nodeHash.sha256) };
 }
 
-/** A line for each place of the log, without its line feed. */
+export function noReceipts(organization: string, where: string): CliError {
+  return new CliError("not_found", `the ledger has no receipts of an organization ${organization.slice(0, 80)}${where}`, "an export of all organizations shows that it has none: leave out --organization");
+}
+
+/** How many of the ledger's own receipts before the anchor receipt at `first` − 1 are neither genesis nor anchor receipts: of these there is one for each epoch. */
+export function ownBefore(reader: Reader, first: number): number {
+  const before = first === 0 ? null : reader.byIndex(first - 1);
+  return before === null ? 0 : Math.max(0, before.orgSeq - before.keyEpoch - 2);
+}
+
+/** A line for each of them, without its line feed. */
+function* ownLines(reader: Reader, { first, end, ownBefore: all }: Pick<ExportHeader, "first" | "end" | "ownBefore">): Generator<Uint8Array, void, undefined> {
+  let left = all;
+  if (left === 0) return;
+  for (const { logIndex, blob } of pages(reader, LEDGER_ORGANIZATION, 2)) {
+    if (logIndex >= first - 1) return;
+    if (reader.anchors(logIndex, 1)[0]?.treeSize === logIndex + 1) continue;
+    if (blob === null) throw new CliError("not_found", `the receipt at log index ${logIndex} is in the index of the ledger, but its bytes are missing`, "see what can be done with: receiptd recover");
+    yield formatProvenLine({ receipt: blob, path: reader.inclusionPath(logIndex, end) });
+    if (--left === 0) return;
+  }
+}
+
+/** A line for each of the ledger's own before the range, then for each place of the log, without its line feed. */
 export function* exportLines(reader: Reader, header: ExportHeader, ownSeq: number): Generator<Uint8Array, void, undefined> {
   const { first, end, organization, heads } = header;
+  yield* ownLines(reader, header);
   if (organization === null) {
     for (let at = first; at < end;) {
       const blobs = reader.blobs(at, end, PAGE_BYTES);

@@ -14,13 +14,13 @@ import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { placeOf } from "./evidence.ts";
-import { exportLines, headsOf } from "./export-lines.ts";
+import { exportLines, headsOf, noReceipts, ownBefore } from "./export-lines.ts";
 import { type ExportRange, exportRange } from "./export-range.ts";
 import { hostKeys, type LedgerOptions, ledgerPath, targets, withReader } from "./ledger-files.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { progress } from "./progress.ts";
 import { timeRange } from "./times.ts";
-import { exportOptions } from "./verify-export.ts";
+import { exportExit, exportOptions } from "./verify-export.ts";
 
 interface ExportCliOptions extends LedgerOptions, PinOptions {
   readonly output?: string;
@@ -57,7 +57,7 @@ async function exportReceipts(cli: Cli, options: ExportCliOptions): Promise<Exit
   const path = ledgerPath(cli, options);
   const facts = await withReader(cli, options, async (reader) => {
     const organization = options.organization ?? null;
-    if (organization !== null && !reader.organizations().some(({ name }) => name === organization)) throw new CliError("not_found", `the ledger has no receipts of an organization ${organization.slice(0, 80)}`);
+    if (organization !== null && !reader.organizations().some(({ name }) => name === organization)) throw noReceipts(organization, "");
     const range = await exportRange(reader, path, time, targets(cli, options), vkeys);
     const header = await headerFor(reader, path, range, {
       from: time.from === null ? null : formatTime(time.from), to: time.to === null ? null : formatTime(time.to), organization, vkeys,
@@ -69,7 +69,7 @@ async function exportReceipts(cli: Cli, options: ExportCliOptions): Promise<Exit
     { file: output, verdict: exportVerdict(facts), receipts: facts.receipts, first: facts.header.first, end: facts.header.end, until: facts.endAt, sentence },
     () => `${sentence}\nThe export is in ${output}. Whoever gets it needs the vkey by another way: receiptd verify-bundle ${output} --vkey …`,
   );
-  return 0;
+  return exportExit(exportVerdict(facts), facts.header.to);
 }
 
 async function headerFor(
@@ -82,6 +82,7 @@ async function headerFor(
     ...asked, ledger: reader.identity().origin, first, end, checkpoint,
     left: reader.frontier(first),
     before: first === 0 ? null : { receipt: bytesAt(reader, first - 1), path: reader.inclusionPath(first - 1, end) },
+    ownBefore: ownBefore(reader, first),
     heads: organization === null || organization === LEDGER_ORGANIZATION ? null : headsOf(reader, path, organization, { first, end }),
     published: anchors.map(placeOf),
   };
@@ -97,7 +98,7 @@ function bytesAt(reader: Reader, logIndex: number): Uint8Array {
 function write(output: string, reader: Reader, header: ExportHeader): ExportFacts {
   if (existsSync(output)) throw new CliError("file_exists", `${output} is there already, and is not replaced`, "choose another name");
   const part = `${output}.${process.pid}.part`;
-  const fd = openSync(part, "wx");
+  const fd = openSync(part, "wx", 0o600);
   const bar = progress("receipts", null);
   try {
     const check = new ExportReader(header.vkeys.map(parseVkey), exportOptions);

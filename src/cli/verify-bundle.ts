@@ -19,6 +19,7 @@ import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { printable } from "./table.ts";
+import { timeRange } from "./times.ts";
 import { verifyExport } from "./verify-export.ts";
 
 const LF = 0x0a;
@@ -28,6 +29,9 @@ const MAX_FILE = 16 * MAX_EVIDENCE_BYTES;
 
 interface BundleOptions extends PinOptions {
   readonly page?: boolean;
+  readonly organization?: string;
+  readonly from?: string;
+  readonly to?: string;
 }
 
 interface BundleVerdict {
@@ -51,6 +55,9 @@ export function addVerifyBundle(program: Command, run: Run): void {
     .summary("verify a file of evidence or an export, offline")
     .description("Verifies a file that receiptd evidence or receiptd export has made: that the receipt in it is in the ledger whose key you pin; of an export, that all receipts of its time are there and none is left out. It needs no ledger, no network and no configuration. Exit code 0: it is so; 1: the file shows no such thing; 2: it could not be checked."))
     .addArgument(new Argument("[file]", "the file of evidence, or the export"))
+    .option("--organization <name>", "the export has to be of this organization, or of all")
+    .option("--from <time>", "the export has to begin at this date or time, UTC, or before it")
+    .option("--to <time>", "the export has to reach up to this time, or to the end of this date, UTC")
     .option("--page", "print verify.html instead, one page that checks evidence in a browser, from disk and without a network")
     .addHelpText("after", examples([
       "receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'", "receiptd verify-bundle november.export.ndjson --trust keys.txt", "receiptd verify-bundle --page > verify.html",
@@ -65,6 +72,7 @@ function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions
   }
   if (file === undefined) throw new CliError("bad_usage", "a file of evidence is missing", "for example: receiptd verify-bundle PR-2026-00042.evidence.json --vkey …");
   const { vkeys } = pinsOf(options, null);
+  const { from, to } = timeRange(options);
   const input = new InputFile(file, (why) => new CliError("bad_usage", `${file} is no file of evidence and no export: ${why}`));
   try {
     const begin = beginningOf(input);
@@ -73,7 +81,7 @@ function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions
     const isOne = isExport(line);
     const hint = vkeys.length > 0 ? "" : hinted(() => (isOne ? readExportHeader(line) : readEvidence(input.rest([begin], MAX_FILE), nodeHash)));
     if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hint}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
-    if (isOne) return verifyExport(cli, input, begin, vkeys);
+    if (isOne) return verifyExport(cli, input, begin, vkeys, { organization: options.organization ?? null, from: options.from === undefined ? null : from, to: options.to === undefined ? null : to });
     const verdict = judge(input.rest([begin], MAX_FILE), vkeys);
     cli.result(verdict, () => report(verdict));
     return verdict.verdict === "logged" ? 0 : 1;

@@ -5,6 +5,7 @@ import { hashText } from "../format/chain.ts";
 import { count } from "../format/count.ts";
 import type { PublishedAt } from "../format/members.ts";
 import { parseVkey } from "../format/note.ts";
+import { formatTime } from "../format/time.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { VerifyError } from "../verify/errors.ts";
@@ -46,14 +47,35 @@ export const exportOptions: ExportOptions = {
   ascii: (bytes, from, end) => (bytes as Buffer).toString("latin1", from, end),
 };
 
-/** `begin`: what was read of the file already. */
-export function verifyExport(cli: Cli, file: InputFile, begin: Uint8Array, vkeys: readonly string[]): ExitCode {
-  const verdict = judge(file, begin, vkeys);
-  cli.result(verdict, () => report(verdict));
-  return verdict.verdict === "invalid" ? 1 : verdict.verdict === "could_not_check" ? 2 : 0;
+/** What whoever checks the file had asked for. ms; null: anything. */
+export interface ExpectedExport {
+  readonly organization: string | null;
+  readonly from: number | null;
+  readonly to: number | null;
 }
 
-function judge(file: InputFile, begin: Uint8Array, vkeys: readonly string[]): ExportVerdictText {
+/** `begin`: what was read of the file already. */
+export function verifyExport(cli: Cli, file: InputFile, begin: Uint8Array, vkeys: readonly string[], expected: ExpectedExport): ExitCode {
+  const verdict = judge(file, begin, vkeys, expected);
+  cli.result(verdict, () => report(verdict));
+  return verdict.verdict === "invalid" ? 1 : exportExit(verdict.verdict, verdict.to);
+}
+
+/** 2: not all that was asked for is shown. */
+export function exportExit(verdict: ExportVerdict, to: string | null): ExitCode {
+  return verdict === "complete" || (verdict === "complete_until" && to === null) ? 0 : 2;
+}
+
+/** Does the file show less, or something else? */
+function requireExpected({ header, endAt }: ExportFacts, { organization, from, to }: ExpectedExport): void {
+  const other = (what: string, expected: string, found: string | null): VerifyError => new VerifyError("bad_export", `it is not what you expect: ${what}`, { expected, found: found ?? "all" });
+  if (organization !== null && header.organization !== null && header.organization !== organization) throw other("it is of another organization", organization, header.organization);
+  if (from !== null && header.from !== null && Date.parse(header.from) > from) throw other("it begins later", formatTime(from), header.from);
+  const until = header.to !== null && header.to < endAt ? header.to : endAt;
+  if (to !== null && Date.parse(until) < to) throw other("it ends earlier", formatTime(to), until);
+}
+
+function judge(file: InputFile, begin: Uint8Array, vkeys: readonly string[], expected: ExpectedExport): ExportVerdictText {
   const reader = new ExportReader(vkeys.map(parseVkey), exportOptions);
   const bar = progress("receipts", null);
   try {
@@ -62,7 +84,9 @@ function judge(file: InputFile, begin: Uint8Array, vkeys: readonly string[]): Ex
       const at = reader.progress;
       if (at !== null) bar.update(at.done, at.done / at.all);
     }
-    return shown(reader.end());
+    const facts = reader.end();
+    requireExpected(facts, expected);
+    return shown(facts);
   } catch (error) {
     if (!(error instanceof VerifyError)) throw error;
     return refused(error);

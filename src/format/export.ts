@@ -33,6 +33,12 @@ export interface ProvenHead {
   readonly path: readonly Uint8Array[];
 }
 
+/** Stored bytes, and their path in the tree of size `end`. */
+export interface ProvenReceipt {
+  readonly receipt: Uint8Array;
+  readonly path: readonly Uint8Array[];
+}
+
 export interface ExportHeads {
   /** The organization's first receipt, stored bytes. */
   readonly firstReceipt: Uint8Array;
@@ -58,8 +64,10 @@ export interface ExportHeader {
   readonly to: string | null;
   /** null: all of them. */
   readonly organization: string | null;
-  /** The anchor receipt at `first` − 1, with its path in the tree of size `end`; null where `first` is 0. */
-  readonly before: { readonly receipt: Uint8Array; readonly path: readonly Uint8Array[] } | null;
+  /** The anchor receipt at `first` − 1; null where `first` is 0. */
+  readonly before: ProvenReceipt | null;
+  /** Lines behind the header: the ledger's own receipts before that one which are neither genesis nor anchor receipts. */
+  readonly ownBefore: number;
   /** null unless one organization is asked for that is not the ledger's own. */
   readonly heads: ExportHeads | null;
   readonly published: readonly PublishedAt[];
@@ -69,12 +77,13 @@ export interface ExportHeader {
 
 /** The first line, without its line feed. */
 export function formatExportHeader(header: ExportHeader): Uint8Array {
-  const { before, heads, left, published, vkeys, ...rest } = header;
+  const { before, heads, left, ownBefore, published, vkeys, ...rest } = header;
   return utf8(canonicalize({
     ...rest,
     format: EXPORT_FORMAT,
     left: left.map(toBase64),
-    before: before === null ? null : { receipt: toBase64(before.receipt), path: before.path.map(toBase64) },
+    before: before === null ? null : provenJson(before),
+    own_before: ownBefore,
     heads: heads === null ? null : { first_receipt: toBase64(heads.firstReceipt), before: heads.before === null ? null : headJson(heads.before), end: headJson(heads.end) },
     published: published.map((one) => ({ ...one })),
     vkeys: [...vkeys],
@@ -97,7 +106,7 @@ export function isExport(line: Uint8Array): boolean {
 export function readExportHeader(line: Uint8Array): ExportHeader {
   const value = parseStrictBytes(line, { maxBytes: MAX_EXPORT_HEADER });
   if (!equal(utf8(canonicalize(value)), line)) throw new FormatError("not_canonical", "the header is not canonical JSON");
-  const names = ["before", "checkpoint", "end", "first", "format", "from", "heads", "ledger", "left", "organization", "published", "to", "vkeys"];
+  const names = ["before", "checkpoint", "end", "first", "format", "from", "heads", "ledger", "left", "organization", "own_before", "published", "to", "vkeys"];
   const fields = members.of(value, names, "");
   if (fields["format"] !== EXPORT_FORMAT) throw members.bad(`not a file of the format ${EXPORT_FORMAT}`, "/format");
   const [first, end] = [countOf(fields["first"], "/first"), countOf(fields["end"], "/end")];
@@ -109,7 +118,8 @@ export function readExportHeader(line: Uint8Array): ExportHeader {
     ledger: members.origin(fields["ledger"], "/ledger"), first, end, from, to, organization,
     left: hashesOf(fields["left"], "/left"),
     checkpoint: members.text(fields["checkpoint"], "/checkpoint"),
-    before: fields["before"] === null ? null : beforeOf(fields["before"]),
+    before: fields["before"] === null ? null : provenOf(fields["before"], "/before"),
+    ownBefore: countOf(fields["own_before"], "/own_before"),
     heads: fields["heads"] === null ? null : headsOf(fields["heads"]),
     published: members.published(fields["published"]),
     vkeys: members.vkeys(fields["vkeys"]),
@@ -118,6 +128,18 @@ export function readExportHeader(line: Uint8Array): ExportHeader {
   if ((header.heads === null) !== (organization === null || organization === LEDGER_ORGANIZATION)) throw members.bad("heads are those of the one organization asked for", "/heads");
   if (header.left.length !== bits(first)) throw members.bad(`the first ${first} leaves have ${bits(first)} perfect subtrees`, "/left");
   return header;
+}
+
+/** The line of one of the ledger's own receipts before the range. */
+export function formatProvenLine(proven: ProvenReceipt): Uint8Array {
+  return utf8(canonicalize(provenJson(proven)));
+}
+
+/** Throws the codes of strict JSON, `not_canonical` and `bad_export`. */
+export function readProvenLine(line: Uint8Array): ProvenReceipt {
+  const value = parseStrictBytes(line, { maxBytes: MAX_EXPORT_LINE });
+  if (!equal(utf8(canonicalize(value)), line)) throw new FormatError("not_canonical", "the line is not canonical JSON");
+  return provenOf(value, "");
 }
 
 /** The line of a receipt that is not asked for: its hash, as a JSON string. */
@@ -158,9 +180,13 @@ function headsOf(value: Json | undefined): ExportHeads {
   };
 }
 
-function beforeOf(value: Json | undefined): NonNullable<ExportHeader["before"]> {
-  const { path, receipt } = members.of(value, ["path", "receipt"], "/before");
-  return { receipt: members.base64(receipt, "/before/receipt"), path: hashesOf(path, "/before/path") };
+function provenJson({ receipt, path }: ProvenReceipt): Json {
+  return { receipt: toBase64(receipt), path: path.map(toBase64) };
+}
+
+function provenOf(value: Json | undefined, pointer: string): ProvenReceipt {
+  const { path, receipt } = members.of(value, ["path", "receipt"], pointer);
+  return { receipt: members.base64(receipt, `${pointer}/receipt`), path: hashesOf(path, `${pointer}/path`) };
 }
 
 function hashesOf(value: Json | undefined, pointer: string): readonly Uint8Array[] {

@@ -1,37 +1,18 @@
-/** What two anchor receipts show of an export (docs/FORMAT.md section 16): where it begins, and an organization's newest receipt before it and at its end. */
+/** What two anchor receipts show of an export (docs/FORMAT.md section 16): an organization's newest receipt before it and at its end. */
 import { concat, equal, uint64 } from "../format/bytes.ts";
 import { hashText, parseHash } from "../format/chain.ts";
-import { receiptLeaf } from "../format/entries.ts";
 import type { ExportHeader, ExportHeads, ProvenHead } from "../format/export.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import { leafHash, verifyInclusion } from "../format/merkle.ts";
-import type { Receipt } from "../format/receipt.ts";
 import { VerifyError } from "./errors.ts";
+import type { AnchorBefore } from "./export-before.ts";
 import { verifyReceipt } from "./receipt.ts";
 
 /** A chain's newest receipt; 0 and null where it has none. */
 export interface ChainPoint {
   readonly orgSeq: number;
   readonly hash: Uint8Array | null;
-}
-
-export interface AnchorBefore {
-  readonly receipt: Receipt;
-  readonly hash: Uint8Array;
-}
-
-/** The anchor receipt at `first` − 1, in the tree of this root; null at the log's beginning. Throws the codes of 13.1, `bad_export`, `ledger_mismatch`, `inclusion_mismatch`. */
-export function anchorBefore({ ledger, first, end, before }: ExportHeader, root: Uint8Array, hash: Hash): AnchorBefore | null {
-  if (before === null) return null;
-  const read = verifyReceipt(before.receipt, hash);
-  if (!read.known || read.receipt.type !== "anchor") throw new VerifyError("bad_export", "the receipt before is not an anchor receipt that can be read", { pointer: "/before/receipt" });
-  const { receipt, hash: receiptHash } = read;
-  if (receipt.ledger !== ledger) throw new VerifyError("ledger_mismatch", "the anchor receipt before is one of another ledger", { pointer: "/before/receipt", expected: ledger, found: receipt.ledger });
-  const index = first - 1;
-  const isThere = receipt.log_index === index && verifyInclusion({ leafHash: receiptLeaf(receiptHash, hash.sha256), index, size: end, path: before.path, root }, hash.sha256);
-  if (!isThere) throw new VerifyError("inclusion_mismatch", "the path does not lead from the anchor receipt before to the signed root", { pointer: "/before", expected: index, found: receipt.log_index });
-  return { receipt, hash: receiptHash };
 }
 
 export class Heads {

@@ -11,7 +11,7 @@ export function exportVerdict({ unknown, isClosed }: ExportFacts): ExportVerdict
 }
 
 export function wordsForExport(facts: ExportFacts): EvidenceWords {
-  const { header: { ledger, first, end, organization }, inFull, clockSteps, otherOwnBefore, beforeAt, endAt, orgSeqs } = facts;
+  const { header: { ledger, first, end, organization, ownBefore }, inFull, clockSteps, clockStepsBefore, beforeAt, endAt, orgSeqs } = facts;
   const times = clockSteps === 0 ? "only rise" : `only rise, but at ${count(clockSteps, "clock_step")}, which the file has`;
   return {
     sentence: sentenceFor(facts),
@@ -19,16 +19,15 @@ export function wordsForExport(facts: ExportFacts): EvidenceWords {
       "the file is as it was made, and whole",
       `the root over ${count(end, "receipt")}, recomputed with every line of the file, and its signature: no place of the log from ${count(first)} to ${count(end - 1)} is missing or another's`,
       `${count(inFull, "receipt")} in full: canonical JSON of the format's form, of the ledger ${ledger}, with log index`,
-      `the time: ${beforeAt === null ? "the file begins with the log" : `the anchor receipt before the file was recorded ${beforeAt}`}, the one at its end ${endAt}; between them times ${times}${first > 0 && otherOwnBefore === 0 ? "; there is no clock_step before the file, for the ledger had no own receipts but genesis and its anchors" : ""}`,
+      `the time: ${beforeAt === null ? "the file begins with the log" : `the anchor receipt before the file was recorded ${beforeAt}`}, the one at its end ${endAt}; between them times ${times}${first === 0 ? "" : beforeWords(ownBefore, clockStepsBefore)}`,
       ...(organization === null ? [] : [chainWords(organization, orgSeqs)]),
     ],
     notChecked: [
       ...(facts.unknown === 0 ? [] : [`${count(facts.unknown, "receipt")} of a schema_version that this program does not know: when they were recorded, and what they say`]),
       ...(facts.isClosed ? [] : [`what was recorded after ${endAt}: no anchor in the file covers it`]),
-      ...(otherOwnBefore === 0 ? [] : [`whether the clock was turned back before log index ${count(first)}: ${count(otherOwnBefore, "receipt")} of the ledger's own there ${otherOwnBefore === 1 ? "is neither genesis nor an anchor" : "are neither genesis nor anchors"}, and a clock_step among them could have a receipt with a time of the range stand there; receiptd audit reads them`]),
-      `what a clock that was turned back later has recorded behind log index ${count(end - 1)} with a time of the range`,
+      `what was recorded behind log index ${count(end - 1)}: a host whose clock is turned back can give that a time of the range`,
       ...(organization === null || orgSeqs === null ? [] : [`that the ledger's anchors name the newest receipt of ${organization} as it was (org_heads_root), which their signer vouches for: receiptd audit recomputes it`]),
-      "when the root was published: whoever can read the target can look at the object that the file names",
+      `when the root was published: whoever can read the target can look at the object that the file names, which must be there since ${endAt}, and not before`,
       "the receipts' MACs and the rest of the ledger: receiptd audit checks them",
       "that the decisions were right, or that all that was decided was recorded: it shows what was recorded",
     ],
@@ -41,11 +40,18 @@ function sentenceFor(facts: ExportFacts): string {
   const since = from === null ? "from its beginning" : `from ${from}`;
   const until = isClosed && to !== null ? `to ${to}` : `up to the anchor of ${endAt}`;
   const range = `${since} ${until} (log ${count(first)} to ${count(end - 1)})`;
-  const under = `they are under a root over ${count(end, "receipt")} that a key you pinned has signed`;
+  const then = `when the anchor of ${count(end, "receipt")} was made: all places of the log are here, under its root, which a key you pinned has signed`;
+  const rest = isClosed || to === null ? "" : ` The file was to reach to ${to}, and shows nothing of what was recorded behind that anchor.`;
   if (facts.unknown > 0) return `Whether all receipts${whose} ${range} are here could not be checked: ${count(facts.unknown, "receipt")} of a schema_version that this program does not know.`;
-  if (receipts === 0) return `There is no receipt${whose} ${range}, and none is left out: all places of the log are here, and ${under}.`;
-  if (receipts === 1) return `The only receipt${whose} ${range} is here, and none is left out: all places of the log are here, and ${under}.`;
-  return `All ${count(receipts)} receipts${whose} ${range} are here, and none is left out: all places of the log are here, and ${under}.`;
+  if (receipts === 0) return `There was no receipt${whose} ${range} ${then}.${rest}`;
+  if (receipts === 1) return `The only receipt${whose} ${range} is here, and there was no other ${then}.${rest}`;
+  return `All ${count(receipts)} receipts${whose} ${range} are here, and there was no other ${then}.${rest}`;
+}
+
+function beforeWords(others: number, clockSteps: number): string {
+  if (others === 0) return "; before the file the clock was never turned back: the ledger had no own receipts but genesis and its anchors";
+  const shown = `of the ledger's own receipts before the file the ${count(others)} that ${others === 1 ? "is neither genesis nor an anchor is" : "are neither genesis nor anchors are"} here`;
+  return `; ${shown}: the clock was ${clockSteps === 0 ? "never turned back" : `turned back ${clockSteps === 1 ? "once" : `${count(clockSteps)} times`}, and not from a time of the range`}`;
 }
 
 function chainWords(organization: string, orgSeqs: ExportFacts["orgSeqs"]): string {

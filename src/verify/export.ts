@@ -19,7 +19,8 @@ import { QuickReceipts } from "../format/quick-receipt.ts";
 import type { LinkedReceipt, Receipt } from "../format/receipt.ts";
 import { verifyCheckpoint, type VerifyOptions } from "./checkpoint.ts";
 import { reading, VerifyError } from "./errors.ts";
-import { anchorBefore, type ChainPoint, Heads } from "./export-heads.ts";
+import { Before } from "./export-before.ts";
+import { type ChainPoint, Heads } from "./export-heads.ts";
 import { Lines } from "./export-lines.ts";
 import { verifyReceipt } from "./receipt.ts";
 
@@ -42,11 +43,11 @@ export interface ExportFacts {
   readonly receipts: number;
   /** Lines that are receipts in full. */
   readonly inFull: number;
-  /** Receipts in full whose `schema_version` is not known: with any, what was asked could not be checked. */
+  /** Receipts in full, and the ledger's own before the file, whose `schema_version` is not known: with any, what was asked could not be checked. */
   readonly unknown: number;
   readonly clockSteps: number;
-  /** Receipts of `_ledger` before `first` that are neither genesis nor anchor receipts: each may be a `clock_step`. */
-  readonly otherOwnBefore: number;
+  /** Before `first`: each turned the clock back from a time before `from`. */
+  readonly clockStepsBefore: number;
   /** `recorded_at` of the anchor receipt before `first`; null at the log's beginning. */
   readonly beforeAt: string | null;
   /** `recorded_at` of the anchor receipt at `end` − 1. */
@@ -139,8 +140,7 @@ class ExportWalk {
   readonly #log: CompactRange;
   readonly #root: Uint8Array;
   readonly #signedBy: readonly string[];
-  readonly #beforeAt: string | null;
-  readonly #otherOwnBefore: number;
+  readonly #before: Before;
   readonly #heads: Heads | null;
   readonly #orgStart: number;
   #own: ChainPoint;
@@ -161,18 +161,13 @@ class ExportWalk {
     if (size !== header.end) throw new VerifyError("bad_checkpoint", "the checkpoint is one of another size", { pointer: "/checkpoint", expected: header.end, found: size });
     this.#root = root;
     this.#signedBy = signedBy;
-    const before = anchorBefore(header, root, this.#hash);
-    this.#beforeAt = before?.receipt.recorded_at ?? null;
-    // one genesis, and one anchor receipt for each epoch from 0 to that of the last of them (section 6)
-    this.#otherOwnBefore = before === null ? 0 : Math.max(0, before.receipt.org_seq - before.receipt.key_epoch - 2);
-    if (this.#beforeAt !== null && (header.from === null || this.#beforeAt >= header.from)) {
-      throw new VerifyError("bad_export", "the file begins too late: the anchor receipt before it does not stand before the time asked for", { pointer: "/first", expected: header.from ?? "the log's beginning", found: this.#beforeAt });
-    }
+    this.#before = new Before(header, root, this.#hash);
+    const { anchor: before } = this.#before;
     this.#heads = header.heads === null ? null : new Heads(header, header.heads, before, this.#hash);
     this.#own = before === null ? { orgSeq: 0, hash: null } : { orgSeq: before.receipt.org_seq, hash: before.hash };
     this.#org = this.#heads?.before ?? { orgSeq: 0, hash: null };
     this.#orgStart = this.#org.orgSeq;
-    this.#time = this.#beforeAt ?? "";
+    this.#time = before?.receipt.recorded_at ?? "";
     this.#log = new CompactRange({ size: header.first, nodes: header.left, sha256: this.#hash.sha256 });
   }
 
@@ -189,6 +184,7 @@ class ExportWalk {
   }
 
   step(line: Uint8Array): void {
+    if (!this.#before.isDone) return this.#before.step(line);
     const logIndex = this.#log.size;
     try {
       const hash = reading(() => readHashLine(line));
@@ -259,8 +255,8 @@ class ExportWalk {
     this.#heads?.requireEnd(last["details"] as AnchorDetails, this.#org);
     const isOrg = this.#heads !== null && this.#org.orgSeq > this.#orgStart;
     return {
-      header, receipts: this.#receipts, inFull: this.#inFull, unknown: this.#unknown, clockSteps: this.#clockSteps,
-      otherOwnBefore: this.#otherOwnBefore, beforeAt: this.#beforeAt, endAt: last.recorded_at,
+      header, receipts: this.#receipts, inFull: this.#inFull, unknown: this.#unknown + this.#before.unknown, clockSteps: this.#clockSteps,
+      clockStepsBefore: this.#before.clockSteps, beforeAt: this.#before.anchor?.receipt.recorded_at ?? null, endAt: last.recorded_at,
       isClosed: header.to !== null && last.recorded_at >= header.to, orgSeqs: isOrg ? [this.#orgStart + 1, this.#org.orgSeq] : null, root: this.#root, signedBy: this.#signedBy,
     };
   }

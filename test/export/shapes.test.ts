@@ -2,11 +2,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { toBase64, utf8 } from "../../src/format/bytes.ts";
+import { canonicalize } from "../../src/format/canonical.ts";
+import { formatTime } from "../../src/format/time.ts";
 import { exportVerdict, wordsForExport } from "../../src/verify/export-words.ts";
 import { publishToDirectory } from "../support/publish.ts";
 import { TestLedger } from "../support/ledger.ts";
 import { here } from "../cli/here.ts";
-import { type Asked, bytesOf, elsewhere, exported, headerOf, type Lines, read } from "./support.ts";
+import { type Asked, bytesOf, elsewhere, exported, headerOf, judged, type Lines, read, reading, redigested, withHeader } from "./support.ts";
 
 const HOUR = 3_600_000;
 let ledger: TestLedger;
@@ -38,7 +41,7 @@ describe("all organizations", () => {
   test("the whole ledger, as far as it is anchored", async () => {
     const lines = await exported(ledger, folder);
     const facts = checked(lines);
-    expect(facts).toMatchObject({ receipts: sizes[4], inFull: sizes[4], unknown: 0, beforeAt: null, isClosed: false, otherOwnBefore: 0, orgSeqs: null });
+    expect(facts).toMatchObject({ receipts: sizes[4], inFull: sizes[4], unknown: 0, beforeAt: null, isClosed: false, clockStepsBefore: 0, orgSeqs: null });
     expect(full(lines).map((one) => one.log_index)).toEqual(Array.from({ length: sizes[4]! }, (_, i) => i));
     expect([exportVerdict(facts), wordsForExport(facts).sentence]).toEqual(["complete_until", expect.stringMatching(/^All 83 receipts in the ledger test\.example\/receipts from its beginning up to the anchor of 2026-06-01T14/)]);
   });
@@ -57,8 +60,8 @@ describe("all organizations", () => {
     expect([headerOf(lines)["first"], headerOf(lines)["end"]]).toEqual([sizes[0], sizes[1]]);
     expect(facts).toMatchObject({ receipts: 31, inFull: 32, isClosed: true }); // the anchor receipt was recorded at `to`, which is not included
     expect(wordsForExport(facts).sentence).toBe(
-      "All 31 receipts in the ledger test.example/receipts from 2026-06-01T10:00:02.001Z to 2026-06-01T11:00:04.000Z (log 22 to 53) are here, and none is left out: all places of the log are here, "
-      + "and they are under a root over 54 receipts that a key you pinned has signed.",
+      "All 31 receipts in the ledger test.example/receipts from 2026-06-01T10:00:02.001Z to 2026-06-01T11:00:04.000Z (log 22 to 53) are here, and there was no other when the anchor of 54 receipts was made: "
+      + "all places of the log are here, under its root, which a key you pinned has signed.",
     );
   });
 
@@ -77,7 +80,7 @@ describe("all organizations", () => {
   test("nothing in the time", async () => {
     const facts = checked(await exported(ledger, folder, { from: times[1]! + 1, to: times[1]! + 10 }));
     expect([facts.receipts, exportVerdict(facts)]).toEqual([0, "complete"]);
-    expect(wordsForExport(facts).sentence).toMatch(/^There is no receipt in the ledger/);
+    expect(wordsForExport(facts).sentence).toMatch(/^There was no receipt in the ledger/);
   });
 
   test("before the ledger was", async () => {
@@ -91,8 +94,25 @@ describe("all organizations", () => {
 
   test("up to the newest anchor where the time ends later, and it says so", async () => {
     const facts = checked(await exported(ledger, folder, { from: times[3]! + 1, to: times[4]! + HOUR }));
-    expect([exportVerdict(facts), facts.header.end, wordsForExport(facts).sentence]).toEqual(["complete_until", sizes[4], expect.stringContaining("up to the anchor of")]);
+    expect([exportVerdict(facts), facts.header.end, wordsForExport(facts).sentence]).toEqual(["complete_until", sizes[4], expect.stringMatching(/up to the anchor of .* The file was to reach to 2026-06-01T15:.*, and shows nothing of what was recorded behind that anchor\.$/)]);
   });
+});
+
+test("what whoever checks a file had asked for: it may show more, and not less", async () => {
+  const file = join(ledger.dir, "asked.ndjson");
+  const lines = await exported(ledger, folder, { from: times[0]! + 1, to: times[1]!, organization: "org-1" });
+  writeFileSync(file, bytesOf(lines));
+  const verdict = async (...asked: readonly string[]): Promise<unknown> => {
+    const { code, stdout } = await here(elsewhere, ["verify-bundle", file, "--vkey", ledger.vkey, "--json", ...asked]);
+    return [code, (JSON.parse(stdout) as { readonly verdict: string }).verdict];
+  };
+  const [from, to] = [formatTime(times[0]! + 1), formatTime(times[1]!)];
+  for (const asked of [[], ["--organization", "org-1", "--from", from, "--to", to], ["--from", formatTime(times[0]! + 2)], ["--to", formatTime(times[1]! - 1)]]) expect(await verdict(...asked)).toEqual([0, "complete"]);
+  for (const asked of [["--organization", "org-2"], ["--from", formatTime(times[0]!)], ["--to", formatTime(times[1]! + 1)]]) expect(await verdict(...asked)).toEqual([1, "invalid"]);
+  writeFileSync(file, bytesOf(await exported(ledger, folder, { to: times[4]! + HOUR })));
+  expect(await verdict()).toEqual([2, "complete_until"]); // the file itself says what was asked
+  expect(await verdict("--to", formatTime(times[4]!))).toEqual([2, "complete_until"]);
+  expect(await verdict("--to", formatTime(times[4]! + HOUR))).toEqual([1, "invalid"]);
 });
 
 describe("one organization", () => {
@@ -161,10 +181,27 @@ describe("clocks that were turned back", () => {
     expect(facts.receipts).toBeGreaterThan(7);
   });
 
-  test("one before the file is not ruled out", async () => {
+  test("one before the file is shown, and was not from a time of the range", async () => {
     const facts = read(bytesOf(await exported(turned, anchors, { from: at[2]! + 60_000, to: at[5]! })), turned.vkey);
-    expect([facts.otherOwnBefore, facts.clockSteps]).toEqual([1, 0]);
-    expect(wordsForExport(facts).notChecked.join()).toContain("whether the clock was turned back before log index");
+    expect([facts.header.ownBefore, facts.clockStepsBefore, facts.clockSteps, exportVerdict(facts)]).toEqual([1, 1, 0, "complete"]);
+    expect(wordsForExport(facts).checked.join()).toContain("the 1 that is neither genesis nor an anchor is here: the clock was turned back once, and not from a time of the range");
+  });
+
+  test("one from a time of the range is never left before the file", async () => {
+    const lines = await exported(turned, anchors, { from: at[2]! + 60_000, to: at[5]! });
+    const code = (changed: Lines): unknown => { const found = judged(changed, turned.vkey); return typeof found === "string" ? found : exportVerdict(found); };
+    expect(code(withHeader(lines, { from: formatTime(at[2]! - 60_000) }))).toBe("bad_export"); // the step's own receipt says from when
+    expect(code(withHeader([lines[0]!, ...lines.slice(2)], { own_before: 0 }))).toBe("bad_export");
+    const { first, end } = headerOf(lines) as { readonly first: number; readonly end: number };
+    const proven = (logIndex: number): string => reading(turned, (reader) => canonicalize({ receipt: toBase64(reader.byIndex(logIndex)!.blob!), path: reader.inclusionPath(logIndex, end).map(toBase64) }));
+    const own = reading(turned, (reader) => reader.organizationPage("_ledger", 1, 100).map(({ logIndex }) => logIndex));
+    expect(own.filter((index) => code(redigested(lines.with(1, proven(index)))) === "complete")).toHaveLength(1);
+    for (const index of [0, ...own.slice(1, 3), 3, first]) expect(code(redigested(lines.with(1, proven(index))))).toBe("bad_export");
+    const { path, receipt } = JSON.parse(lines[1]!) as { readonly path: string[]; readonly receipt: string };
+    expect(code(redigested(lines.with(1, canonicalize({ receipt, path: path.toReversed() }))))).toBe("inclusion_mismatch");
+    expect(code(redigested(lines.with(1, JSON.stringify({ receipt, path }))))).toBe("not_canonical");
+    expect(code(redigested(lines.with(1, canonicalize({ path, receipt: toBase64(utf8("{}")) }))))).not.toMatch(/complete/);
+    expect(code(withHeader([lines[0]!, lines[1]!, ...lines.slice(1)], { own_before: 2 }))).toBe("bad_export");
   });
 });
 

@@ -1,5 +1,5 @@
 /** Exports of a small ledger, made by the command, and hands to change them: whoever passes a file on can do all of this. */
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { utf8 } from "../../src/format/bytes.ts";
 import { canonicalize } from "../../src/format/canonical.ts";
@@ -53,7 +53,7 @@ export async function exported(ledger: TestLedger, folder: string, asked: Asked 
   if (asked.to !== undefined) args.push("--to", formatTime(asked.to));
   if (asked.organization !== undefined) args.push("--organization", asked.organization);
   const { code, stderr } = await here(elsewhere, args);
-  if (code !== 0) throw new Error(stderr);
+  if (code !== 0 && !existsSync(output)) throw new Error(stderr); // 2, and a file: it does not reach as far as was asked
   const text = readFileSync(output, "utf8");
   rmSync(output);
   return text.split("\n").slice(0, -1);
