@@ -15,7 +15,7 @@ const LICENSES = "THIRD-PARTY-LICENSES.txt";
 
 /** By where they are found in dist/: the command, the threads, and what package.json exports. */
 const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
-  ["cli/main", "anchor/worker", "audit/worker", "ledger/checkpoint-worker", "daemon/self-check-worker", "format/index", "verify/index"].map((name) => [name, join(root, `src/${name}.ts`)]),
+  ["cli/main", "anchor/worker", "audit/worker", "ledger/checkpoint-worker", "daemon/self-check-worker", "http/export-worker", "format/index", "verify/index"].map((name) => [name, join(root, `src/${name}.ts`)]),
 );
 
 /** The places beside a source file, named as they are in dist/. */
@@ -38,7 +38,8 @@ const WITHOUT_FACADE: Readonly<Record<string, string>> = {
 };
 const withoutFacade: Plugin = {
   name: "without-facade",
-  resolveId: (id) => (Object.hasOwn(WITHOUT_FACADE, id) ? `\0${id}` : null),
+  // what fastify requires of http is more, and loaded by `receiptd http` alone
+  resolveId: (id, _, { kind }) => (Object.hasOwn(WITHOUT_FACADE, id) && !(id === "node:http" && kind === "require-call") ? `\0${id}` : null),
   load: (id) => WITHOUT_FACADE[id.slice(1)] ?? null,
 };
 

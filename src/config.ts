@@ -9,6 +9,7 @@ import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { type Environment, overridden, overridesIn } from "./config/environment.ts";
 import { ConfigError, type ConfigErrorCode, type ConfigIssue, refuse } from "./config/errors.ts";
+import { http } from "./config/http.ts";
 import { readBounded } from "./config/input-file.ts";
 import { checkpoint, placedRootKey, rootKey } from "./config/keys.ts";
 import { cron, days, duration, exactly, oneOf, path, section, size, text, wanted, whole } from "./config/values.ts";
@@ -122,6 +123,7 @@ const SCHEMA = section({
     processor: whole(100, 2).default(2),
     interval: duration("10ms", "5s").prefault("5s"),
   }),
+  http,
   log: section({
     level: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info").default("info"),
   }),

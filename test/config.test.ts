@@ -73,6 +73,10 @@ describe("defaults", () => {
       },
       keys: { root_key: { type: "file", path: resolve("receiptd-data/root.key") }, checkpoint: { type: "local" } },
       self_check: { enabled: true, processor: 2, interval: 5000 },
+      http: {
+        listen: "127.0.0.1:7463", trust_proxy: [], public_numbers: true, rate: { per_client: 120, overall: 200 }, max_page: 100, max_connections: 256,
+        request_timeout: 10_000, idle_timeout: 30_000,
+      },
       log: { level: "info" },
     });
   });
@@ -139,6 +143,20 @@ describe("a target of type s3", () => {
     const one = "{type: s3, name: a, bucket: acme-receipts}";
     expect(brief(refusal(() => load(`anchor: {targets: [${one}, ${one.replace("name: a", "name: b")}]}`)))).toEqual(["1:64 bad_value anchor.targets[1]"]);
     expect(load(`anchor: {targets: [${one}, {type: s3, name: b, bucket: acme-receipts, prefix: b/}]}`).anchor.targets).toHaveLength(2);
+  });
+});
+
+describe("http", () => {
+  test.each(["127.0.0.1:0", "0.0.0.0:80", "[::1]:7463", "localhost:65535"])("listens on %s", (listen) => {
+    expect(load(`http: {listen: "${listen}"}`).http.listen).toBe(listen);
+  });
+
+  test.each(["listen: 7463", "listen: 127.0.0.1", 'listen: "127.0.0.1:65536"', 'listen: "127.0.0.1:080"', 'listen: "::1:80"', "trust_proxy: [proxy.example.com]", 'trust_proxy: ["10.0.0.0/33"]', 'trust_proxy: ["10.0.0.0/8/8"]', "rate: {per_client: 0}", "max_page: 1001", "tls: true"])("with %s is refused", (setting) => {
+    expect(() => load(`http: {${setting}}`)).toThrow(ConfigError);
+  });
+
+  test.each(["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"])("trusts the proxy %s", (proxy) => {
+    expect(load(`http: {trust_proxy: ["${proxy}"]}`).http.trust_proxy).toEqual([proxy]);
   });
 });
 

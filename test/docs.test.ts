@@ -1,6 +1,8 @@
 /** What the documentation shows is run as it stands there, and what it lists is compared with the program. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -24,9 +26,15 @@ function script(code: string): string {
 
 let dir: string;
 let daemon: ChildProcess;
+let api: string;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "receiptd-docs-"));
-  daemon = spawn(process.execPath, [MAIN, "dev"], { cwd: dir, stdio: "ignore" });
+  const free = createServer().listen(0, "127.0.0.1");
+  await once(free, "listening");
+  const { port } = free.address() as AddressInfo;
+  await new Promise((done) => free.close(done));
+  api = `http://127.0.0.1:${port}`;
+  daemon = spawn(process.execPath, [MAIN, "dev"], { cwd: dir, stdio: "ignore", env: { ...process.env, RECEIPTD_HTTP__LISTEN: `127.0.0.1:${port}` } });
   for (let i = 0; i < 200 && !existsSync(join(dir, "receiptd-data/receiptd.sock")); i++) await new Promise((done) => setTimeout(done, 50));
 });
 afterAll(async () => {
@@ -93,6 +101,20 @@ test("AUDITING: its commands, on a copy", async () => {
     const { stdout } = await run("bash", ["-euc", script(command)], { cwd: dir, env });
     expect(stdout.split("\n")[0], command).not.toBe("");
   }
+});
+
+test("API: its curl lines, and every code", async () => {
+  const [open, create, contents] = blocks("docs/API.md", "sh").map((code) => script(code).replaceAll("-2026-", `-${new Date().getUTCFullYear()}-`));
+  await run(process.execPath, [MAIN, "append", "--system", "s", "--decision", "1", "--inputs", "{}"], { cwd: dir });
+  await run(process.execPath, [MAIN, "anchor"], { cwd: dir });
+  const token = (await run("bash", ["-euc", create!], { cwd: dir })).stdout.split("\n")[0]!;
+  const env = { ...process.env, API: api, TOKEN: token };
+  for (const command of [...open!.split("\n").slice(1), ...contents!.split("\n")].filter((line) => line !== "")) {
+    const { stdout } = await run("bash", ["-euc", command.replaceAll("curl ", "curl -f --retry 20 --retry-connrefused --retry-delay 1 ")], { cwd: dir, env: { ...env, API: api } });
+    if (!command.includes(" -o ")) expect(stdout.length, command).toBeGreaterThan(50);
+  }
+  for (const file of ["evidence.json", "export.ndjson"]) expect((await run(process.execPath, [MAIN, "verify-bundle", file, "--vkey", (JSON.parse((await run(process.execPath, [MAIN, "status", "--json"], { cwd: dir })).stdout) as { vkey: string }).vkey], { cwd: dir })).stdout).not.toBe("");
+  for (const [, code] of text("src/http/errors.ts").slice(0, text("src/http/errors.ts").indexOf("as const")).matchAll(/^ {2}([a-z_]+): \d{3},$/gm)) expect(text("docs/API.md"), code).toContain(`\`${code}\``);
 });
 
 describe("links and names", () => {

@@ -1,7 +1,7 @@
 /**
  * Who may import whom, and what format/ and verify/ may touch so that they run in a browser.
  *
- *   cli → doctor → daemon → intake, http, recover → door, restore → audit → anchor → ledger, keys → verify → format
+ *   cli → doctor → daemon → intake, http, recover → bundle, door, restore → audit → anchor → ledger, keys → verify → format
  *
  * An arrow means "may import", types included; skipping down is fine, those of one row do not know each other.
  * Files are parsed, not searched, so a comment or a string is never mistaken for an import.
@@ -17,7 +17,7 @@ const ROWS = [
   ["doctor"],
   ["daemon"],
   ["intake", "http", "recover"],
-  ["door", "restore"],
+  ["bundle", "door", "restore"],
   ["audit"],
   ["anchor"],
   ["ledger", "keys"],
@@ -38,6 +38,8 @@ const RESERVED = new Map([
   ["node-cron", ["src/anchor/schedule.ts"]],
   ["@aws-sdk/client-s3", ["src/anchor/s3/"]],
   ["@aws-sdk/client-kms", ["src/keys/kms/"]],
+  ["fastify", ["src/http/app.ts"]],
+  ["@fastify/rate-limit", ["src/http/app.ts"]],
 ]);
 /** Layers that may import nothing but these packages. */
 const PACKAGES = new Map([
@@ -210,6 +212,8 @@ describe("the checker", () => {
     ["layer", "src/intake/a.ts", 'new Worker(new URL("../http/b.ts", import.meta.url));'],
     ["layer", "src/http/a.ts", 'import {\n  x, // from "../format/a.ts"\n} from "../intake/b.ts";'],
     ["layer", "src/http/a.ts", 'const x = `${await import("../daemon.ts")}`;'],
+    ["layer", "src/bundle/a.ts", 'import x from "../door/b.ts";'],
+    ["layer", "src/audit/a.ts", 'import x from "../bundle/b.ts";'],
     ["layer", "src/daemon/a.ts", 'import x from "../doctor/b.ts";'],
     ["layer", "src/daemon.ts", 'import x from "./web/b.ts";'],
     ["layer", "src/daemon.ts", 'import x from "./clients/b.ts";'],
@@ -235,6 +239,7 @@ describe("the checker", () => {
     ["package", "src/anchor/lane.ts", 'import type { S3Client } from "@aws-sdk/client-s3";'],
     ["package", "src/doctor/a.ts", 'await import("@aws-sdk/client-s3");'],
     ["package", "src/anchor/signer.ts", 'await import("@aws-sdk/client-kms");'],
+    ["package", "src/http/routes.ts", 'import type { FastifyRequest } from "fastify";'],
     ["package", "src/config.ts", 'import pino from "pino";'],
     ["package", "src/format/a.ts", 'import { createHash } from "node:crypto";'],
     ["package", "src/verify/a.ts", 'import { createHash } from "crypto";'],
@@ -262,6 +267,7 @@ describe("the checker", () => {
     ["src/cli/a.ts", 'import "../clients/b.ts"; new URL("../../package.json", import.meta.url);'],
     ["src/doctor/a.ts", 'import "../daemon/a.ts"; import "../anchor/a.ts"; import "../config.ts";'],
     ["src/daemon.ts", 'import "./intake/a.ts"; import "./http/a.ts"; import type { Config } from "./config.ts";'],
+    ["src/http/app.ts", 'import { fastify } from "fastify"; import "../bundle/a.ts"; import "../door/b.ts";'],
     ["src/ledger/a.ts", 'import Database from "better-sqlite3"; new URL("./migrations/", import.meta.url);'],
     ["src/anchor/outbox.ts", 'import Database from "better-sqlite3"; import "../ledger/a.ts"; import "../keys/a.ts";'],
     ["src/anchor/schedule.ts", 'import { schedule } from "node-cron";'],

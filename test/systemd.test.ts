@@ -4,19 +4,22 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { defaultConfig } from "../src/config.ts";
+import { placesOf } from "../src/daemon/places.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "receiptd-units-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const SERVICE = join(dir, "receiptd.service");
 const ROTATE = join(dir, "receiptd-rotate.service");
+const HTTP = join(dir, "receiptd-http.service");
 const SOCKET = join(dir, "receiptd.socket");
 
 /** The unit with a change, in a folder of its own. */
 function units(change: (service: string) => string = (service) => service): void {
   cpSync("systemd", dir, { recursive: true });
   // `verify` looks whether the program is there; where Node is, is the host's business
-  for (const file of [SERVICE, ROTATE]) writeFileSync(file, readFileSync(file, "utf8").replace("/usr/bin/node", process.execPath));
+  for (const file of [SERVICE, ROTATE, HTTP]) writeFileSync(file, readFileSync(file, "utf8").replace("/usr/bin/node", process.execPath));
   writeFileSync(SERVICE, change(readFileSync(SERVICE, "utf8")));
 }
 
@@ -34,7 +37,7 @@ function setting(file: string, name: string): readonly string[] {
 describe("systemd-analyze", () => {
   test("verify has nothing to say, and would say something", () => {
     units();
-    expect(analyze("verify", SERVICE, SOCKET, ROTATE, ROTATE.replace(".service", ".timer"))).toEqual({ code: 0, said: "" });
+    expect(analyze("verify", SERVICE, SOCKET, HTTP, ROTATE, ROTATE.replace(".service", ".timer"))).toEqual({ code: 0, said: "" });
     units((service) => service.replace("ProtectHome=yes", "ProtectHomes=yes"));
     expect(analyze("verify", SERVICE).said).toContain("ProtectHomes");
   });
@@ -42,6 +45,15 @@ describe("systemd-analyze", () => {
   test("security: the rotation, which needs no network, is exposed to at most 1.2 of 10", () => {
     units();
     expect(analyze("security", "--offline=true", "--threshold=12", ROTATE)).toMatchObject({ code: 0 });
+  });
+
+  test("security: the HTTP API is exposed to at most 1.2 of 10, and cannot see a key", () => {
+    units();
+    expect(analyze("security", "--offline=true", "--threshold=12", HTTP)).toMatchObject({ code: 0 });
+    const hidden = setting("systemd/receiptd-http.service", "InaccessiblePaths").join(" ");
+    const places = placesOf(defaultConfig("/var/lib/receiptd"));
+    for (const path of [places.rootKey, places.keyring, places.ratchet, places.nextKey, "/var/lib/receiptd/root.scrypt", "/var/lib/receiptd/root.kms"]) expect(hidden).toContain(`-${path}`);
+    expect(setting("systemd/receiptd-http.service", "LoadCredentialEncrypted")).toEqual([]);
   });
 
   test("the timer's next times are the quarters'", () => {
@@ -70,6 +82,9 @@ test("the units say where the documentation says that things are", () => {
   expect(start).toContain(`/receiptd/${bin.receiptd} serve --config /etc/receiptd/receiptd.yaml`);
   const [rotate] = setting("systemd/receiptd-rotate.service", "ExecStart");
   expect(rotate).toContain(`/receiptd/${bin.receiptd} key rotate --scheduled --config /etc/receiptd/receiptd.yaml`);
+  const [http] = setting("systemd/receiptd-http.service", "ExecStart");
+  expect(http).toContain(`/receiptd/${bin.receiptd} http --config /etc/receiptd/receiptd.yaml`);
+  expect(operations).toContain("systemctl enable --now receiptd-http.service");
   expect(operations).toContain("systemctl enable --now receiptd-rotate.timer");
   expect(readFileSync("systemd/receiptd.sysusers.conf", "utf8")).toMatch(/^u receiptd .* \/var\/lib\/receiptd$/m);
 });

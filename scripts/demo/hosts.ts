@@ -1,6 +1,6 @@
 /** The folders that stand for hosts: what a daemon owns, and where it anchors. An attack is made on a copy of both. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { placesOf, type Places } from "../../src/daemon/places.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 
@@ -33,7 +33,7 @@ export function makeHost(folder: string, origin: string, maxBatch: number, targe
 /** Everything of a host whose daemon does not run, with the files' times. */
 export function copyOf(host: Host, name: string): Host {
   const folder = join(dirname(host.folder), name);
-  cpSync(host.folder, folder, { recursive: true, preserveTimestamps: true, filter: (path) => basename(path) !== basename(host.socket) });
+  cpSync(host.folder, folder, { recursive: true, preserveTimestamps: true, filter: (path) => !path.endsWith(".sock") });
   return hostAt(folder);
 }
 

@@ -34,6 +34,9 @@ export interface Confirmed {
   readonly lastModified: number;
 }
 
+/** What a reader beside the daemon may ask. */
+export type OutboxView = Pick<Outbox, "newest" | "newestConfirmed" | "signedSize" | "note" | "root" | "confirmed" | "firstConfirmed" | "close">;
+
 interface ConfirmedRow {
   readonly tree_size: number;
   readonly version_id: string;
@@ -80,7 +83,7 @@ export function openOutbox(path: string, ledger: LedgerName): Outbox {
 }
 
 /** The outbox beside its daemon, to read only: nothing in it is changed, and it is not migrated. Errors as `openOutbox`. */
-export function readOutbox(path: string, ledger: LedgerName): Pick<Outbox, "newest" | "newestConfirmed" | "root" | "confirmed" | "close"> {
+export function readOutbox(path: string, ledger: LedgerName): OutboxView {
   if (!existsSync(path)) throw missing(path);
   return guard(() => {
     const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 5000 });
@@ -176,6 +179,12 @@ export class Outbox {
     return row === undefined ? null : { treeSize: row.tree_size, versionId: row.version_id, lastModified: row.last_modified };
   }
 
+  /** The smallest anchor of this size or a larger one that this target has confirmed, or null. */
+  firstConfirmed(target: string, treeSize: number): Confirmed | null {
+    const row = guard(() => this.#s.firstConfirmed.get(target, treeSize));
+    return row === undefined ? null : { treeSize: row.tree_size, versionId: row.version_id, lastModified: row.last_modified };
+  }
+
   /** Stores that a target has an anchor; a second time changes nothing. */
   confirm(target: string, { treeSize, versionId, lastModified }: Confirmed): void {
     guard(() => this.#s.confirm.run(target, treeSize, versionId, lastModified));
@@ -196,6 +205,7 @@ function prepare(db: Database.Database) {
     reserve: db.prepare("INSERT INTO signed (tree_size, root) VALUES (?, ?) ON CONFLICT DO NOTHING"),
     saveNote: db.prepare("UPDATE signed SET note = ? WHERE tree_size = ? AND note IS NULL"),
     confirmed: db.prepare<[string], ConfirmedRow>("SELECT tree_size, version_id, last_modified FROM confirmed WHERE target = ? ORDER BY tree_size DESC LIMIT 1"),
+    firstConfirmed: db.prepare<[string, number], ConfirmedRow>("SELECT tree_size, version_id, last_modified FROM confirmed WHERE target = ? AND tree_size >= ? ORDER BY tree_size LIMIT 1"),
     newestConfirmed: db.prepare<[], { target: string; tree_size: number }>("SELECT target, tree_size FROM confirmed ORDER BY tree_size DESC LIMIT 1"),
     confirm: db.prepare("INSERT INTO confirmed (target, tree_size, version_id, last_modified) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"),
   };

@@ -14,7 +14,7 @@ const STINT = 3;
 const LONGEST_REST = 10_000;
 
 /** ms of the processor that this thread has had; before Node 23.9 ms by the clock, which is more on a busy machine. */
-function processorTime(): number {
+export function processorTime(): number {
   if (typeof process.threadCpuUsage !== "function") return performance.now();
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;

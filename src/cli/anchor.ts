@@ -4,7 +4,7 @@ import { count } from "../format/count.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import { type ExitCode } from "./errors.ts";
-import { RpcFailure } from "./rpc.ts";
+import { RpcFailure } from "../door/client.ts";
 import type { DaemonStatus } from "./status.ts";
 
 interface AnchorOptions {

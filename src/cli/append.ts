@@ -9,7 +9,7 @@ import { type Cli, wholeNumber } from "./cli.ts";
 import { ackOption, collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { type ReceiptArguments, receiptFromArguments, type ReceiptText, readReceiptText, withId } from "./receipt-text.ts";
-import { type Answer, type Result, RpcFailure } from "./rpc.ts";
+import { type Answer, type Result, RpcFailure } from "../door/client.ts";
 import { deliver } from "./sender.ts";
 
 /** Bytes: a receipt with white space in it. */

@@ -31,12 +31,13 @@ function plain(config: Config): object {
 
 /** Durations with their unit, so that what is printed can be used as a configuration. */
 function loadable(config: Config): object {
-  const { limits, anchor, self_check: selfCheck } = config;
+  const { limits, anchor, self_check: selfCheck, http } = config;
   const ms = (duration: number): string => `${duration}ms`;
   return {
     ...plain(config),
     limits: { ...limits, line_timeout: ms(limits.line_timeout), write_timeout: ms(limits.write_timeout), wait_timeout: ms(limits.wait_timeout) },
     anchor: { ...anchor, heartbeat: ms(anchor.heartbeat), grace: ms(anchor.grace) },
     self_check: { ...selfCheck, interval: ms(selfCheck.interval) },
+    http: { ...http, request_timeout: ms(http.request_timeout), idle_timeout: ms(http.idle_timeout) },
   };
 }

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { type Config, loadConfig } from "../config.ts";
 import { CliError } from "./errors.ts";
-import { RpcClient, RpcFailure } from "./rpc.ts";
+import { RpcClient, RpcFailure } from "../door/client.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -2,13 +2,14 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { pino } from "pino";
-import { type Config, loadConfig } from "../config.ts";
+import type { Config } from "../config.ts";
 import type { Daemon } from "../daemon/daemon.ts";
 import { initLedger } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
 import { fingerprint } from "../daemon/port.ts";
-import { type Cli, SYSTEM_CONFIG } from "./cli.ts";
+import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
+import { devConfig, type DevHttp, startDevHttp } from "./dev-http.ts";
 import type { ExitCode } from "./errors.ts";
 import { runDaemon } from "./foreground.ts";
 import { printable } from "./table.ts";
@@ -22,10 +23,16 @@ export function addDev(program: Command, run: Run): void {
 }
 
 async function dev(cli: Cli): Promise<ExitCode> {
-  const config = cli.configFile === SYSTEM_CONFIG && cli.namedConfig === undefined ? loadConfig({ env: process.env }) : cli.config;
+  const config = devConfig(cli);
   if (!existsSync(placesOf(config).ledger)) await initLedger(config);
   const log = pino({ level: config.log.level === "info" ? "warn" : config.log.level, base: null }, { write: (line: string) => cli.note(readable(line)) });
-  await runDaemon(config, log, (daemon) => cli.result(facts(config, daemon), () => greeting(config, daemon)));
+  let http: DevHttp | null = null;
+  await runDaemon(config, log, (daemon) => {
+    cli.result(facts(config, daemon), () => greeting(config, daemon));
+    http = startDevHttp(cli);
+    void http.url.then((url) => { if (url !== null) cli.note(`The HTTP API is at ${url} (what there is: ${url}/v1/openapi.json).`); });
+  });
+  (http as DevHttp | null)?.stop();
   return 0;
 }
 

@@ -8,7 +8,7 @@ import type { DaemonState } from "../doctor/ledger.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { RpcFailure } from "./rpc.ts";
+import { RpcFailure } from "../door/client.ts";
 import { printable } from "./table.ts";
 
 interface DoctorOptions {

@@ -60,6 +60,8 @@ const NEXT: Readonly<Record<string, string>> = {
   key_file_damaged: "restore the file from its backup",
   wrong_root_key: "give the right one, or restore root key and keyring from one and the same backup",
   kms_unavailable: "see that KMS can be reached (receiptd doctor tries), and try again",
+  http_not_possible: "stop what listens there, or set http.listen in the configuration",
+  token_unknown: "see: receiptd token list",
   socket_in_use: "stop that process first, or set socket.path in the configuration",
   target_unavailable: "see that the target can be reached (receiptd doctor tries), and try again",
 };
@@ -69,7 +71,7 @@ const OUT_OF_SPACE: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT
 
 /** The error class of each layer, by name: to import them all would load the whole daemon for `receiptd append`. */
 const LAYERS: ReadonlySet<string> = new Set([
-  "CliError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError",
+  "CliError", "BundleError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError", "HttpError", "TokenError",
 ]);
 
 /** What the layers' errors have beside code and message. */

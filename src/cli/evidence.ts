@@ -1,17 +1,17 @@
 /** `receiptd evidence`: one receipt with all that a stranger needs to check it, in one file. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { formatEvidence } from "../format/evidence.ts";
+import { BundleError } from "../bundle/errors.ts";
+import { evidenceOf } from "../bundle/evidence.ts";
+import type { PublishedAnchor, PublishedAnchors } from "../bundle/published.ts";
 import { utf8 } from "../format/bytes.ts";
-import { MAX_HINTS, type PublishedAt } from "../format/members.ts";
+import type { PublishedAt } from "../format/members.ts";
 import { parseVkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
-import { formatTlogProof, MAX_TLOG_PROOF_BYTES, parseTlogProof } from "../format/tlog-proof.ts";
-import { verifyByNode } from "../keys/node-ed25519.ts";
-import { nodeHash } from "../keys/node-hash.ts";
+import { MAX_TLOG_PROOF_BYTES, parseTlogProof } from "../format/tlog-proof.ts";
 import type { Reader, StoredBlob } from "../ledger/reader.ts";
-import { verifyEvidence } from "../verify/evidence.ts";
 import { wordsFor } from "../verify/evidence-words.ts";
+import { anchorSizes } from "./anchored.ts";
 import type { Cli } from "./cli.ts";
 import { examples, receiptArgument, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
@@ -23,7 +23,7 @@ interface EvidenceOptions extends LedgerOptions, PinOptions {
   readonly output?: string;
 }
 
-export type Anchored = Extract<AtTarget, { state: "anchored" }> & NamedTarget;
+type Anchored = Extract<AtTarget, { state: "anchored" }> & NamedTarget;
 
 export function addEvidence(program: Command, run: Run): void {
   addPinOptions(program.command("evidence")
@@ -41,13 +41,10 @@ async function evidence(cli: Cli, receipt: string, options: EvidenceOptions): Pr
   const host = await hostKeys(cli);
   const { vkeys, pinned } = pinsOf(options, "keyring" in host ? host.keyring : null);
   if (vkeys.length === 0) throw new CliError("no_evidence", "the anchors' signatures cannot be checked: no verifier key is known", "name it with --vkey or --trust");
-  const text = await withReader(cli, options, async (reader) => {
-    const found = findReceipt(reader, namingOf(receipt));
-    if (found.blob === null) throw new CliError("not_found", "the receipt is in the index of the ledger, but its bytes are missing", "see what can be done with: receiptd recover");
-    const at = await anchorsOver(reader, found, targets(cli, options), vkeys);
-    return await evidenceFrom(reader, { ...found, blob: found.blob }, at);
-  });
-  const { sentence } = wordsFor(verifyEvidence(utf8(text), vkeys.map(parseVkey), { hash: nodeHash, verify: verifyByNode }), pinned); // what is handed out has been checked
+  const { text, facts } = await withReader(cli, options, (reader) => (
+    evidenceOf(reader, findReceipt(reader, namingOf(receipt)), new AnchorsAtTargets(reader, targets(cli, options), vkeys), vkeys)
+  )); // what is handed out has been checked
+  const { sentence } = wordsFor(facts, pinned);
   if (options.output === undefined) {
     process.stdout.write(text);
     return 0;
@@ -57,29 +54,43 @@ async function evidence(cli: Cli, receipt: string, options: EvidenceOptions): Pr
   return 0;
 }
 
-/** The anchors over it that were found, all of the smallest size among them. */
-export async function anchorsOver(reader: Reader, { logIndex, receiptHash }: Pick<StoredBlob, "logIndex" | "receiptHash">, at: readonly NamedTarget[], vkeys: readonly string[]): Promise<readonly Anchored[]> {
-  const ledger = reader.identity();
-  const anchored: Anchored[] = [];
-  const reasons: string[] = [];
-  for (const one of at) {
-    const found = await findAnchor(one.target, { logIndex, hash: receiptHash, ledger, vkeys: vkeys.map(parseVkey), reader, closed: null, now: Date.now() });
-    if (found.state === "anchored") anchored.push({ ...found, ...one });
-    else if (found.state === "contradicted") throw new CliError("no_evidence", `${one.target.name} contradicts the receipt: ${found.error.code}: ${found.error.message}`, "see: receiptd verify, receiptd audit");
-    else reasons.push(found.state === "missing" ? found.problem.message : found.why);
+/** The anchors as the targets have them: asked for, read back, and signed by a key of these. */
+export class AnchorsAtTargets implements PublishedAnchors {
+  readonly #reader: Reader;
+  readonly #targets: readonly NamedTarget[];
+  readonly #vkeys: readonly string[];
+
+  constructor(reader: Reader, at: readonly NamedTarget[], vkeys: readonly string[]) {
+    [this.#reader, this.#targets, this.#vkeys] = [reader, at, vkeys];
   }
-  if (anchored.length === 0) throw new CliError("not_anchored", reasons.length === 0 ? "no target is configured or named in which its anchor could be" : reasons.join("; "), "anchor it with: receiptd anchor; or name the anchors with --anchors");
-  const treeSize = Math.min(...anchored.map(({ facts }) => facts.treeSize));
-  return anchored.filter(({ facts }) => facts.treeSize === treeSize);
+
+  /** All that were found of the smallest size among them. */
+  async over({ logIndex, receiptHash }: Pick<StoredBlob, "logIndex" | "receiptHash">): Promise<PublishedAnchor> {
+    const reader = this.#reader;
+    const ledger = reader.identity();
+    const found: Anchored[] = [];
+    const reasons: string[] = [];
+    for (const one of this.#targets) {
+      const at = await findAnchor(one.target, { logIndex, hash: receiptHash, ledger, vkeys: this.#vkeys.map(parseVkey), reader, closed: null, now: Date.now() });
+      if (at.state === "anchored") found.push({ ...at, ...one });
+      else if (at.state === "contradicted") throw new BundleError("no_evidence", `${one.target.name} contradicts the receipt: ${at.error.code}: ${at.error.message}`, "see: receiptd verify, receiptd audit");
+      else reasons.push(at.state === "missing" ? at.problem.message : at.why);
+    }
+    if (found.length === 0) throw new BundleError("not_anchored", reasons.length === 0 ? "no target is configured or named in which its anchor could be" : reasons.join("; "), "anchor it with: receiptd anchor; or name the anchors with --anchors");
+    const treeSize = Math.min(...found.map(({ facts }) => facts.treeSize));
+    const smallest = found.filter(({ facts }) => facts.treeSize === treeSize) as unknown as readonly [Anchored, ...Anchored[]];
+    const [{ target, version, facts }] = smallest;
+    const { checkpoint } = parseTlogProof((await target.get(version, MAX_TLOG_PROOF_BYTES)).bytes);
+    return { treeSize, checkpoint, signedBy: facts.signedBy, published: smallest.map(placeOf) };
+  }
+
+  async sizes(from: number, before: number): Promise<readonly number[]> {
+    const sizes = new Set<number>();
+    for (const { target } of this.#targets) for (const size of (await anchorSizes(target, this.#reader.identity(), from)).keys()) if (size < before) sizes.add(size);
+    return [...sizes].sort((a, b) => a - b);
+  }
 }
 
-async function evidenceFrom(reader: Reader, { logIndex, blob }: StoredBlob & { readonly blob: Uint8Array }, at: readonly Anchored[]): Promise<string> {
-  const [{ target, version, facts }] = at as readonly [Anchored];
-  const { checkpoint } = parseTlogProof((await target.get(version, MAX_TLOG_PROOF_BYTES)).bytes);
-  const proof = formatTlogProof({ index: logIndex, path: reader.inclusionPath(logIndex, facts.treeSize), checkpoint });
-  return formatEvidence({ ledger: reader.identity().origin, receipt: blob, proof, published: at.slice(0, MAX_HINTS).map(placeOf), vkeys: facts.signedBy.slice(0, MAX_HINTS) }, nodeHash);
-}
-
-export function placeOf({ target, version }: Anchored): PublishedAt {
+function placeOf({ target, version }: Anchored): PublishedAt {
   return { target: target.name, object: version.name, version_id: version.versionId, last_modified: formatTime(version.lastModified) };
 }

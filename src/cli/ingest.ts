@@ -11,7 +11,7 @@ import { LineIds } from "./line-ids.ts";
 import { type Line, lines } from "./lines.ts";
 import { type Progress, progress } from "./progress.ts";
 import { readReceiptText, withId } from "./receipt-text.ts";
-import { type Answer, RpcFailure } from "./rpc.ts";
+import { type Answer, RpcFailure } from "../door/client.ts";
 import { deliver, type Parcel } from "./sender.ts";
 
 interface IngestOptions {

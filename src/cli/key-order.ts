@@ -20,7 +20,7 @@ import { keyInUse, openEpoch } from "../ledger/keys-said.ts";
 import type { Cli } from "./cli.ts";
 import { withReader } from "./ledger-files.ts";
 import { makeSuccessor, type SuccessorOptions } from "./new-key.ts";
-import { RpcFailure } from "./rpc.ts";
+import { RpcFailure } from "../door/client.ts";
 
 /** `pending`: no daemon is running; the next start takes it up. */
 export type Changed = KeyChange & {

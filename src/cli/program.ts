@@ -11,6 +11,8 @@ type Add = (program: Command, run: Run) => void;
 const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   init: async () => (await import("./init.ts")).addInit,
   serve: async () => (await import("./serve.ts")).addServe,
+  http: async () => (await import("./http.ts")).addHttp,
+  token: async () => (await import("./token.ts")).addToken,
   dev: async () => (await import("./dev.ts")).addDev,
   append: async () => (await import("./append.ts")).addAppend,
   ingest: async () => (await import("./ingest.ts")).addIngest,

@@ -4,7 +4,7 @@
  * every receipt has a receipt_id: what was stored already is answered as a duplicate.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, type RpcClient, RpcFailure } from "./rpc.ts";
+import { type Answer, type RpcClient, RpcFailure } from "../door/client.ts";
 
 export interface Parcel {
   /** The receipt, in one line, with a receipt_id. */

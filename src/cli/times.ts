@@ -1,9 +1,8 @@
 /** Times as a person gives and reads them: always UTC. */
+import { parseAsked } from "../format/time.ts";
 import { CliError } from "./errors.ts";
 
 const DAY = 86_400_000;
-const DATE = /^\d{4}-\d\d-\d\d$/;
-const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z$/;
 
 /** ms since 1970; the range is from `from` up to, not including, `to`. */
 export interface TimeRange {
@@ -16,19 +15,16 @@ const ALL_TIME: TimeRange = { from: 0, to: Number.MAX_SAFE_INTEGER };
 /** The range of --from and --to: a date (as --to the whole day counts) or a time such as 2026-11-22T16:00:00Z. */
 export function timeRange(options: { readonly from?: string; readonly to?: string }): TimeRange {
   const from = options.from === undefined ? ALL_TIME.from : parseUtc("--from", options.from);
-  const to = options.to === undefined ? ALL_TIME.to : parseUtc("--to", options.to) + (DATE.test(options.to) ? DAY : 0);
+  const to = options.to === undefined ? ALL_TIME.to : parseUtc("--to", options.to) + (parseAsked(options.to)?.isDate === true ? DAY : 0);
   if (from >= to) throw new CliError("bad_usage", "--from is not before --to");
   return { from, to };
 }
 
 /** A date or time in UTC as ms; `bad_usage` otherwise. */
 export function parseUtc(option: string, text: string): number {
-  const ms = DATE.test(text) || DATE_TIME.test(text) ? Date.parse(text) : Number.NaN;
-  // Date.parse turns the 31st of a short month into the first of the next
-  if (Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(text.slice(0, 10))) {
-    throw new CliError("bad_usage", `${option} is a date or time in UTC, such as 2026-11-22 or 2026-11-22T16:00:00Z, not ${text.slice(0, 40)}`);
-  }
-  return ms;
+  const asked = parseAsked(text);
+  if (asked === null) throw new CliError("bad_usage", `${option} is a date or time in UTC, such as 2026-11-22 or 2026-11-22T16:00:00Z, not ${text.slice(0, 40)}`);
+  return asked.ms;
 }
 
 /** `2026-11-22 16:04:05` of `2026-11-22T16:04:05.123Z`. */

@@ -1,15 +1,13 @@
 /** `receiptd verify-bundle` of an export: in one pass, in the memory of a few lines. */
-import { createHash } from "node:crypto";
+import { exportOptions } from "../bundle/export-options.ts";
 import type { InputFile } from "../config/input-file.ts";
 import { hashText } from "../format/chain.ts";
 import { count } from "../format/count.ts";
 import type { PublishedAt } from "../format/members.ts";
 import { parseVkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
-import { verifyByNode } from "../keys/node-ed25519.ts";
-import { nodeHash } from "../keys/node-hash.ts";
 import { VerifyError } from "../verify/errors.ts";
-import { type ExportFacts, type ExportOptions, ExportReader } from "../verify/export.ts";
+import { type ExportFacts, ExportReader } from "../verify/export.ts";
 import { type ExportVerdict, exportVerdict, wordsForExport } from "../verify/export-words.ts";
 import type { Cli } from "./cli.ts";
 import type { ExitCode } from "./errors.ts";
@@ -38,14 +36,6 @@ interface ExportVerdictText {
   readonly not_checked: readonly string[];
   readonly problem: { readonly code: string; readonly message: string; readonly pointer?: string; readonly expected?: string; readonly found?: string } | null;
 }
-
-/** With Node's hashes, and pieces that are Buffers. */
-export const exportOptions: ExportOptions = {
-  hash: nodeHash,
-  verify: verifyByNode,
-  runningHash: () => createHash("sha256"),
-  ascii: (bytes, from, end) => (bytes as Buffer).toString("latin1", from, end),
-};
 
 /** What whoever checks the file had asked for. ms; null: anything. */
 export interface ExpectedExport {

@@ -22,6 +22,7 @@ import { announcedIn } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
 import { signingKeyOf } from "./checkpoint-key.ts";
+import { startControl } from "./control.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
 import { KeyChanges } from "./key-changes.ts";
 import { placesOf } from "./places.ts";
@@ -162,6 +163,8 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     if (refusal() === null) recordRecoveries({ places, writer, closer, log });
     if (refusal() === null) await changes.takeUp().catch((error: unknown) => log.error({ err: error }, "what receiptd key has left in the data folder could not be taken up"));
     close("start");
+    const control = await startControl(config, { closer, keys, reader, refusal, fatal, state: () => port.state() }, log);
+    undo.push(() => control?.drain(0));
     const schedule = startSchedule({
       cron: config.anchor.schedule,
       heartbeatMs: config.anchor.heartbeat,
@@ -179,7 +182,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       async stop() {
         schedule.stop();
         const unwatched = selfCheck?.stop();
-        await listening.drain(DRAIN); // from here on nothing comes that the last anchor would leave out
+        await Promise.all([listening.drain(DRAIN), control?.drain(DRAIN)]); // from here on nothing comes that the last anchor would leave out
         await changes.settled();
         close("shutdown");
         await closer.settled();

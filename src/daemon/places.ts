@@ -22,6 +22,10 @@ export interface Places {
   readonly outbox: string;
   /** A folder: archive objects that are not at every target yet. */
   readonly archive: string;
+  /** The socket of the daemon's own processes. */
+  readonly control: string;
+  /** Who may read over HTTP. */
+  readonly tokens: string;
 }
 
 export function placesOf(config: Config): Places {
@@ -38,5 +42,7 @@ export function placesOf(config: Config): Places {
     rootKey: rootKeySource(config.keys.root_key).place,
     outbox: inData("anchor.db"),
     archive: inData("archive"),
+    control: inData("control.sock"),
+    tokens: inData("tokens.json"),
   };
 }

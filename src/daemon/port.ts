@@ -134,6 +134,12 @@ export class Port implements IntakePort {
     };
   }
 
+  /** `ok`; `refusing`, and the code of why; `damaged`: receipts are taken, and the self-check has found damage. */
+  state(): { readonly state: "ok" | "refusing" | "damaged"; readonly reason: string | null } {
+    const refusal = this.refusal();
+    return { state: refusal !== null ? "refusing" : this.#parts.selfCheck?.isDamaged === true ? "damaged" : "ok", reason: refusal?.code ?? null };
+  }
+
   status(): Json {
     const { writer, keys, changes, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
     const refusal = this.refusal();
@@ -141,7 +147,7 @@ export class Port implements IntakePort {
     const disk = statfsSync(dataDir);
     const since = this.#overdue.since();
     return {
-      state: refusal !== null ? "refusing" : selfCheck?.isDamaged === true ? "damaged" : "ok",
+      state: this.state().state,
       reason: refusal === null ? null : { ...refusal },
       ledger: writer.origin,
       ledger_id: writer.ledgerId,

@@ -10,6 +10,8 @@ import { isTimestamp, parseTime } from "./time.ts";
 
 export const SCHEMA_VERSION = 1;
 export const MAX_TOP_LEVEL = 256;
+/** Of one `access` receipt. */
+export const MAX_ACCESSES = 128;
 
 /** Text of 1 to `most` UTF-16 code units: zod's own min and max count code points. */
 const text = (most: number) =>
@@ -139,6 +141,20 @@ const recoveryDetails = z.strictObject({
   reason: text(1024),
 });
 
+/** Who was handed contents over HTTP: a token by its id, never by its text. `organizations`: whose receipts; null: of all but the ledger's own. */
+const accessDetails = z.strictObject({
+  accesses: z
+    .array(z.strictObject({
+      token: keyId,
+      scope: keyId,
+      organizations: z.array(linkingFields.organization).min(1).max(64).nullable(),
+      what: text(256),
+      count: count.nullable(),
+    }))
+    .min(1)
+    .max(MAX_ACCESSES),
+});
+
 /** `details` of the system types that this version knows; the others are reported as not checked. */
 export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   genesis: genesisDetails,
@@ -148,6 +164,7 @@ export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   key_revocation: keyRevocationDetails,
   ratchet_break: ratchetBreakDetails,
   recovery: recoveryDetails,
+  access: accessDetails,
 };
 
 export type GenesisDetails = Readonly<z.infer<typeof genesisDetails>>;
@@ -156,5 +173,6 @@ export type KeyRotationDetails = Readonly<z.infer<typeof keyRotationDetails>>;
 export type RatchetBreakDetails = Readonly<z.infer<typeof ratchetBreakDetails>>;
 export type KeyRevocationDetails = Readonly<z.infer<typeof keyRevocationDetails>>;
 export type RecoveryDetails = Readonly<z.infer<typeof recoveryDetails>>;
+export type Access = Readonly<z.infer<typeof accessDetails>["accesses"][number]>;
 export type AnchorReason = AnchorDetails["reason"];
 export type Observed = AnchorDetails["observed"][number];

@@ -20,3 +20,14 @@ export function isTimestamp(text: unknown): text is string {
   const match = typeof text === "string" ? CLAIMED.exec(text) : null;
   return match !== null && parseTime(`${match[1]}.000Z`) !== null;
 }
+
+const DATE = /^\d{4}-\d\d-\d\d$/;
+const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z$/;
+
+/** A date, or a time to the minute or finer, in UTC, as people ask for it: ms since 1970, or null. */
+export function parseAsked(text: string): { readonly ms: number; readonly isDate: boolean } | null {
+  const isDate = DATE.test(text);
+  const ms = isDate || DATE_TIME.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse turns the 31st of a short month into the first of the next
+  return Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(text.slice(0, 10)) ? null : { ms, isDate };
+}

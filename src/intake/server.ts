@@ -5,7 +5,6 @@
 import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { Connection, type ConnectionLimits } from "./connection.ts";
-import type { Intake } from "./intake.ts";
 import { errorLine, RpcError } from "./protocol.ts";
 
 export interface SocketOptions {
@@ -35,13 +34,22 @@ export class SocketError extends Error {
   }
 }
 
+/** What works on the lines. */
+export interface LineServer {
+  /** The connection has something to do: bytes, room for answers, or its end. */
+  ready(connection: Connection): void;
+  forget(connection: Connection): void;
+  /** Something went wrong that no client caused. */
+  report(error: unknown): void;
+}
+
 export interface IntakeServer {
   connections(): number;
   /** Takes no new connections or calls, answers what is due (at most `ms` long), and closes. */
   drain(ms: number): Promise<void>;
 }
 
-export async function listen(options: SocketOptions, intake: Intake): Promise<IntakeServer> {
+export async function listen(options: SocketOptions, intake: LineServer): Promise<IntakeServer> {
   const inherited = options.inherited ?? null;
   if (inherited === null) await removeStale(options.path);
   const connections = new Set<Connection>();

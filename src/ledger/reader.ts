@@ -4,7 +4,7 @@
  */
 import { entryOf } from "../format/entries.ts";
 import type { Sha256 } from "../format/hash.ts";
-import { inclusionPath, leafHash, rootFrom, rootOf } from "../format/merkle.ts";
+import { consistencyPath, inclusionPath, leafHash, rootFrom, rootOf } from "../format/merkle.ts";
 import { uuidBytes } from "../format/uuid.ts";
 import { type Database, openReadOnly } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
@@ -104,6 +104,11 @@ export class Reader {
     return this.#get(() => this.#s.organizationPage.all(organization, firstSeq, limit).map(storedBlob));
   }
 
+  /** Receipts in the order of (recorded_at, log_index), behind this place and before the time `to` (ms), at most `limit`. */
+  timePage(after: { readonly recordedAt: number; readonly logIndex: number }, to: number, limit: number): StoredBlob[] {
+    return this.#get(() => this.#s.timePage.all(after.recordedAt, after.logIndex, to, limit).map(storedBlob));
+  }
+
   /** The first log_index recorded at or after `from` and the last recorded before `to` (ms), or null where there is none. */
   indexRange(from: number, to: number): { readonly first: number; readonly last: number } | null {
     const row = this.#get(() => this.#s.timeRange.get(from, to)) as { first: number | null; last: number | null };
@@ -155,6 +160,11 @@ export class Reader {
   /** Inclusion path of a receipt in the tree of `size` receipts. */
   inclusionPath(logIndex: number, size: number): Uint8Array[] {
     return inclusionPath(logIndex, size, this.#nodeAt(), this.#sha256);
+  }
+
+  /** What shows that the tree of `second` receipts goes on from that of `first`, which is at least 1. */
+  consistencyPath(first: number, second: number): Uint8Array[] {
+    return consistencyPath(first, second, this.#nodeAt(), this.#sha256);
   }
 
   /** Roots of the perfect subtrees over the first `size` receipts, largest first: what a CompactRange goes on from. */
@@ -226,6 +236,8 @@ function prepare(db: Database) {
       "SELECT log_index, bytes FROM blob WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),
     organizationPage: () => prepared<[string, number, number], BlobRow>(db,
       `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq >= ? ORDER BY r.org_seq LIMIT ?`),
+    timePage: () => prepared<[number, number, number, number], BlobRow>(db,
+      `${SELECT_BLOB.replace("receipt r", "receipt r INDEXED BY receipt_by_time")} WHERE (r.recorded_at, r.log_index) > (?, ?) AND r.recorded_at < ? ORDER BY r.recorded_at, r.log_index LIMIT ?`),
     timeRange: () => prepared(db, "SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),
     organizations: () => prepared(db, "SELECT org, name, prefix, first_index FROM organization ORDER BY org"),
     organizationSize: () => prepared(db, "SELECT coalesce(max(org_seq), 0) AS size FROM receipt WHERE org = ?"),

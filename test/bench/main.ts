@@ -12,6 +12,7 @@ import { audit } from "./audits.ts";
 import type { Bench, Section } from "./bench.ts";
 import { closing } from "./closing.ts";
 import { fairness } from "./fairness.ts";
+import { http } from "./http.ts";
 import { ingest } from "./ingest.ts";
 import { tenMillion } from "./large-ledger.ts";
 import { largeReceipts } from "./large-receipts.ts";
@@ -25,7 +26,7 @@ import { profile, profileText } from "./profile.ts";
 import { count, notMeasured, reportText, type Row } from "./report.ts";
 
 const SECTIONS: Readonly<Record<string, Section>> = {
-  parts, ingest, ack, library, closing, audit, memory, large: largeReceipts, peers, fairness, "ten-million": tenMillion,
+  parts, ingest, ack, library, closing, audit, memory, large: largeReceipts, peers, fairness, http, "ten-million": tenMillion,
 };
 const USAGE = `usage: npm run bench -- [--quick] [--json] [--check] [--only NAME,…] [--runs N] [--receipts N] [--profile [--keep FOLDER]]
 sections: ${Object.keys(SECTIONS).join(", ")}

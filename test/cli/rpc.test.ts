@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { RpcClient, RpcFailure } from "../../src/cli/rpc.ts";
+import { RpcClient, RpcFailure } from "../../src/door/client.ts";
 import { errorLine, type FakeDaemon, fakeDaemon, resultLine } from "./fake-daemon.ts";
 
 let daemon: FakeDaemon;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { RpcClient, type RpcFailure } from "../../src/cli/rpc.ts";
+import { RpcClient, type RpcFailure } from "../../src/door/client.ts";
 import { deliver, type Parcel } from "../../src/cli/sender.ts";
 import { errorLine, type FakeDaemon, fakeDaemon, resultLine } from "./fake-daemon.ts";
 

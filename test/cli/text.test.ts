@@ -9,7 +9,7 @@ import { LedgerError } from "../../src/ledger/errors.ts";
 import { TargetError } from "../../src/anchor/target.ts";
 import { AnchorError } from "../../src/anchor/errors.ts";
 import { VerifyError } from "../../src/verify/errors.ts";
-import { RpcFailure } from "../../src/cli/rpc.ts";
+import { RpcFailure } from "../../src/door/client.ts";
 import { ConfigError } from "../../src/config.ts";
 
 describe("times are UTC", () => {

@@ -76,9 +76,9 @@ def open_note(data, keys):  # the text, and (name, key ID) of the pinned keys th
     text, lines = match(NOTE, data, "bad_note")[:2]; signed = [((name, unbase64(value)[:4]), unbase64(value)[4:]) for name, value in re.findall(SIGNATURE, lines)]
     known = [(key, ed25519(keys[key], text.encode(), value)) for key, value in signed if key in keys]
     return require(known and all(good for _, good in known), "bad_note") or (text, list(dict(known)))
-WORDS = {"ORIGIN": r"(?!(?:[^/\"]*/)*[.]{1,2}[/\"])(?=[^\"]{1,200}\")[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*", "NAME": "[a-z0-9][a-z0-9._-]{0,63}",
-         "TREE": '{"root":HASH,"tree_size":SIZE}', "SEEN": '{"last_modified":TIME,"target":TEXT,"tree_size":SIZE,"version_id":TEXT}', "TEXT": '"CHAR*"',
-         "SPOTS": r"\[(SPOT(,SPOT){0,63})?]", "SPOT": '{"found":(null|HASH),"log_index":COUNT}',
+WORDS = {"ACCESS": '{"count":(null|COUNT),"organizations":(null|GROUPS),"scope":"NAME","token":"NAME","what":"CHAR{1,256}"}', "GROUPS": r"\[GROUP(,GROUP){0,63}]", "GROUP": '"(_ledger|NAME)"',
+         "ORIGIN": r"(?!(?:[^/\"]*/)*[.]{1,2}[/\"])(?=[^\"]{1,200}\")[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*", "NAME": "[a-z0-9][a-z0-9._-]{0,63}", "SPOTS": r"\[(SPOT(,SPOT){0,63})?]",
+         "TREE": '{"root":HASH,"tree_size":SIZE}', "SEEN": '{"last_modified":TIME,"target":TEXT,"tree_size":SIZE,"version_id":TEXT}', "TEXT": '"CHAR*"', "SPOT": '{"found":(null|HASH),"log_index":COUNT}',
          "MODE": "(?:retained|forward-secure)", "TIME": '"DATE[.][0-9]{3}Z"', "HASH": '"sha256:HEX{64}"', "HEX": "[0-9a-f]", "COUNT": "(?:0|SIZE)", "SIZE": "[1-9][0-9]*", "CHAR":
          r'(?:[^"\\]|\\u[0-9a-f]{4}|\\[^u])', "DATE": "(?:[0-9]{4}-(?!02-(?:29|3)|(?:0[469]|11)-31)(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|"
          "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"}
@@ -87,12 +87,12 @@ STORED = {"ledger": '"ORIGIN"', "organization": '"(?:_ledger|NAME)"', "org_seq":
           "TIME", "receipt_id": '"HEX{8}-(?:HEX{4}-){3}HEX{12}"', "receipt_number": '"[A-Z][A-Z0-9]{0,15}-[0-9]{4}-(?:[0-9]{5}|[1-9][0-9]{5,})"'}
 CALLER = ('{"(?:(?:system_id|model_version|user_id|region|policy_version|chain_id)":"CHAR{1,256}"|summary":"CHAR{1,4096}"|model_epoch":COUNT|'
           r'timestamp":"DATE(?:[.][0-9]{1,9})?Z"|decision":(?!null}).*|(?:inputs|metadata)":{.*}|(?:gates|reasons)":\[.*]|x_[A-Za-z0-9_.-]{1,62}":.*)}')
-DETAILS = {**dict.fromkeys("prune erasure access attestation".split(), ".*"), "clock_step": '{"from":TIME,"to":TIME}', "key_revocation": '{"compromised_since":TIME,"key_id":"NAME","reason":'
-           '"CHAR{1,1024}"}', "key_rotation": '{"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","reason":"(request|schedule)"}', "ratchet_break": '{"epoch_commitment":HASH,"key_id":"NAME",'
-           '"mode":"MODE","previous_key_id":"NAME","ratchet":"(lost|ahead|wrong)","reason":"CHAR{1,1024}"}', "genesis": r'{"epoch_commitment":HASH,"format":1,"key_id":"NAME","ledger_id":"HEX{32}",'
-           r'"mode":"MODE","vkeys":\[(TEXT,){0,15}TEXT]}', "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":(null|TIME),"observed":\[('
-           r'SEEN(,SEEN){0,15})?],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}', "recovery": '{"action":"rebuild","from":"('
-           'ledger|archive|both)","log_size":SIZE,"lost":SPOTS,"lost_count":COUNT,"reason":"CHAR{1,1024}","replaced":SPOTS,"replaced_count":COUNT,"root":HASH}'}
+DETAILS = {**dict.fromkeys("prune erasure attestation".split(), ".*"), "access": r'{"accesses":\[ACCESS(,ACCESS){0,127}]}', "clock_step": '{"from":TIME,"to":TIME}', "key_revocation":
+           '{"compromised_since":TIME,"key_id":"NAME","reason":"CHAR{1,1024}"}', "key_rotation": '{"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","reason":"(request|schedule)"}', "ratchet_break":
+           '{"epoch_commitment":HASH,"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","ratchet":"(lost|ahead|wrong)","reason":"CHAR{1,1024}"}', "genesis": r'{"epoch_commitment":HASH,"format":1,'
+           r'"key_id":"NAME","ledger_id":"HEX{32}","mode":"MODE","vkeys":\[(TEXT,){0,15}TEXT]}', "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":'
+           r'(null|TIME),"observed":\[(SEEN(,SEEN){0,15})?],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}', "recovery": '{"action":"rebuild",'
+           '"from":"(ledger|archive|both)","log_size":SIZE,"lost":SPOTS,"lost_count":COUNT,"reason":"CHAR{1,1024}","replaced":SPOTS,"replaced_count":COUNT,"root":HASH}'}
 def fits(pattern, value):  # forms are patterns of a value's canonical text, in which WORDS stand for theirs; lengths are in UTF-16 code units
     return re.fullmatch(reduce(lambda text, word: text.replace(word, WORDS[word]), WORDS, pattern), re.sub("[\U00010000-\U0010ffff]", "xx", jcs(value)), re.S)
 def gate_fits(gate): return fits("{.*}", gate) and fits('"CHAR{1,256}"', gate.get("name")) and fits('"(PASS|FAIL|WARN|SKIP|ERROR)"', gate.get("status"))

@@ -117,7 +117,7 @@ function forms(): readonly object[] {
     form("the type x_", { type: "x_" }),
     form("a type of 63 characters", { type: `x_${"a".repeat(61)}` }),
     form("a decision in _ledger", { organization: "_ledger", receipt_number: "LEDGER-2026-00042" }),
-    form("an access receipt outside _ledger", { type: "access", details: {} }),
+    form("an attestation outside _ledger", { type: "attestation", details: {} }),
     bad("the number of another year", "number_mismatch", changed({ receipt_number: "ACME-2025-00042" })),
     bad("the number of another org_seq", "number_mismatch", changed({ receipt_number: "ACME-2026-00043" })),
     bad("the form comes before the number", "bad_receipt", changed({ receipt_number: "ACME-2026-00043", x_: 1 })),

@@ -18,6 +18,8 @@ export function systemReceipts(): readonly object[] {
     action: "rebuild", log_size: 12, root: previous, from: "both", replaced: [place, { log_index: 9, found: previous }], replaced_count: 2, lost: [], lost_count: 0,
     reason: "the index was damaged",
   };
+  const access = { token: "tok-0123456789", scope: "read", organizations: ["acme", "_ledger"], what: "receipts ACME-2026-00001 to ACME-2026-00100 by system_id", count: 100 };
+  const accesses = (...list: readonly Members[]): Members => system("access", { accesses: [...list] });
   const no = (name: string, unsigned: Members): object => bad(name, "bad_receipt", unsigned);
   return [
     good("genesis", system("genesis", detailsOf(0))),
@@ -93,6 +95,24 @@ export function systemReceipts(): readonly object[] {
     no("recovery without a reason", system("recovery", { ...recovery, reason: "" })),
     no("recovery with a reason of 1026", system("recovery", { ...recovery, reason: "😀".repeat(513) })),
     no("recovery with one more member", system("recovery", { ...recovery, by: "me" })),
+    good("access", accesses(access)),
+    good("access to what is not limited to organizations, or counted", accesses({ ...access, organizations: null, count: null })),
+    good("128 accesses", accesses(...Array.from({ length: 128 }, () => access))),
+    no("129 accesses", accesses(...Array.from({ length: 129 }, () => access))),
+    no("no access", accesses()),
+    no("access without a token", accesses(changed({ token: undefined }, access))),
+    no("access by a token with spaces", accesses({ ...access, token: "a b" })),
+    no("access with a scope in capitals", accesses({ ...access, scope: "READ" })),
+    no("access to no organization", accesses({ ...access, organizations: [] })),
+    good("access to 64 organizations", accesses({ ...access, organizations: Array.from({ length: 64 }, (_, i) => `o${i}`) })),
+    no("access to 65 organizations", accesses({ ...access, organizations: Array.from({ length: 65 }, (_, i) => `o${i}`) })),
+    no("access to an organization of another form", accesses({ ...access, organizations: ["Acme"] })),
+    good("access to something of 256", accesses({ ...access, what: "😀".repeat(128) })),
+    no("access to something of 258", accesses({ ...access, what: "😀".repeat(129) })),
+    no("access to nothing", accesses({ ...access, what: "" })),
+    no("access with a negative count", accesses({ ...access, count: -1 })),
+    no("access with one more member", accesses({ ...access, address: "192.0.2.1" })),
+    no("accesses beside something else", system("access", { accesses: [access], by: "me" })),
     good("a system type that format 1 reserves", system("attestation", { anything: [1] }), ["details"]),
     good("its details may be anything", system("prune", "text"), ["details"]),
     no("an unknown type in _ledger", system("x_note", {})),

@@ -6,10 +6,8 @@ import { formatTime } from "../format/time.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { Inspector } from "../ledger/inspect.ts";
 import type { AnchorRow, Reader } from "../ledger/reader.ts";
-import { anchorSizes } from "./anchored.ts";
-import { CliError } from "./errors.ts";
-import { type Anchored, anchorsOver } from "./evidence.ts";
-import type { NamedTarget } from "./ledger-files.ts";
+import { BundleError } from "./errors.ts";
+import type { PublishedAnchor, PublishedAnchors } from "./published.ts";
 
 /** ms; null: not asked for. */
 export interface AskedTime {
@@ -21,23 +19,22 @@ export interface ExportRange {
   readonly first: number;
   /** The tree size of an anchor that is at the targets. */
   readonly end: number;
-  /** Where it is. */
-  readonly anchors: readonly Anchored[];
+  readonly anchor: PublishedAnchor;
 }
 
-/** Throws CliError `not_anchored` where nothing of the time is at a target yet. */
-export async function exportRange(reader: Reader, path: string, time: AskedTime, at: readonly NamedTarget[], vkeys: readonly string[]): Promise<ExportRange> {
+/** Throws BundleError `not_anchored` where nothing of the time is at a target yet. */
+export async function exportRange(reader: Reader, path: string, time: AskedTime, anchors: PublishedAnchors): Promise<ExportRange> {
   const newest = reader.newestAnchor();
-  if (newest === null) throw new CliError("not_anchored", "the ledger has no anchor yet", "make one with: receiptd anchor");
+  if (newest === null) throw new BundleError("not_anchored", "the ledger has no anchor yet", "make one with: receiptd anchor");
   const wanted = within(reader, path, time, newest.treeSize);
-  const found = await publishedAt(reader, wanted, at, vkeys);
-  const { treeSize: end } = found[0]!.facts;
-  if (anchorAt(reader, end) === null || end > newest.treeSize) throw new CliError("no_evidence", `the anchor of ${count(end, "receipt")} is not one of this ledger`, "see: receiptd audit");
+  const anchor = await publishedAt(reader, wanted, anchors);
+  const { treeSize: end } = anchor;
+  if (anchorAt(reader, end) === null || end > newest.treeSize) throw new BundleError("no_evidence", `the anchor of ${count(end, "receipt")} is not one of this ledger`, "see: receiptd audit");
   const endAt = recordedAt(reader, end);
   if (end <= wanted.first || (time.from !== null && endAt <= time.from)) {
-    throw new CliError("not_anchored", `nothing of this time is at the targets yet: the newest anchor there is of ${formatTime(endAt)}`, "anchor it with: receiptd anchor");
+    throw new BundleError("not_anchored", `nothing of this time is at the targets yet: the newest anchor there is of ${formatTime(endAt)}`, "anchor it with: receiptd anchor");
   }
-  return { first: wanted.first, end, anchors: found };
+  return { first: wanted.first, end, anchor };
 }
 
 /** By the ledger's own receipts; then as far as the anchor receipts at its ends show that it is enough, where the clock was turned back too. */
@@ -61,16 +58,14 @@ function bracketed(path: string, span: { readonly from: number; readonly to: num
   }
 }
 
-/** The anchors of size `end` at the targets, or of the next size that is there; else of the newest one before. */
-async function publishedAt(reader: Reader, { first, end }: { readonly first: number; readonly end: number }, at: readonly NamedTarget[], vkeys: readonly string[]): Promise<readonly Anchored[]> {
-  const over = (size: number): Promise<readonly Anchored[]> => anchorsOver(reader, reader.byIndex(size - 1)!, at, vkeys);
+/** The anchor of size `end` that is published, or of the next size that is; else the newest one before. */
+async function publishedAt(reader: Reader, { first, end }: { readonly first: number; readonly end: number }, anchors: PublishedAnchors): Promise<PublishedAnchor> {
+  const over = (size: number): Promise<PublishedAnchor> => anchors.over(reader.byIndex(size - 1)!);
   try {
     return await over(end);
   } catch (error) {
-    if (!(error instanceof CliError) || error.code !== "not_anchored") throw error;
-    const sizes: number[] = [];
-    for (const { target } of at) sizes.push(...(await anchorSizes(target, reader.identity(), first + 1)).keys());
-    const before = sizes.filter((size) => size < end && anchorAt(reader, size) !== null).sort((a, b) => a - b).at(-1);
+    if (!(error instanceof BundleError) || error.code !== "not_anchored") throw error;
+    const before = (await anchors.sizes(first + 1, end)).findLast((size) => anchorAt(reader, size) !== null);
     if (before === undefined) throw error;
     return await over(before);
   }
@@ -84,7 +79,7 @@ function anchorAt(reader: Reader, size: number): AnchorRow | null {
 
 function required(reader: Reader, size: number): AnchorRow {
   const row = anchorAt(reader, size);
-  if (row === null) throw new CliError("no_evidence", `the ledger's index has no anchor of ${count(size, "receipt")}`, "see what is wrong with: receiptd audit");
+  if (row === null) throw new BundleError("no_evidence", `the ledger's index has no anchor of ${count(size, "receipt")}`, "see what is wrong with: receiptd audit");
   return row;
 }
 

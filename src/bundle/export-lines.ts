@@ -7,7 +7,7 @@ import { headsBefore, type KnownHead } from "../audit/known-heads.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { Inspector } from "../ledger/inspect.ts";
 import type { Reader, StoredBlob } from "../ledger/reader.ts";
-import { CliError } from "./errors.ts";
+import { BundleError } from "./errors.ts";
 
 /** Hashes that are read at once. */
 const HASHES = 4096;
@@ -37,8 +37,8 @@ function provenHead(heads: readonly KnownHead[], organization: string): ProvenHe
   return { orgSeq, hash, index, size: heads.length, path: inclusionProof(leaves, index, leaves.length, nodeHash.sha256) };
 }
 
-export function noReceipts(organization: string, where: string): CliError {
-  return new CliError("not_found", `the ledger has no receipts of an organization ${organization.slice(0, 80)}${where}`, "an export of all organizations shows that it has none: leave out --organization");
+export function noReceipts(organization: string, where: string): BundleError {
+  return new BundleError("not_found", `the ledger has no receipts of an organization ${organization.slice(0, 80)}${where}`, "an export of all organizations shows that it has none: leave out --organization");
 }
 
 /** How many of the ledger's own receipts before the anchor receipt at `first` − 1 are neither genesis nor anchor receipts: of these there is one for each epoch. */
@@ -54,7 +54,7 @@ function* ownLines(reader: Reader, { first, end, ownBefore: all }: Pick<ExportHe
   for (const { logIndex, blob } of pages(reader, LEDGER_ORGANIZATION, 2)) {
     if (logIndex >= first - 1) return;
     if (reader.anchors(logIndex, 1)[0]?.treeSize === logIndex + 1) continue;
-    if (blob === null) throw new CliError("not_found", `the receipt at log index ${logIndex} is in the index of the ledger, but its bytes are missing`, "see what can be done with: receiptd recover");
+    if (blob === null) throw new BundleError("not_found", `the receipt at log index ${logIndex} is in the index of the ledger, but its bytes are missing`, "see what can be done with: receiptd recover");
     yield formatProvenLine({ receipt: blob, path: reader.inclusionPath(logIndex, end) });
     if (--left === 0) return;
   }
@@ -96,7 +96,7 @@ class Receipts {
 
   take(): Uint8Array {
     const { blob, logIndex } = this.next!;
-    if (blob === null) throw new CliError("not_found", `the receipt at log index ${logIndex} is in the index of the ledger, but its bytes are missing`, "see what can be done with: receiptd recover");
+    if (blob === null) throw new BundleError("not_found", `the receipt at log index ${logIndex} is in the index of the ledger, but its bytes are missing`, "see what can be done with: receiptd recover");
     this.next = this.#pages.next().value ?? null;
     return blob;
   }

@@ -1,5 +1,5 @@
 /**
- * The command line's end of the socket (docs/PROTOCOL.md): JSON-RPC, one message a line, calls sent without waiting for answers,
+ * A program's end of a socket of the daemon (docs/PROTOCOL.md): JSON-RPC, one message a line, calls sent without waiting for answers,
  * answers in the order of the calls. One connection; whoever wants another one after a failure makes it.
  */
 import { connect, type Socket } from "node:net";

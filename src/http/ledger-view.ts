@@ -1,0 +1,114 @@
+/**
+ * The ledger and the outbox beside their daemon, to read only. A recovery puts another file in the ledger's place: the files are looked at
+ * now and then, and opened anew where they are others.
+ */
+import { statSync } from "node:fs";
+import { type OutboxView, readOutbox } from "../anchor/outbox.ts";
+import type { TargetConfig } from "../anchor/targets.ts";
+import { FormatError } from "../format/errors.ts";
+import type { LedgerName } from "../format/names.ts";
+import { parseVkey, type Vkey } from "../format/note.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { genesisOf } from "../ledger/genesis.ts";
+import { Reader } from "../ledger/reader.ts";
+import { KeyHistory } from "./key-history.ts";
+
+export interface LedgerPlaces {
+  readonly ledger: string;
+  readonly outbox: string;
+  readonly targets: readonly TargetConfig[];
+}
+
+/** ms between two looks at the files. */
+const LOOK = 250;
+
+export class LedgerView {
+  readonly reader: Reader;
+  readonly outbox: OutboxView;
+  readonly ledger: LedgerName;
+  /** Those that the genesis receipt names. */
+  readonly vkeys: readonly Vkey[];
+  readonly vkeyTexts: readonly string[];
+  readonly history: KeyHistory;
+  readonly targets: readonly TargetConfig[];
+
+  /** Throws LedgerError and AnchorError. */
+  constructor({ ledger, outbox, targets }: LedgerPlaces) {
+    this.reader = new Reader(ledger, nodeHash.sha256);
+    try {
+      this.ledger = this.reader.identity();
+      this.outbox = readOutbox(outbox, this.ledger);
+    } catch (error) {
+      this.reader.close();
+      throw error;
+    }
+    this.targets = targets;
+    this.vkeyTexts = (genesisOf(this.reader)?.vkeys ?? []).filter(isVkey);
+    this.vkeys = this.vkeyTexts.map(parseVkey);
+    this.history = new KeyHistory(this.reader);
+  }
+
+  /** Receipts under an anchor that every required target has confirmed. */
+  anchoredSize(): number {
+    return Math.min(...this.targets.filter(({ required }) => required).map(({ name }) => this.outbox.confirmed(name)?.treeSize ?? 0));
+  }
+
+  close(): void {
+    this.reader.close();
+    this.outbox.close();
+  }
+}
+
+function isVkey(text: string): boolean {
+  try {
+    parseVkey(text);
+    return true;
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
+}
+
+export class LedgerSource {
+  readonly #places: LedgerPlaces;
+  #view: LedgerView | null = null;
+  #stamp = "";
+  #lookAt = 0;
+  #stepping: NodeJS.Immediate | null = null;
+
+  constructor(places: LedgerPlaces) {
+    this.#places = places;
+  }
+
+  /** For this turn only: after a wait, ask again. Throws LedgerError and AnchorError. */
+  view(): LedgerView {
+    const now = performance.now();
+    if (this.#view === null || now >= this.#lookAt) {
+      this.#lookAt = now + LOOK;
+      const stamp = [this.#places.ledger, this.#places.outbox].map((path) => statSync(path, { throwIfNoEntry: false })?.ino ?? 0).join();
+      if (stamp !== this.#stamp) this.close();
+      this.#stamp = stamp;
+      this.#view ??= new LedgerView(this.#places);
+      this.#read(this.#view.history);
+    }
+    return this.#view;
+  }
+
+  /** Goes on with what the ledger says of its keys, between two requests. */
+  #read(history: KeyHistory): void {
+    if (this.#stepping !== null) return;
+    history.step();
+    if (history.isComplete) return;
+    this.#stepping = setImmediate(() => {
+      this.#stepping = null;
+      if (this.#view?.history === history) this.#read(history);
+    });
+  }
+
+  close(): void {
+    if (this.#stepping !== null) clearImmediate(this.#stepping);
+    this.#stepping = null;
+    this.#view?.close();
+    this.#view = null;
+  }
+}
