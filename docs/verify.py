@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks a file that `receiptd evidence` has made, with nothing but Python and the ledger's key: docs/FORMAT.md section 15.
-usage: verify.py FILE VKEY        VKEY: the ledger's key, which you have by another way than the file
+usage: verify.py FILE VKEY [AUDITOR...]        VKEY: the ledger's key, which you have by another way than the file; AUDITOR: keys of auditors who countersign
 Prints one verdict line. Exit status: 0 the receipt is in that ledger, 1 the file shows no such thing, 2 could not check."""
 import base64, decimal, hashlib, json, re, sys
 
@@ -61,11 +61,11 @@ def ed25519(key, text, signature):
 # The forms of a vkey, a signed checkpoint and a proof (sections 9 and 10), each in its one spelling
 BASE64, N = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?", "(0|[1-9][0-9]{0,15})"
 HASH, CHAR, NAME = "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", "[^\0-\x1f\ud800-\udfff]", "[^\\s+\0-\x1f\ud800-\udfff]+"
-SIGNATURE, VKEY = f"— ({NAME}) (?=[^=\n]{{7}})({BASE64})\n", f"({NAME})[+]([0-9a-f]{{8}})[+](A[Q-Za-f][A-Za-z0-9+/]{{42}})"
+SIGNATURE, VKEY = f"— ({NAME}) (?=[^=\n]{{7}})({BASE64})\n", f"({NAME})[+]([0-9a-f]{{8}})[+](%s[A-Za-z0-9+/]{{42}})"
 PROOF = (f"c2sp[.]org/tlog-proof@v1\n(?:extra {BASE64}\n)?index {N}\n((?:{HASH}\n){{0,63}})\n"
          f"((?:{CHAR}+)\n{N}\n{HASH}\n(?:{CHAR}+\n)*\n(?:{SIGNATURE}){{1,16}})")
-def parse_vkey(vkey):  # (name, key ID) and the key; a point of small order is none
-    found = re.fullmatch(VKEY, vkey); require(found, "bad_vkey"); key = base64.b64decode(found[3])
+def parse_vkey(vkey, kind="A[Q-Za-f]"):  # (name, key ID) and the key; a point of small order is none. kind: of a key that countersigns B[A-P]
+    found = re.fullmatch(VKEY % kind, vkey); require(found, "bad_vkey"); key = base64.b64decode(found[3])
     require(sha256(found[1].encode(), b"\n", key)[:4].hex() == found[2] and times(8, point(key[1:])) and point(key[1:]) != ZERO, "bad_vkey")
     x, y, z, _ = times(8, point(key[1:])); require(x or y != z, "bad_vkey")
     return (found[1], bytes.fromhex(found[2])), key[1:]
@@ -73,7 +73,7 @@ ORIGIN = r"(?!(?:.*/)?[.]{1,2}(?:/|$))(?=.{1,200}$)[a-z0-9.-]+(?:/[A-Za-z0-9._-]
 def is_text(value, most=10**9): return isinstance(value, str) and len(value.encode("utf-16-le", "surrogatepass")) // 2 <= most
 def has(value, names, of=dict): return isinstance(value, of) and sorted(value) == names
 
-def check(data, vkey):  # section 15.1, step by step; the receipt's members, its index and the size of the tree
+def check(data, vkey, auditors=()):  # section 15.1, step by step; the receipt's members, its index, the size of the tree, the names and times of who has countersigned
     e = parse(data, 2**21)
     require((jcs(e) + "\n").encode() == data, "not_canonical")
     require(has(e, ["digest", "format", "ledger", "proof", "published", "receipt", "vkeys"]) and e["format"] == "receiptd-evidence/1", "bad_evidence")
@@ -88,9 +88,12 @@ def check(data, vkey):  # section 15.1, step by step; the receipt's members, its
     found = re.fullmatch(PROOF, e["proof"]) if len(e["proof"].encode()) <= 65536 else None
     require(found and int(found[1]) < 2**53 and int(found[4]) < 2**53 and "\nextra " not in e["proof"][:40], "bad_tlog_proof")
     text = found[3][:found[3].rindex("\n\n") + 1]; (name, key_id), key = vkey
-    signed = [unbase64(value)[4:] for signer, value in re.findall(SIGNATURE, found[3][len(text) + 1:]) if signer == name == e["ledger"] and unbase64(value)[:4] == key_id]
+    lines = [(signer, unbase64(value)) for signer, value in re.findall(SIGNATURE, found[3][len(text) + 1:])]
+    signed = [value[4:] for signer, value in lines if signer == name == e["ledger"] and value[:4] == key_id]
     require(signed and all(ed25519(key, text.encode(), value) for value in signed), "bad_note")
     origin, size, root, *extensions = text.split("\n")[:-1]; require(origin == e["ledger"] and not extensions, "bad_checkpoint")
+    times = [(line[0], int.from_bytes(line[1][4:12], "big"), line[1][12:], auditor) for line in lines for (who, auditor) in auditors if who == (line[0], line[1][:4])]
+    require(all(at < 2**53 and ed25519(auditor, f"cosignature/v1\ntime {at}\n{text}".encode(), value) for _, at, value, auditor in times), "bad_note")
     require(int(found[1]) == r["log_index"], "inclusion_mismatch")
     index, last, node = int(found[1]), int(size) - 1, sha256(b"\0\1", sha256(blob)); require(index <= last, "inclusion_mismatch")
     for sibling in map(base64.b64decode, found[2].split()):  # RFC 9162 section 2.1.3.2
@@ -100,12 +103,13 @@ def check(data, vkey):  # section 15.1, step by step; the receipt's members, its
             while index % 2 == 0 and index: index, last = index // 2, last // 2
         else: node = sha256(b"\1", node, sibling)
         index, last = index // 2, last // 2
-    require(last == 0 and node == base64.b64decode(root), "inclusion_mismatch"); return r, int(found[1]), int(size)
+    require(last == 0 and node == base64.b64decode(root), "inclusion_mismatch"); return r, int(found[1]), int(size), [seen[:2] for seen in times]
 
 if __name__ == "__main__":
     try:
-        path, vkey = sys.argv[1:]; key = parse_vkey(vkey); data = open(path, "rb").read(2**21 + 1)
+        path, vkey, *others = sys.argv[1:]; key = parse_vkey(vkey); auditors = [parse_vkey(other, "B[A-P]") for other in others]; data = open(path, "rb").read(2**21 + 1)
     except (ValueError, OSError, Refused) as error: sys.exit(print("could not check:", error or __doc__) or 2)
-    try: receipt, index, size = check(data, key)
+    try: receipt, index, size, seen = check(data, key, auditors)
     except Refused as refusal: sys.exit(print("not verified:", refusal.args[0]) or 1)
-    print("verified:", ascii(receipt.get("receipt_number")), "is in the ledger", receipt["ledger"], "at log index", index, "under a root over", size, "receipts that this key has signed")
+    print("verified:", ascii(receipt.get("receipt_number")), "is in the ledger", receipt["ledger"], "at log index", index, "under a root over", size, "receipts that this key has signed",
+          *(f"and {ascii(name)} has countersigned at {at} s since 1970" for name, at in seen))

@@ -97,6 +97,10 @@ const SCHEMA = section({
           : wanted("a map of organizations", "loans: {prefix: LOANS}").error(issue),
     }),
   ),
+  auditors: z
+    .array(text("an auditor's key that countersigns", "auditor.example.com+5e6f7a8b+BA…", /^[^\s+]{1,200}\+[0-9a-f]{8}\+B[A-P][A-Za-z0-9+/]{42}$/), wanted("a list of auditors' keys", '["auditor.example.com+5e6f7a8b+BA…"]'))
+    .max(16)
+    .default([]),
   anchor: section({
     schedule: cron("* * * * *").default("* * * * *"),
     max_batch: whole(65_536, 65_536).default(65_536),

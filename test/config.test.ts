@@ -46,6 +46,7 @@ test.each([
 describe("defaults", () => {
   test("of nothing at all, relative to the working directory", () => {
     expect(loadConfig({ env: {} })).toEqual({
+      auditors: [],
       data_dir: resolve("receiptd-data"),
       origin: "localhost/receipts",
       socket: { path: resolve("receiptd-data/receiptd.sock"), mode: "0660", group: null },

@@ -34,6 +34,7 @@ const VERDICTS: readonly RegExp[] = [
   /^✓ The loan scorer made 100 decisions and acted on each when its receipt was acknowledged, not before → \d+ approved/,
   /^✓ \d anchors are published; the newest covers all 1\d\d receipts/,
   /^✓ The ledger is audited while the daemon runs → All 1\d\d receipts are as they were recorded/,
+  /^✓ The auditor draws 50 decisions at random and has the model make them again → all as recorded$/,
   /^✓ 20 more decisions are acknowledged and not anchored yet: the tail$/,
   /^✓ The daemon is killed \(SIGKILL\): all 120 acknowledged receipts are in the ledger$/,
   /^✓ Without the daemon the loan scorer makes 5 more decisions and acts on none of them$/,
@@ -62,7 +63,7 @@ function stepsIn(output: string): readonly string[] {
 test("the demo does what it says, and leaves nothing behind", { timeout: 120_000 }, async () => {
   const { code, output } = await demo(folder);
   expect(stepsIn(output)).toEqual(VERDICTS.map((verdict) => expect.stringMatching(verdict)));
-  expect(output).toMatch(/^✓ All 22 steps did what they should, in .*; 3 of them \(!\) show what an audit cannot notice\.$/m);
+  expect(output).toMatch(/^✓ All 23 steps did what they should, in .*; 3 of them \(!\) show what an audit cannot notice\.$/m);
   expect(code).toBe(0);
   expect(readdirSync(folder)).toEqual([]);
 });

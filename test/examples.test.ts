@@ -1,5 +1,5 @@
 /** The examples against a stand-in for the daemon, which does what a real one does only now and then: refuse, hang up, forget to answer. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -12,6 +12,7 @@ import { readRequest } from "../src/format/request.ts";
 import { type Json, parseStrict } from "../src/format/strict-json.ts";
 
 const SCORER = fileURLToPath(new URL("../examples/loan-scorer/main.ts", import.meta.url));
+const REPLAY = fileURLToPath(new URL("../examples/loan-scorer/replay.ts", import.meta.url));
 const PYTHON = fileURLToPath(new URL("../examples/python/loan_scorer.py", import.meta.url));
 const CSV = fileURLToPath(new URL("../examples/python/applicants.csv", import.meta.url));
 const APPLICANTS = 40;
@@ -109,6 +110,17 @@ test("receipts are accepted, and hold neither name nor id", async () => {
       expect(text).not.toContain(name);
     }
   }
+});
+
+test("decisions are made again from their inputs alone, and of another model not at all", async () => {
+  await score("--count", String(APPLICANTS));
+  const [first, ...asked] = receipts().map(({ receipt_id, system_id, model_version, inputs }) => ({ receipt_id, system_id: system_id as string, model_version: model_version as string, inputs: inputs as object }));
+  const odd = [{ ...first!, model_version: "v0" }, { ...first!, inputs: { applicant_id: "" } }];
+  const { status, stdout } = spawnSync(process.execPath, [REPLAY], { input: [...asked, ...odd].map((one) => `${JSON.stringify(one)}\n`).join(""), encoding: "utf8" });
+  const answers = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as object);
+  expect(status).toBe(0);
+  expect(answers.slice(0, -2)).toEqual(receipts().slice(1).map(({ receipt_id, decision }) => ({ receipt_id, decision })));
+  expect(answers.slice(-2)).toEqual([expect.objectContaining({ error: "this is loan_scorer_v1 v1.4.0" }), expect.objectContaining({ error: expect.stringContaining("lack credit_score") as string })]);
 });
 
 test("the CSV is what the loan scorer prints", async () => {

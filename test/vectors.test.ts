@@ -1,20 +1,24 @@
-/** Every vector of keys, receipts, requests, ledgers and anchors through src/; and the files are what the script writes. */
+/** Every vector of keys, receipts, requests, ledgers, anchors, reports and attestations through src/; and the files are what the script writes. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { fromUtf8, fromBase64, fromHex, toHex, utf8 } from "../src/format/bytes.ts";
+import { readAttestation } from "../src/format/attestation.ts";
+import { parseCosigner } from "../src/format/cosignature.ts";
 import { FormatError } from "../src/format/errors.ts";
 import { epochCommitment, epochSecret, firstRatchetKey, nextRatchetKey, organizationKey, requestKey } from "../src/format/mac.ts";
 import { formatObjectName, parseObjectName } from "../src/format/names.ts";
 import { parseVkey } from "../src/format/note.ts";
 import { unsignedBytes } from "../src/format/receipt.ts";
 import { readRequest } from "../src/format/request.ts";
-import { parseStrict } from "../src/format/strict-json.ts";
+import { type Json, parseStrict } from "../src/format/strict-json.ts";
 import { nodeHash } from "../src/keys/node-hash.ts";
+import { verifyAttestation } from "../src/verify/attestation.ts";
 import { compareWithLedger } from "../src/verify/anchors.ts";
 import { VerifyError } from "../src/verify/errors.ts";
 import { RatchetKeys, ratchetStart } from "../src/verify/keys.ts";
 import { LedgerWalk } from "../src/verify/ledger.ts";
 import { verifyMac, verifyReceipt } from "../src/verify/receipt.ts";
+import { verifyReport } from "../src/verify/report.ts";
 import { type TargetObject, verifyTarget } from "../src/verify/target.ts";
 import { vectorFiles } from "../scripts/vectors/ledger.ts";
 
@@ -35,6 +39,24 @@ function codeOf(check: () => void): string | null {
 
 it("are what the script writes", () => {
   for (const [name, text] of vectorFiles()) expect(textOf(name) === text, name).toBe(true);
+});
+
+describe("reports.json", () => {
+  interface Vector { readonly name: string; readonly file: string; readonly vkey: string; readonly ok: boolean; readonly signed?: boolean; readonly code?: string }
+
+  it.each(vectors<Vector>("reports.json"))("$name", ({ file, vkey, ok, signed, code }) => {
+    let isSigned = false;
+    expect(codeOf(() => { isSigned = verifyReport(utf8(file), [parseVkey(vkey)]).signedBy.length > 0; })).toBe(ok ? null : code);
+    expect(isSigned).toBe(signed ?? false);
+  });
+});
+
+describe("attestations.json", () => {
+  interface Vector { readonly name: string; readonly details: Json; readonly auditors: readonly string[]; readonly ok: boolean; readonly code?: string }
+
+  it.each(vectors<Vector>("attestations.json"))("$name", ({ details, auditors, ok, code }) => {
+    expect(codeOf(() => void verifyAttestation(readAttestation(details), auditors.map(parseCosigner)))).toBe(ok ? null : code);
+  });
 });
 
 describe("keys.json", () => {

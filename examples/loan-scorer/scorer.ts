@@ -18,6 +18,9 @@ export interface Applicant {
   readonly term_months: number;
 }
 
+/** Without what says who it is. */
+type Features = Omit<Applicant, "national_id" | "full_name">;
+
 export interface Decision {
   readonly action: "APPROVE" | "REFER" | "DENY";
   readonly score: number;
@@ -55,7 +58,7 @@ export function applicantOf(seed: string, n: number): Applicant {
 }
 
 /** Estimated probability that the loan is repaid, four decimals. */
-export function scoreOf(a: Applicant): number {
+export function scoreOf(a: Features): number {
   const logOdds = 1.6
     + 0.012 * (a.credit_score - 680)
     - 3 * (a.debt_to_income - 0.3)
@@ -71,7 +74,7 @@ export function pseudonymOf(nationalId: string, key: KeyObject): string {
   return createHmac("sha256", key).update(nationalId).digest("hex");
 }
 
-function gatesOf(a: Applicant, score: number, isBlacklisted: boolean): readonly Gate[] {
+function gatesOf(a: Features, score: number, isBlacklisted: boolean): readonly Gate[] {
   const inBounds = a.credit_score >= 560 && a.debt_to_income <= 0.45 && a.amount >= 1000 && a.amount <= 50_000;
   const expectedLoss = (1 - score) * a.amount * 0.6;
   const gate = (name: string, passes: boolean): Gate => ({ name, status: passes ? "PASS" : "FAIL" });
@@ -82,13 +85,20 @@ function gatesOf(a: Applicant, score: number, isBlacklisted: boolean): readonly 
 export function decide(a: Applicant, key: KeyObject, blacklist: ReadonlySet<string>) {
   const { national_id, full_name: _, ...features } = a;
   const applicantId = pseudonymOf(national_id, key);
-  const score = scoreOf(a);
-  const gates = gatesOf(a, score, blacklist.has(applicantId));
+  return decideOn({ applicant_id: applicantId, on_blacklist: blacklist.has(applicantId), ...features });
+}
+
+/** What a receipt has as `inputs`: all that the decision follows from, so that an auditor can have it made again (replay.ts). */
+export type Inputs = Features & { readonly applicant_id: string; readonly on_blacklist: boolean };
+
+export function decideOn(inputs: Inputs) {
+  const score = scoreOf(inputs);
+  const gates = gatesOf(inputs, score, inputs.on_blacklist);
   const failed = gates.filter(({ status }) => status === "FAIL").map(({ name }) => name);
   const action = failed.length > 0 || score < 0.65 ? "DENY" : score < 0.8 ? "REFER" : "APPROVE";
   const decision: Decision = { action, score };
   const reasons = failed.length > 0 ? failed : action === "APPROVE" ? [] : ["score_below_cutoff"];
-  return { ...SYSTEM, decision, inputs: { applicant_id: applicantId, ...features }, gates, reasons };
+  return { ...SYSTEM, decision, inputs, gates, reasons };
 }
 
 function round(value: number, digits: number): number {

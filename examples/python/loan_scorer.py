@@ -20,11 +20,12 @@ def decide(row, pseudonym_key, blacklist):
     """The receipt of a decision (docs/FORMAT.md section 4.1): name and national id stay out of it."""
     a = {name: json.loads(text) for name, text in row.items() if name not in ("national_id", "full_name")}
     a["applicant_id"] = hmac.new(pseudonym_key, row["national_id"].encode(), hashlib.sha256).hexdigest()
+    a["on_blacklist"] = a["applicant_id"] in blacklist
     p = score(a)
     passes = {
         "policy_bounds": a["credit_score"] >= 560 and a["debt_to_income"] <= 0.45 and 1000 <= a["amount"] <= 50_000,
         "risk_limit": (1 - p) * a["amount"] * 0.6 <= 2500,
-        "blacklist_check": a["applicant_id"] not in blacklist,
+        "blacklist_check": not a["on_blacklist"],
     }
     failed = [name for name, passed in passes.items() if not passed]
     action = "DENY" if failed or p < 0.65 else "REFER" if p < 0.8 else "APPROVE"

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compare, passes } from "./auditor.ts";
 import { type Host, makeHost } from "./hosts.ts";
-import { Daemon, json, type Scored, scorer } from "./processes.ts";
+import { Daemon, json, replayCommand, type Scored, scorer } from "./processes.ts";
 import type { Report } from "./report.ts";
 
 /** What the rest of the demo goes on with. The daemon is dead, its files are as it left them. */
@@ -61,6 +61,11 @@ export async function dayOfWork(report: Report, folder: string, decisions: numbe
     return `${there} anchors are published; the newest covers all ${number(tree_size)} receipts, the daemon's own included`;
   });
   await report.step("the audit passes", async () => ({ did: "The ledger is audited while the daemon runs", outcome: await passes(host, pins) }));
+  await report.step("decisions are made again", async () => {
+    const { replay: { drawn, same, seed } } = await json<{ readonly replay: { readonly drawn: number; readonly same: number; readonly seed: string } }>(host, "audit", "--trust", pins, "--sample", "50", "--replay", replayCommand);
+    if (drawn !== 50 || same !== 50) throw new Error(`of ${drawn} decisions that were drawn ${same} came out as recorded (--sample-seed ${seed})`);
+    return { did: "The auditor draws 50 decisions at random and has the model make them again", outcome: "all as recorded" };
+  });
   await report.step("a tail", async () => {
     const { acted } = await scorer(host, desk, decisions, tail);
     const { size } = await json<{ readonly size: number }>(host, "status");

@@ -10,6 +10,8 @@ import type { Host } from "./hosts.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const RECEIPTD = join(ROOT, "dist/cli/main.js");
 const SCORER = join(ROOT, "examples/loan-scorer/main.ts");
+/** For `audit --replay`. */
+export const replayCommand = `"${process.execPath}" "${join(ROOT, "examples/loan-scorer/replay.ts")}"`;
 /** ms; nothing here takes as long unless it hangs. */
 const PATIENCE = 60_000;
 

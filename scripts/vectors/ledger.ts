@@ -1,5 +1,5 @@
 /**
- * Writes test/vectors/keys.json, receipts.json, requests.json, ledgers.json, anchors.json and evidence.json: `node scripts/vectors/ledger.ts`.
+ * Writes test/vectors/keys.json, receipts.json, requests.json, ledgers.json, anchors.json, evidence.json, reports.json and attestations.json: `node scripts/vectors/ledger.ts`.
  * Deterministic: seeds, clock and ids are fixed, and Ed25519 and HMAC have no randomness. test/vectors/README.md says what is in them.
  */
 import { writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { evidenceVectors } from "./ledger/evidence.ts";
 import { keyVectors } from "./ledger/keys.ts";
 import { ledgerVectors } from "./ledger/ledgers.ts";
 import { receiptVectors } from "./ledger/receipts.ts";
+import { attestationVectors, reportVectors } from "./ledger/reports.ts";
 import { requestVectors } from "./ledger/requests.ts";
 
 const lines = (vectors: readonly object[]): string => `[\n${vectors.map((vector) => JSON.stringify(vector)).join(",\n")}\n]\n`;
@@ -21,6 +22,8 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ["ledgers.json", lines(ledgerVectors())],
     ["anchors.json", lines(anchorVectors())],
     ["evidence.json", lines(evidenceVectors())],
+    ["reports.json", lines(reportVectors())],
+    ["attestations.json", lines(attestationVectors())],
   ]);
 }
 

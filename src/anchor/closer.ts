@@ -118,8 +118,8 @@ export class BatchCloser {
     }
   }
 
-  /** Stores a system receipt that says something of the keys, of the ledger's file, or of who was handed receipts. Survives power loss. */
-  announce(type: "key_revocation" | "recovery" | "access", receiptId: string, details: Json): StoredReceipt {
+  /** Stores a system receipt that says something of the keys, of the ledger's file, of an audit, or of who was handed receipts. Survives power loss. */
+  announce(type: "key_revocation" | "recovery" | "attestation" | "access", receiptId: string, details: Json): StoredReceipt {
     const { writer, keys } = this.#options;
     this.#makeRoom();
     return writer.announce(systemRequest(type, receiptId, details), keys);

@@ -6,7 +6,6 @@ import { availableParallelism } from "node:os";
 import { type AnchorTarget, TargetError } from "../anchor/target.ts";
 import { FormatError } from "../format/errors.ts";
 import { requestKey } from "../format/mac.ts";
-import type { LedgerName } from "../format/names.ts";
 import { parseVkey, type Vkey } from "../format/note.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { LedgerError } from "../ledger/errors.ts";
@@ -14,88 +13,33 @@ import { Inspector } from "../ledger/inspect.ts";
 import { Reader } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
-import { type DisclosedKey, RatchetKeys, type RatchetStart } from "../verify/keys.ts";
+import { RatchetKeys } from "../verify/keys.ts";
 import { judgeBreaks } from "./breaks.ts";
 import { checkLog, checkStructure, sizeOf } from "./extent.ts";
 import { auditHash } from "./hash.ts";
 import { Joiner } from "./join.ts";
 import { LedgerView } from "./ledger-view.ts";
+import type { AuditHooks, AuditOptions } from "./options.ts";
 import { planSegments, Ratchet } from "./plan.ts";
 import { runSegments } from "./pool.ts";
-import { type Progress, ProgressMeter } from "./progress.ts";
+import { ProgressMeter } from "./progress.ts";
 import { type AuditRange, isRanged, type Part, partOf } from "./range.ts";
 import type { AuditRecord } from "./record.ts";
 import { type AuditReport, Findings } from "./report.ts";
-import { judgeKeys, type RevokedKeys } from "./revoked.ts";
+import { judgeKeys } from "./revoked.ts";
 import { knownBy, type Known, type KnownTarget, keepRecord, ledgerInFull, NOTHING_KNOWN } from "./since.ts";
 import { partSince } from "./since-start.ts";
 import { checkSiblings } from "./siblings.ts";
+import { Surveying } from "./surveying.ts";
 import { checkExtent, checkIdentity, checkNumbersByTable, checkOrganizations, countIndexes, plausibleSize, plausibleSizeFrom } from "./tables.ts";
 import { auditTarget, type TargetSeen } from "./target-audit.ts";
 import { NotChecked, type PartSeen, reportOf } from "./verdict.ts";
 
+export type { AuditHooks, AuditOptions } from "./options.ts";
 export type { Progress } from "./progress.ts";
-export type { AuditRange } from "./range.ts";
 export type { AuditReport, Finding } from "./report.ts";
 
-export interface AuditOptions {
-  /** null: the ledger is gone; the anchors and batch objects are checked alone. */
-  readonly ledgerPath: string | null;
-  /** Which ledger this is, from outside of it. */
-  readonly ledger: LedgerName;
-  /** In words, where its id was taken from; undefined: it was pinned, outside of the host that is audited. */
-  readonly ledgerIdFrom?: string | undefined;
-  readonly targets: readonly AnchorTarget[];
-  /** Verifier keys; anchors signed by none of them do not count. */
-  readonly vkeys: readonly string[];
-  /** Were they pinned outside of the host that is audited? */
-  readonly areVkeysPinned: boolean;
-  /** Why keys that should be there cannot be used. */
-  readonly keysProblem?: string;
-  /** null: MACs are not checked. */
-  readonly keys: {
-    /** From where the receipts' keys can be stepped. */
-    readonly starts: readonly RatchetStart[];
-    /** Those of single epochs. */
-    readonly disclosed?: readonly DisclosedKey[];
-    /** Keys of which earlier epochs than those can be checked by nobody here, by design: they are forward-secure. */
-    readonly sealed?: readonly string[];
-    /** null: request_mac is not recomputed. */
-    readonly requestSecret: Uint8Array | null;
-  } | null;
-  /** Keys that are not to be believed any more, as the auditor knows; those that the ledger announces are judged too. */
-  readonly revoked?: RevokedKeys | undefined;
-  /** Keys that begin with a `ratchet_break` of which the auditor knows: a note, and no finding. */
-  readonly acceptedBreaks?: ReadonlySet<string> | undefined;
-  /** age identities, for archived receipts that are encrypted. */
-  readonly identities?: readonly string[] | undefined;
-  readonly range?: AuditRange | undefined;
-  /** The record of an earlier audit: receipts that it has read, and objects that are listed as they were, are not read again. Not with a range. */
-  readonly since?: AuditRecord | undefined;
-  /** What the new record takes the place of: it is not to know less. */
-  readonly replaces?: AuditRecord | undefined;
-  /** With `since`: read all receipts, and all objects that are under no lock, again all the same. */
-  readonly allReceipts?: boolean | undefined;
-  /** Versions at each target that are read again nevertheless, chosen by chance; default 32. */
-  readonly sample?: number | undefined;
-  /** This program and its version, for the record. */
-  readonly program?: string | undefined;
-  /** ms, the auditor's clock: whether an anchor is late. */
-  readonly now: number;
-  /** ms that an anchor may be late; default a minute. */
-  readonly grace?: number | undefined;
-  /** Threads; default one for each processor, and none for a small ledger. */
-  readonly workers?: number | undefined;
-}
-
-export interface AuditHooks {
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Told after an audit of everything that found nothing, before it returns: what a later one is given as `since`. */
-  readonly onRecord?: ((record: AuditRecord) => void) | undefined;
-  /** Stops the audit, which then throws. */
-  readonly signal?: AbortSignal | undefined;
-}
-
+/** ms that an anchor may be late, where nobody says otherwise. */
 const GRACE = 60_000;
 /** Receipts below which starting threads takes longer than the audit. */
 const SMALL = 20_000;
@@ -115,14 +59,17 @@ class Audit {
   readonly #notChecked = new NotChecked();
   readonly #meter: ProgressMeter;
   readonly #onRecord: AuditHooks["onRecord"];
+  readonly #onSurvey: AuditHooks["onSurvey"];
+  #surveying: Surveying | null = null;
   readonly #vkeys: readonly Vkey[];
   readonly #startedAt = performance.now();
 
-  constructor(options: AuditOptions, { onProgress, onRecord, signal }: AuditHooks) {
+  constructor(options: AuditOptions, { onProgress, onRecord, onSurvey, signal }: AuditHooks) {
     this.#options = options;
     this.#signal = signal;
     this.#meter = new ProgressMeter(onProgress ?? (() => undefined), () => performance.now());
     this.#onRecord = onRecord;
+    this.#onSurvey = onSurvey;
     this.#vkeys = options.vkeys.map(parseVkey);
   }
 
@@ -142,8 +89,10 @@ class Audit {
       this.#notChecked.ofTargets(this.#options, counts);
       const breaks = judgeBreaks(this.#options, part, this.#findings);
       const { keys, revoked } = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
+      const into = { findings: this.#findings, notChecked: this.#notChecked };
+      const replay = this.#surveying === null ? null : (await this.#onSurvey?.(this.#surveying.seen(), { ...into, reader: opened!.reader, signal: this.#signal })) ?? null;
       const report = reportOf({
-        options: this.#options, keys, findings: this.#findings, notChecked: this.#notChecked, part, targets: counts, elapsedMs: performance.now() - this.#startedAt,
+        options: this.#options, keys, ...into, part, targets: counts, replay, elapsedMs: performance.now() - this.#startedAt,
       });
       return keepRecord(report, this.#options, { targets, part, revoked, breaks }, this.#onRecord);
     } finally {
@@ -236,18 +185,22 @@ class Audit {
   }
 
   async #walk(inspector: Inspector, part: Part, joined: Joiner): Promise<void> {
-    const { ledgerPath, ledger, keys, range } = this.#options;
+    const { ledgerPath, ledger, keys, range, survey } = this.#options;
     const total = part.end - part.first;
     const workers = this.#options.workers ?? (total < SMALL ? 0 : Math.min(availableParallelism(), MAX_WORKERS));
     const aim = Math.min(SEGMENT.most, Math.max(SEGMENT.least, Math.ceil(total / (8 * Math.max(1, workers)))));
     const ratchet = keys === null ? null : new Ratchet(keys.starts, auditHash);
     this.#meter.begin("receipts", total);
     const secret = keys?.requestSecret ?? null;
+    if (survey !== undefined) this.#surveying = new Surveying(survey, inspector, part, this.#options.grace ?? GRACE);
     const segments = runSegments(planSegments(inspector, part, aim, ratchet, auditHash), {
-      ledgerPath: ledgerPath!, ledger, organization: range?.organization ?? null, disclosed: keys?.disclosed ?? [],
+      ledgerPath: ledgerPath!, ledger, organization: range?.organization ?? null, disclosed: keys?.disclosed ?? [], survey,
       requestKey: secret === null ? null : requestKey(secret, ledger.ledgerId, auditHash),
     }, inspector, workers, { onProgress: (receipts) => this.#meter.add(receipts), signal: this.#signal });
-    for await (const result of segments) joined.add(result);
+    for await (const result of segments) {
+      joined.add(result);
+      this.#surveying?.add(result);
+    }
   }
 
   async #auditTargets(seen: PartSeen | null, view: LedgerView | null, known: Known): Promise<TargetSeen[]> {

@@ -97,6 +97,15 @@ const auditRecord = z.strictObject({
     macs: z.boolean(),
     request_macs: z.boolean(),
   }).nullable(),
+  /** What this audit did, which found everything in order, for whoever attests it. */
+  audit: z.strictObject({
+    verdict: z.literal("ok"),
+    /** log_index from which on it read the receipts. */
+    read_from: count,
+    macs_checked: count,
+    macs_not_checked: count,
+    not_checked: z.array(z.string()),
+  }),
   /** Keys that are not to be believed any more, as far as an audit has learnt of it. */
   revoked: z.array(revokedKey),
   /** Of every key that has signed up to the end of the ledger; null: of more than are told apart. */

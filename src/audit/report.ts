@@ -1,58 +1,14 @@
 /** What an audit says: one sentence, an exit code, and findings, each naming what is wrong where. */
-import type { VerifyErrorCode } from "../verify/errors.ts";
+import type { AuditCode } from "./codes.ts";
+import type { ReplayCounts } from "./replay.ts";
+
+export type { AuditCode } from "./codes.ts";
 
 /**
  * `violation`: something is not as it was recorded or promised. `interference`: somebody put things into a target that do not
  * count; whoever may write there can. `note`: worth knowing, nothing wrong.
  */
 export type Severity = "violation" | "interference" | "note";
-
-/** Beside the codes of docs/FORMAT.md section 13. */
-export type AuditCode =
-  | VerifyErrorCode
-  // the ledger's file
-  | "ledger_corrupt"
-  | "not_a_ledger"
-  | "wal_damaged"
-  | "schema_mismatch"
-  // receipts and the index over them
-  | "receipt_changed"
-  | "receipt_missing"
-  | "blob_missing"
-  | "row_missing"
-  | "index_mismatch"
-  | "index_lookup"
-  | "request_mac_mismatch"
-  | "organization_mismatch"
-  | "anchor_row_mismatch"
-  | "tree_mismatch"
-  // targets, their versions and locks
-  | "duplicate_object"
-  | "delete_marker"
-  | "multipart_version"
-  | "unreadable_object"
-  | "lock_missing"
-  | "retention_short"
-  | "version_missing"
-  | "version_changed"
-  | "observed_mismatch"
-  | "read_in_full"
-  | "unanchored_batch"
-  | "archive_mismatch"
-  | "unanchored_receipts"
-  | "not_archived"
-  | "anchor_missing"
-  | "ledger_replaced"
-  | "not_published_yet"
-  | "newer_than_audit"
-  | "anchor_late"
-  | "published_late"
-  | "idle"
-  | "stopped"
-  | "recorded_after_anchor"
-  | "recorded_before_observed"
-  | "recovered"
-  | "key_revoked";
 
 /** An object in a target. */
 export interface ObjectRef {
@@ -223,6 +179,8 @@ export interface AuditReport {
   readonly failedToCheck: readonly string[];
   /** What is kept for a later audit; null where nobody asked. */
   readonly record: RecordMade | null;
+  /** Decisions that were made again; null where nobody asked, or the ledger was not read. */
+  readonly replay: ReplayCounts | null;
   readonly startedAt: string;
   readonly elapsedMs: number;
   readonly receiptsPerSecond: number;

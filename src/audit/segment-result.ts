@@ -7,6 +7,7 @@ import type { LogEnd, LogStart } from "../verify/log.ts";
 import type { BreakSeen, KeySeen, RevocationSeen } from "./keys-seen.ts";
 import type { FindingsData } from "./report.ts";
 import type { FoldedLeaves } from "./segment-tree.ts";
+import type { SurveyAsk, SurveyData } from "./survey.ts";
 
 export interface SegmentTask {
   /** The first receipt after an anchor receipt, or 0. */
@@ -31,6 +32,8 @@ export interface SegmentOptions {
   readonly disclosed: readonly DisclosedKey[];
   /** Only this organization's receipts (and the ledger's own) are read; of the others, their rows. */
   readonly organization: string | null;
+  /** What is looked at beside. */
+  readonly survey?: SurveyAsk | undefined;
 }
 
 /** An organization's newest receipt in a batch. */
@@ -118,4 +121,6 @@ export interface SegmentResult {
   readonly revocations: readonly RevocationSeen[];
   readonly breaks: readonly BreakSeen[];
   readonly clockSteps: number;
+  /** null: nobody asked. */
+  readonly survey: SurveyData | null;
 }

@@ -23,6 +23,7 @@ import { Findings } from "./report.ts";
 import type { BatchSeen, SegmentOptions, SegmentResult, SegmentTask } from "./segment-result.ts";
 import { SegmentTree } from "./segment-tree.ts";
 import { isAboutReceipt, type Problem, Suspect } from "./suspects.ts";
+import { Survey } from "./survey.ts";
 
 /** Receipts between two calls of `onProgress`. */
 const PROGRESS_STEP = 2048;
@@ -44,6 +45,7 @@ export class SegmentAudit {
   readonly #keys = new KeysSeen();
   /** Organizations whose newest receipt is in doubt. */
   readonly #doubts = new Map<string, Suspect>();
+  readonly #survey: Survey | null;
   #log: LogWalk;
   #logStart: LogStart | null = null;
   #batch: OpenBatch;
@@ -66,6 +68,7 @@ export class SegmentAudit {
     this.#tree = new SegmentTree(task.first, hash.sha256);
     this.#log = new LogWalk(options.ledger);
     this.#batch = new OpenBatch(task.first, hash.sha256);
+    this.#survey = options.survey === undefined ? null : new Survey(options.survey, hash.sha256);
   }
 
   run(onProgress: (receipts: number) => void): SegmentResult {
@@ -86,6 +89,7 @@ export class SegmentAudit {
       const checked = isUnread ? this.#receipts.rowOnly(place) : this.#receipts.check(place, { first: epoch, last: epoch + this.#epochs });
       const lookUps = problems.get(logIndex);
       if (lookUps !== undefined) checked.problems.push(...lookUps);
+      if (checked.read?.known === true && !checked.isRowBetter) this.#survey?.take(checked.read.receipt, place.blob!, checked.hash);
       this.#step(checked);
       const done = logIndex + 1 - first;
       if (done % PROGRESS_STEP === 0) onProgress(PROGRESS_STEP);
@@ -272,6 +276,7 @@ export class SegmentAudit {
       revocations: this.#keys.revocations,
       breaks: this.#keys.breaks,
       clockSteps: this.#clockSteps,
+      survey: this.#survey?.data ?? null,
     };
   }
 }

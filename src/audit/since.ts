@@ -131,7 +131,7 @@ export function keepRecord(
   report: AuditReport, options: AuditOptions, kept: Kept, onRecord: ((record: AuditRecord) => void) | undefined,
 ): AuditReport {
   if (onRecord === undefined) return report;
-  const record = recordOf(options, kept);
+  const record = recordOf(options, kept, report);
   const why = whyNone(report, options) ?? whyLess(record, options);
   if (why !== null) return { ...report, record: { isMade: false, why, readInFull: [] } };
   onRecord(record);
@@ -165,16 +165,18 @@ function keyIds({ since }: AuditOptions, part: PartSeen | null): string[] | null
 }
 
 /** What a later audit need not read again, and what it holds against what it finds. */
-function recordOf(options: AuditOptions, { targets, part, revoked, breaks }: Kept): AuditRecord {
+function recordOf(options: AuditOptions, { targets, part, revoked, breaks }: Kept, { scope, counts, macsChecked, notChecked }: AuditReport): AuditRecord {
   const { ledger, vkeys, keys, now, program, since } = options;
   const made_at = formatTime(now);
   const read = { read_at: made_at, macs: checksAllMacs(keys), request_macs: keys !== null && keys.requestSecret !== null };
   const before = since?.receipts ?? read;
+  const checked = Object.values(macsChecked).reduce((sum, n) => sum + n, 0);
   const receipts = part?.part.first === 0 ? read : { read_at: before.read_at, macs: read.macs && before.macs, request_macs: read.request_macs && before.request_macs };
   return {
     receiptd_audit: RECORD_VERSION, made_at, made_by: program ?? "receiptd", origin: ledger.origin, ledger_id: ledger.ledgerId, vkeys: [...vkeys],
     ledger: part === null ? since?.ledger ?? null : { size: part.joined.size, root: hashText(part.joined.root()) },
     receipts: part === null ? null : receipts,
+    audit: { verdict: "ok", read_from: scope.firstIndex, macs_checked: checked, macs_not_checked: counts.receipts - checked, not_checked: [...notChecked] },
     revoked: [...revoked],
     key_ids: keyIds(options, part),
     breaks: [...breaks],

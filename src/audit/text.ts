@@ -1,5 +1,6 @@
 /** A report for people: the verdict first, then what is wrong, then what the verdict does not cover. */
 import { count } from "../format/count.ts";
+import type { ReplayCounts } from "./replay.ts";
 import type { AuditReport, Finding, KeyReport, RecordMade } from "./report.ts";
 import { ended, subjectOf } from "./verdict.ts";
 
@@ -24,6 +25,7 @@ export function formatReport(report: AuditReport): string {
   lines.push(...failedToCheck.map((what) => ended(`Could not check ${what}`)));
   if (notChecked.length > 0) lines.push("Not checked:", ...notChecked.map((what) => `  - ${what}`));
   if (report.record !== null) lines.push(...recordLines(report.record));
+  if (report.replay !== null) lines.push(replayLine(report.replay));
   if (report.scope.ledger) {
     lines.push(`Ledger ${report.ledger.origin} ${report.ledger.ledgerId}: ${count(counts.receipts, "receipt")} of ${count(counts.organizations, "organization")}, ${count(counts.batches, "batch", "batches")}, ${count(counts.pending)} pending.`);
   } else {
@@ -49,6 +51,10 @@ function keyLine({ keyId, receipts, firstIndex, lastIndex, firstAt, lastAt, macs
   const when = firstAt === null || lastAt === null ? "" : `, recorded ${firstAt} to ${lastAt}`;
   const doubt = revoked === null ? "" : `; revoked since ${revoked.since}, ${suspect === 0 ? "before which all of them were anchored" : `${count(suspect)} of them suspect`}`;
   return `Key ${keyId}: ${count(receipts, "receipt")}, ${firstIndex} to ${lastIndex}${when}; ${count(macsChecked, "MAC")} checked${doubt}.`;
+}
+
+function replayLine({ seed, decisions, drawn, same, differ, unanswered, notReplayable: { none, hashed, sealed } }: ReplayCounts): string {
+  return `Made again: ${count(drawn)} of ${count(decisions, "decision")}: ${count(same)} the same, ${count(differ)} otherwise, ${count(unanswered)} not answered, ${count(none + hashed + sealed)} not replayable; drawn with --sample-seed ${seed}.`;
 }
 
 function recordLines({ isMade, why, readInFull }: RecordMade): string[] {

@@ -1,11 +1,12 @@
 /** The one sentence, the exit code, and what they do not cover. */
 import { count, receiptRange } from "../format/count.ts";
 import { formatTime } from "../format/time.ts";
-import type { AuditOptions } from "./audit.ts";
+import type { AuditOptions } from "./options.ts";
 import type { Joiner } from "./join.ts";
 import type { Part } from "./range.ts";
 import { type AuditRecord, recordProblem } from "./record.ts";
 import { anchoredSize, openText, pendingNote, placeText } from "./pending.ts";
+import { type ReplayCounts, replayText } from "./replay.ts";
 import type { AuditReport, Finding, Findings, KeyReport, OpenFinding, TargetCounts } from "./report.ts";
 
 /** The part of the ledger that was audited. */
@@ -109,9 +110,10 @@ export function reportOf(seen: {
   readonly part: PartSeen | null;
   readonly targets: readonly TargetCounts[];
   readonly keys: readonly KeyReport[];
+  readonly replay: ReplayCounts | null;
   readonly elapsedMs: number;
 }): AuditReport {
-  const { options, findings, notChecked, part, targets, keys, elapsedMs } = seen;
+  const { options, findings, notChecked, part, targets, keys, replay, elapsedMs } = seen;
   const joined = part?.joined ?? null;
   const receipts = joined?.totals.checked ?? 0;
   const kept = findings.kept.map((finding) => dated(finding, joined));
@@ -128,7 +130,7 @@ export function reportOf(seen: {
   return {
     verdict,
     exitCode: verdict === "ok" ? 0 : verdict === "findings" ? 1 : 2,
-    sentence: sentenceOf(verdict, kept, findings, notChecked, counts, scope, part?.part.nothing),
+    sentence: `${sentenceOf(verdict, kept, findings, notChecked, counts, scope, part?.part.nothing)}${verdict === "ok" && replay !== null ? ` ${replayText(replay)}` : ""}`,
     ledger: options.ledger,
     scope,
     counts,
@@ -140,6 +142,7 @@ export function reportOf(seen: {
     notChecked: notChecked.notes,
     failedToCheck: notChecked.failed,
     record: null,
+    replay,
     startedAt: formatTime(options.now),
     elapsedMs: Math.round(elapsedMs),
     receiptsPerSecond: Math.round(receipts / Math.max(0.001, elapsedMs / 1000)),

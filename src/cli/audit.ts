@@ -1,81 +1,28 @@
 /** `receiptd audit`: the ledger and its targets, checked from the bytes up; also by a third party with copies and a pinned key. */
 import type { Command } from "commander";
-import { DirectoryTarget } from "../anchor/directory.ts";
-import { audit as runAudit, type AuditReport, type Progress as AuditProgress } from "../audit/audit.ts";
-import type { AuditRecord } from "../audit/record.ts";
 import { formatReport } from "../audit/text.ts";
-import type { LedgerName } from "../format/names.ts";
-import type { RatchetState } from "../keys/epoch-keys.ts";
-import type { Keyring } from "../keys/keyring.ts";
-import { type Seed, sealedKeys, startsOf } from "../keys/seed.ts";
-import { LedgerError } from "../ledger/errors.ts";
-import { readRecord, replacedRecord, writeRecord } from "./audit-record.ts";
-import { type Cli, wholeNumber } from "./cli.ts";
-import { collect, examples, type Run } from "./command.ts";
-import { disclosedIn, disclosedKeys } from "./disclosed-keys.ts";
+import { addAuditOptions, type AuditOptions, runAudit } from "./audit-run.ts";
+import type { Cli } from "./cli.ts";
+import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { identitiesIn } from "./identities.ts";
-import { type HostKeys, hostKeys, isCopy, keysProblem, type LedgerOptions, ledgerPath, type NamedTarget, targets, withReader } from "./ledger-files.ts";
-import { addPinOptions, type PinOptions, type Pins, pinsOf } from "./pins.ts";
-import { progress } from "./progress.ts";
-import { requireSeedsOf, seedsIn } from "./seeds.ts";
 import { snakeCased } from "./snake-case.ts";
-import { checkedId, ledgerAt } from "./target-ledgers.ts";
-import { timeRange } from "./times.ts";
-import { versionText } from "./version.ts";
-
-interface AuditOptions extends LedgerOptions, PinOptions {
-  readonly from?: string;
-  readonly to?: string;
-  readonly organization?: string;
-  readonly ledgerGone?: boolean;
-  readonly ledgerId?: string;
-  /** False with --no-keys. */
-  readonly keys: boolean;
-  readonly acceptSuspect?: readonly string[];
-  readonly identity?: string;
-  readonly seed?: readonly string[];
-  readonly keysFile?: readonly string[];
-  readonly since?: string;
-  readonly record?: string;
-  readonly allReceipts?: boolean;
-  readonly sample?: string;
-  readonly workers?: string;
-  readonly progress?: boolean;
-}
 
 export function addAudit(program: Command, run: Run): void {
-  addPinOptions(program.command("audit")
+  addAuditOptions(program.command("audit")
     .summary("check everything")
     .description("Checks everything from the bytes up: every receipt, chain, MAC, index, batch and root of the ledger, and every object at the targets, each against the other. Nothing is written, and the daemon may be running. Exit code 0: all is well; 1: something is wrong; 2: something could not be checked."))
     .option("--from <time>", "only batches with receipts from this date or time on, UTC")
     .option("--to <time>", "only batches with receipts before this time, or up to this date, UTC")
     .option("--organization <name>", "only this organization's receipts")
-    .option("--ledger <path>", "a copy of a ledger (its file or folder) in place of the configured one")
-    .option("--anchors <place>", "a folder of anchors, or s3://bucket/prefix, in place of the configured targets")
-    .option("--endpoint <url>", "of s3://…: the S3 server, if not AWS")
-    .option("--region <name>", "of s3://…: the bucket's region")
-    .option("--path-style", "of s3://…: put the bucket into the path, not into the host name")
-    .option("--profile <name>", "of s3://…: a profile of the AWS SDK's configuration")
-    .option("--target <name>", "the name that the ledger's host has for this place, under which anchor receipts name what they saw there")
-    .option("--retention <time>", "how long after it was stored every object must be locked (1d to 100y; default: as configured; of s3://…, at all)")
     .option("--ledger-gone", "check the anchors and batches alone")
-    .option("--ledger-id <id>", "which ledger it must be, as was noted when it was created (a key names the origin only)")
-    .option("--no-keys", "leave the host's keys alone: MACs are then not checked")
-    .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for archived receipts and seeds that are encrypted")
-    .option("--seed <file>", "the seed of a forward-secure key (as init wrote it; may be given again): all its MACs are checked", collect)
-    .option("--keys-file <file>", "keys that receiptd disclose has printed (may be given again): the MACs of their epochs are checked", collect)
-    .option("--accept-suspect <key>", "receipts of this revoked key that are suspect are known to you: a note, and no finding (may be given again)", collect)
     .option("--record <file>", "if nothing is found, keep here what was read, for --since")
     .option("--since <file>", "read what is new since the audit that --record kept there, and what is not as it was then")
     .option("--all-receipts", "with --since: read all receipts again, and all objects but those under a lock")
-    .option("--sample <n>", "with --since: versions at each target to read again all the same, chosen by chance (default: 32)")
-    .option("--workers <n>", "threads (default: one for each processor)")
-    .option("--progress", "show progress even where standard error is no terminal")
     .addHelpText("after", examples([
       "receiptd audit",
       "receiptd audit --from 2026-11-01 --to 2026-11-30 --organization loans --json",
       "receiptd audit --since audit.json --record audit.json",
+      "receiptd audit --from 2026-11-01 --to 2026-11-30 --sample 200 --replay 'python3 model.py --replay'",
       "receiptd audit --ledger copy/ledger.db --anchors copy/anchors --trust pinned.txt --seed seed.key_v1.age --identity auditor.key",
       "receiptd audit --ledger-gone --anchors s3://acme-receipts --region eu-central-1 --retention 7y --trust pinned.txt",
       "receiptd audit --ledger copy/ledger.db --anchors copy/anchors --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'",
@@ -88,134 +35,15 @@ async function audit(cli: Cli, options: AuditOptions): Promise<ExitCode> {
     throw new CliError("bad_usage", "--since and --record are for an audit of everything, not of a time or an organization");
   }
   if (options.allReceipts === true && options.since === undefined) throw new CliError("bad_usage", "--all-receipts says what --since reads again, and is of no use without it");
-  if (options.sample !== undefined && options.since === undefined) throw new CliError("bad_usage", "--sample says what --since reads again, and is of no use without it");
+  if (options.sample !== undefined && options.since === undefined && options.replay === undefined) throw new CliError("bad_usage", "--sample says what --since reads again, or how many decisions --replay draws, and is of no use without them");
   requireOfLedger(options);
-  const since = options.since === undefined ? null : readRecord(options.since);
-  const replaced = options.record === undefined ? null : replacedRecord(options.record);
-  const identities = await identitiesIn(options.identity);
-  const seeds = await seedsIn(options.seed ?? [], identities);
-  const own = await ownKeys(cli, options);
-  const pins = pinsOf(options, own.keyring);
-  const at = namedTargets(cli, options);
-  const { ledger, from: ledgerIdFrom } = await identity(cli, options, own.keyring, pins, at);
-  if (replaced !== null && isOther(replaced, ledger) && (since === null || !isOther(since, ledger))) {
-    throw new CliError("bad_usage", `${options.record!} is the record of the ledger ${replaced.origin} ${replaced.ledger_id}, and this one is ${ledger.origin} ${ledger.ledgerId}`,
-      "hold this ledger against it with --since, or keep the new record in another file");
-  }
-  const secrets = own.keyring?.ledgerId === ledger.ledgerId ? own.keyring : null;
-  requireSeedsOf(seeds, ledger, secrets);
-  const starts = startsOf(secrets, own.open, seeds);
-  const disclosed = disclosedKeys(disclosedIn(options.keysFile ?? []), ledger, starts);
-  const problem = own.why ?? (secrets === null ? null : await problemOf(cli, options, { keyring: secrets, open: own.open }, seeds));
-  const bar = progress("receipts", options.progress === true ? true : null);
-  let report: AuditReport;
-  try {
-    report = await runAudit({
-      ledgerPath: options.ledgerGone === true ? null : ledgerPath(cli, options),
-      ledger,
-      ledgerIdFrom,
-      identities,
-      targets: at.map(({ target }) => target),
-      vkeys: pins.vkeys,
-      areVkeysPinned: pins.pinned,
-      keys: secrets === null && seeds.length === 0 && disclosed.length === 0 ? null : {
-        starts, disclosed, sealed: secrets === null || problem !== null ? [] : sealedKeys(secrets, seeds), requestSecret: secrets?.requestSecret ?? null,
-      },
-      ...(problem === null ? {} : { keysProblem: problem }),
-      range: rangeOf(options),
-      revoked: { since: pins.revoked, accepted: new Set(options.acceptSuspect) },
-      acceptedBreaks: pins.breaks,
-      ...(since === null ? {} : { since, allReceipts: options.allReceipts === true }),
-      ...(replaced === null ? {} : { replaces: replaced }),
-      ...(options.sample === undefined ? {} : { sample: wholeNumber("--sample", options.sample) }),
-      program: `receiptd ${versionText()}`,
-      now: Date.now(),
-      ...(isCopy(cli, options) ? {} : { grace: cli.config.anchor.grace }),
-      ...(options.workers === undefined ? {} : { workers: wholeNumber("--workers", options.workers) }),
-    }, {
-      onProgress: (seen) => show(seen, bar),
-      ...(options.record === undefined ? {} : { onRecord: (record: AuditRecord) => writeRecord(options.record!, record) }),
-    });
-  } finally {
-    bar.end();
-  }
+  const { report } = await runAudit(cli, options);
   cli.result(snakeCased(report), () => formatReport(report).trimEnd());
   return report.exitCode;
 }
 
 /** What only an audit of receipts can do is refused where there are none, and not passed over. */
-function requireOfLedger({ ledgerGone, from, to, organization, seed, keysFile, acceptSuspect }: AuditOptions): void {
-  if (ledgerGone !== true || (from ?? to ?? organization ?? seed ?? keysFile ?? acceptSuspect) === undefined) return;
-  throw new CliError("bad_usage", "--from, --to, --organization, --seed, --keys-file and --accept-suspect are about receipts, and --ledger-gone says that there are none to read", "restore the ledger to check them: receiptd restore");
-}
-
-/** A folder of anchors, too, may be a copy of a target that anchor receipts name. */
-function namedTargets(cli: Cli, options: AuditOptions): readonly NamedTarget[] {
-  const found = targets(cli, options);
-  const { anchors: path, target: name } = options;
-  if (path === undefined || name === undefined || path.startsWith("s3://")) return found;
-  return found.map(({ required }) => ({ target: new DirectoryTarget({ name, path }), required }));
-}
-
-function isOther({ origin, ledger_id: id }: AuditRecord, ledger: LedgerName): boolean {
-  return origin !== ledger.origin || id !== ledger.ledgerId;
-}
-
-/** The keys of the host, for MACs and, unless others are pinned, for its vkeys. `why`: they should be there, but cannot be used. */
-async function ownKeys(cli: Cli, options: AuditOptions): Promise<{ readonly keyring: Keyring | null; readonly open: RatchetState | null; readonly why: string | null }> {
-  const none = { keyring: null, open: null };
-  if (!options.keys || isCopy(cli, options)) return { ...none, why: null };
-  const found = await hostKeys(cli);
-  return "keyring" in found ? { ...found, why: null } : { ...none, why: found.why };
-}
-
-async function problemOf(cli: Cli, options: AuditOptions, keys: HostKeys, seeds: readonly Seed[]): Promise<string | null> {
-  if (options.ledgerGone === true) return null;
-  try {
-    return await withReader(cli, options, (reader) => keysProblem(keys, reader, seeds));
-  } catch (error) {
-    if (error instanceof LedgerError) return keysProblem(keys, null, seeds); // what is wrong with the ledger the audit finds
-    throw error;
-  }
-}
-
-/**
- * Which ledger is meant, from outside of it as far as possible: whoever changed the ledger could have changed its name. `from`: where
- * its id was taken from, undefined where it was given.
- */
-async function identity(
-  cli: Cli, options: AuditOptions, own: Keyring | null, pins: Pins, at: readonly NamedTarget[],
-): Promise<{ readonly ledger: LedgerName; readonly from?: string }> {
-  const origin = pins.names[0];
-  const given = options.ledgerId === undefined ? null : checkedId(options.ledgerId);
-  if (own !== null && (!pins.pinned || origin === own.origin)) {
-    if (given !== null) return { ledger: { origin: own.origin, ledgerId: given } };
-    return { ledger: { origin: own.origin, ledgerId: own.ledgerId }, from: "the keyring of the host that is audited" };
-  }
-  if (origin !== undefined && given !== null) return { ledger: { origin, ledgerId: given } };
-  if (options.ledgerGone !== true) {
-    try {
-      const said = await withReader(cli, options, (reader) => reader.identity());
-      if (given !== null) return { ledger: { origin: said.origin, ledgerId: given } };
-      return { ledger: { origin: origin ?? said.origin, ledgerId: said.ledgerId }, from: "the audited ledger itself" };
-    } catch (error) {
-      // a ledger that cannot be read is the audit's finding, if anything else says which one it was
-      if (!(error instanceof LedgerError) || origin === undefined || at.length === 0) throw error;
-    }
-  }
-  if (origin === undefined) throw new CliError("bad_usage", "without a ledger a key has to say which one it was", "name it with --vkey or --trust");
-  return { ledger: await ledgerAt(at, origin, options.ledgerId, pins.vkeys), from: "the names at the targets" };
-}
-
-function rangeOf(options: AuditOptions): { readonly from?: number; readonly to?: number; readonly organization?: string } {
-  const { from, to } = timeRange(options);
-  return {
-    ...(options.from === undefined ? {} : { from }),
-    ...(options.to === undefined ? {} : { to }),
-    ...(options.organization === undefined ? {} : { organization: options.organization }),
-  };
-}
-
-function show({ phase, done, total }: AuditProgress, bar: ReturnType<typeof progress>): void {
-  if (phase !== "indexes") bar.update(done, total === null || total === 0 ? null : done / total, phase === "targets" ? "objects" : "receipts");
+function requireOfLedger({ ledgerGone, from, to, organization, seed, keysFile, acceptSuspect, replay: command }: AuditOptions): void {
+  if (ledgerGone !== true || (from ?? to ?? organization ?? seed ?? keysFile ?? acceptSuspect ?? command) === undefined) return;
+  throw new CliError("bad_usage", "--from, --to, --organization, --seed, --keys-file, --accept-suspect and --replay are about receipts, and --ledger-gone says that there are none to read", "restore the ledger to check them: receiptd restore");
 }

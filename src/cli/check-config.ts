@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { stringify } from "yaml";
 import { checkRecipients } from "../anchor/archive-object.ts";
 import type { Config } from "../config.ts";
+import { parseCosigner } from "../format/cosignature.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import type { ExitCode } from "./errors.ts";
@@ -18,6 +19,7 @@ export function addCheckConfig(program: Command, run: Run): void {
 async function checkConfig(cli: Cli): Promise<ExitCode> {
   const { config, configFile } = cli;
   await checkRecipients(config.anchor.archive.recipients);
+  for (const auditor of config.auditors) parseCosigner(auditor);
   cli.result({ file: configFile ?? null, config: plain(config) }, () => [
     `# The configuration is valid. It is from ${configFile ?? "the defaults"}, with RECEIPTD_* variables applied.`,
     stringify(loadable(config), { lineWidth: 0 }).trimEnd(),

@@ -5,6 +5,7 @@ import { BundleError } from "../bundle/errors.ts";
 import { evidenceOf } from "../bundle/evidence.ts";
 import type { PublishedAnchor, PublishedAnchors } from "../bundle/published.ts";
 import { utf8 } from "../format/bytes.ts";
+import { type Cosigner, parseCosigner } from "../format/cosignature.ts";
 import type { PublishedAt } from "../format/members.ts";
 import { parseVkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
@@ -13,14 +14,15 @@ import type { Reader, StoredBlob } from "../ledger/reader.ts";
 import { wordsFor } from "../verify/evidence-words.ts";
 import { anchorSizes } from "./anchored.ts";
 import type { Cli } from "./cli.ts";
-import { examples, receiptArgument, type Run } from "./command.ts";
+import { collect, examples, receiptArgument, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { findReceipt, hostKeys, type LedgerOptions, namingOf, type NamedTarget, targets, withReader } from "./ledger-files.ts";
+import { findReceipt, hostKeys, isCopy, type LedgerOptions, namingOf, type NamedTarget, targets, withReader } from "./ledger-files.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { type AtTarget, findAnchor } from "./verify-anchor.ts";
 
 interface EvidenceOptions extends LedgerOptions, PinOptions {
   readonly output?: string;
+  readonly auditor?: readonly string[];
 }
 
 type Anchored = Extract<AtTarget, { state: "anchored" }> & NamedTarget;
@@ -32,8 +34,9 @@ export function addEvidence(program: Command, run: Run): void {
     .addArgument(receiptArgument())
     .option("-o, --output <file>", "write to this new file (default: standard output)")
     .option("--ledger <path>", "a copy of a ledger (its file or folder) in place of the configured one")
+    .option("--auditor <vkey>", "add the countersignature by this auditor's key, beside those that are configured, if there is one of an anchor over it; may be given several times", collect)
     .option("--anchors <folder>", "a folder of anchors in place of the configured targets")
-    .addHelpText("after", examples(["receiptd evidence PR-2026-00042 -o PR-2026-00042.evidence.json"]))
+    .addHelpText("after", examples(["receiptd evidence PR-2026-00042 -o PR-2026-00042.evidence.json", "receiptd evidence PR-2026-00042 --auditor 'auditor.example.com+5e6f7a8b+BA…'"]))
     .action(run(evidence));
 }
 
@@ -42,7 +45,7 @@ async function evidence(cli: Cli, receipt: string, options: EvidenceOptions): Pr
   const { vkeys, pinned } = pinsOf(options, "keyring" in host ? host.keyring : null);
   if (vkeys.length === 0) throw new CliError("no_evidence", "the anchors' signatures cannot be checked: no verifier key is known", "name it with --vkey or --trust");
   const { text, facts } = await withReader(cli, options, (reader) => (
-    evidenceOf(reader, findReceipt(reader, namingOf(receipt)), new AnchorsAtTargets(reader, targets(cli, options), vkeys), vkeys)
+    evidenceOf(reader, findReceipt(reader, namingOf(receipt)), new AnchorsAtTargets(reader, targets(cli, options), vkeys), { vkeys, auditors: auditorsOf(cli, options) })
   )); // what is handed out has been checked
   const { sentence } = wordsFor(facts, pinned);
   if (options.output === undefined) {
@@ -89,6 +92,11 @@ export class AnchorsAtTargets implements PublishedAnchors {
     for (const { target } of this.#targets) for (const size of (await anchorSizes(target, this.#reader.identity(), from)).keys()) if (size < before) sizes.add(size);
     return [...sizes].sort((a, b) => a - b);
   }
+}
+
+/** The keys of auditors that are configured for this ledger, and those that are named. */
+export function auditorsOf(cli: Cli, options: LedgerOptions & { readonly auditor?: readonly string[] }): readonly Cosigner[] {
+  return [...new Set([...(isCopy(cli, options) ? [] : cli.config.auditors), ...(options.auditor ?? [])])].map(parseCosigner);
 }
 
 function placeOf({ target, version }: Anchored): PublishedAt {

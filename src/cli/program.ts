@@ -25,6 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   export: async () => (await import("./export.ts")).addExport,
   "verify-bundle": async () => (await import("./verify-bundle.ts")).addVerifyBundle,
   audit: async () => (await import("./audit.ts")).addAudit,
+  report: async () => (await import("./report.ts")).addReport,
+  attest: async () => (await import("./attest.ts")).addAttest,
   recover: async () => (await import("./recover.ts")).addRecover,
   restore: async () => (await import("./restore.ts")).addRestore,
   key: async () => (await import("./key.ts")).addKey,

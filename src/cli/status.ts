@@ -1,6 +1,7 @@
 /** `receiptd status`: how the daemon is. Exit code 0 where it takes and anchors receipts, 1 where not, 2 where it does not answer. */
 import type { Command } from "commander";
 import { count } from "../format/count.ts";
+import type { Attested } from "../ledger/attestations.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import type { ExitCode } from "./errors.ts";
@@ -18,6 +19,8 @@ export interface DaemonStatus {
   readonly pending: number;
   readonly pending_since: string | null;
   readonly self_check: SelfCheckState;
+  /** null: no auditor is configured; a daemon of an earlier version does not say. */
+  readonly attested?: Attested | null;
   readonly open_batch: { readonly count: number };
   readonly key_fingerprint: string;
   readonly key_id: string;
@@ -110,6 +113,7 @@ function report(seen: DaemonStatus, wrong: string | null): string {
     ...(seen.pending_since === null ? [] : [`  not anchored     ${count(seen.pending, "receipt")}, the first since ${shortTime(seen.pending_since)} UTC`]),
     ...targets.map((target) => `  target           ${targetText(target)}`),
     ...targets.filter(({ interference }) => interference > 0).map((target) => `  INTERFERENCE     ${interferenceText(target)}`),
+    ...attestedLines(seen.attested ?? null),
     ...selfCheckLines(seen.self_check),
     `  since start      ${count(latency.calls, "receipt")}${speed}`,
     `  free disk        ${count(Math.floor(seen.free_bytes / 2 ** 20))} MiB`,
@@ -126,6 +130,15 @@ function damageText(check: SelfCheckState): string {
 function placeText({ code, also, message, log_index: first, last_index: last, receipt_number: number, at }: Damage): string {
   const place = first === null ? "" : last !== null ? `receipts ${first} to ${last}: ` : number === null ? `receipt ${first}: ` : `receipt ${number} (log index ${first}): `;
   return `${place}${[code, ...also].join(", ")}: ${message}${at === null ? "" : ` (${at})`}`;
+}
+
+function attestedLines(attested: Attested | null): readonly string[] {
+  if (attested === null) return [];
+  const { since, auditors } = attested;
+  return [
+    ...auditors.map(({ name, size, audited_at: at }) => `  attested         ${at === null ? `nothing by ${name} yet` : `${count(size, "receipt")} by ${name}, audited at ${shortTime(at)} UTC`}`),
+    ...(since === null ? [] : [`  not attested     the oldest receipt is of ${shortTime(since)} UTC`]),
+  ];
 }
 
 function selfCheckLines(check: SelfCheckState): readonly string[] {

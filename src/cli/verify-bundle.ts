@@ -1,26 +1,29 @@
-/** `receiptd verify-bundle`: a file of evidence or an export, offline. Neither a ledger nor a configuration is needed. */
+/** `receiptd verify-bundle`: a file of evidence, an export or a report, offline. Neither a ledger nor a configuration is needed. */
 import { readFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
 import { InputFile } from "../config/input-file.ts";
 import { hashText } from "../format/chain.ts";
+import { type Cosigner, parseCosigner } from "../format/cosignature.ts";
 import { FormatError } from "../format/errors.ts";
 import { MAX_EVIDENCE_BYTES, readEvidence } from "../format/evidence.ts";
 import { isExport, MAX_EXPORT_HEADER, readExportHeader } from "../format/export.ts";
 import type { PublishedAt } from "../format/members.ts";
+import { isReport } from "../format/report.ts";
 import { parseVkey } from "../format/note.ts";
 import type { Json } from "../format/strict-json.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type EvidenceFacts, verifyEvidence } from "../verify/evidence.ts";
-import { wordsFor } from "../verify/evidence-words.ts";
+import { evidenceVerdict, wordsFor } from "../verify/evidence-words.ts";
 import type { Cli } from "./cli.ts";
-import { examples, type Run } from "./command.ts";
+import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { addPinOptions, type PinOptions, pinsOf } from "./pins.ts";
 import { printable } from "./table.ts";
 import { timeRange } from "./times.ts";
 import { verifyExport } from "./verify-export.ts";
+import { verifyReportFile } from "./verify-report.ts";
 
 const LF = 0x0a;
 
@@ -32,16 +35,19 @@ interface BundleOptions extends PinOptions {
   readonly organization?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly auditor?: readonly string[];
 }
 
 interface BundleVerdict {
-  readonly verdict: "logged" | "invalid";
+  readonly verdict: "anchored" | "logged" | "invalid";
   readonly sentence: string;
   readonly receipt_hash: string | null;
   readonly log_index: number | null;
   readonly tree_size: number | null;
   readonly root: string | null;
   readonly signed_by: readonly string[];
+  /** Auditors that were pinned, with the times that they say. */
+  readonly countersigned_by: readonly { readonly vkey: string; readonly time: number }[];
   /** As whoever made the file says. */
   readonly published: readonly PublishedAt[];
   readonly receipt: { readonly [name: string]: Json } | null;
@@ -52,15 +58,16 @@ interface BundleVerdict {
 
 export function addVerifyBundle(program: Command, run: Run): void {
   addPinOptions(program.command("verify-bundle")
-    .summary("verify a file of evidence or an export, offline")
-    .description("Verifies a file that receiptd evidence or receiptd export has made: that the receipt in it is in the ledger whose key you pin; of an export, that all receipts of its time are there and none is left out. It needs no ledger, no network and no configuration. Exit code 0: it is so; 1: the file shows no such thing; 2: it could not be checked."))
-    .addArgument(new Argument("[file]", "the file of evidence, or the export"))
+    .summary("verify a file of evidence, an export or a report, offline")
+    .description("Verifies a file that receiptd evidence, export or report has made: that the receipt in it is in the ledger whose key you pin; of an export, that all receipts of its time are there and none is left out; of a report, that the holder of that key has made it. It needs no ledger, no network and no configuration. Exit code 0: it is so; 1: the file shows no such thing; 2: it could not be checked."))
+    .addArgument(new Argument("[file]", "the file of evidence, the export or the report"))
+    .option("--auditor <vkey>", "of evidence: believe countersignatures by this auditor's key; may be given several times", collect)
     .option("--organization <name>", "the export has to be of this organization, or of all")
     .option("--from <time>", "the export has to begin at this date or time, UTC, or before it")
     .option("--to <time>", "the export has to reach up to this time, or to the end of this date, UTC")
     .option("--page", "print verify.html instead, one page that checks evidence in a browser, from disk and without a network")
     .addHelpText("after", examples([
-      "receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…'", "receiptd verify-bundle november.export.ndjson --trust keys.txt", "receiptd verify-bundle --page > verify.html",
+      "receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…' --auditor 'auditor.example.com+5e6f7a8b+BA…'", "receiptd verify-bundle november.export.ndjson --trust keys.txt", "receiptd verify-bundle report.json --trust keys.txt", "receiptd verify-bundle --page > verify.html",
     ]))
     .action(run(verifyBundle));
 }
@@ -73,18 +80,21 @@ function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions
   if (file === undefined) throw new CliError("bad_usage", "a file of evidence is missing", "for example: receiptd verify-bundle PR-2026-00042.evidence.json --vkey …");
   const { vkeys } = pinsOf(options, null);
   const { from, to } = timeRange(options);
-  const input = new InputFile(file, (why) => new CliError("bad_usage", `${file} is no file of evidence and no export: ${why}`));
+  const input = new InputFile(file, (why) => new CliError("bad_usage", `${file} is no file of evidence, no export and no report: ${why}`));
   try {
     const begin = beginningOf(input);
     const end = begin.indexOf(LF);
     const line = end < 0 ? begin : begin.subarray(0, end);
     const isOne = isExport(line);
-    const hint = vkeys.length > 0 ? "" : hinted(() => (isOne ? readExportHeader(line) : readEvidence(input.rest([begin], MAX_FILE), nodeHash)));
+    const whole = isOne ? null : input.rest([begin], MAX_FILE);
+    const isOfPeriod = whole !== null && isReport(whole);
+    const hint = vkeys.length > 0 || isOfPeriod ? "" : hinted(() => (whole === null ? readExportHeader(line) : readEvidence(whole, nodeHash)));
     if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hint}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
-    if (isOne) return verifyExport(cli, input, begin, vkeys, { organization: options.organization ?? null, from: options.from === undefined ? null : from, to: options.to === undefined ? null : to });
-    const verdict = judge(input.rest([begin], MAX_FILE), vkeys);
+    if (whole === null) return verifyExport(cli, input, begin, vkeys, { organization: options.organization ?? null, from: options.from === undefined ? null : from, to: options.to === undefined ? null : to });
+    if (isOfPeriod) return verifyReportFile(cli, whole, vkeys);
+    const verdict = judge(whole, vkeys, (options.auditor ?? []).map(parseCosigner));
     cli.result(verdict, () => report(verdict));
-    return verdict.verdict === "logged" ? 0 : 1;
+    return verdict.verdict === "invalid" ? 1 : 0;
   } finally {
     input.close();
   }
@@ -102,25 +112,25 @@ function beginningOf(input: InputFile): Uint8Array {
   return Buffer.concat(parts);
 }
 
-function judge(bytes: Uint8Array, vkeys: readonly string[]): BundleVerdict {
+function judge(bytes: Uint8Array, vkeys: readonly string[], auditors: readonly Cosigner[]): BundleVerdict {
   try {
-    const facts = verifyEvidence(bytes, vkeys.map(parseVkey), { hash: nodeHash, verify: verifyByNode });
-    return { ...logged(facts), problem: null };
+    const facts = verifyEvidence(bytes, vkeys.map(parseVkey), { hash: nodeHash, verify: verifyByNode, auditors });
+    return { ...shown(facts, auditors.length), problem: null };
   } catch (error) {
     if (!(error instanceof VerifyError)) throw error;
     const { code, message, pointer, expected, found } = error;
     return {
-      verdict: "invalid", sentence: `This file is no evidence: ${code}: ${message}.`, receipt_hash: null, log_index: null, tree_size: null, root: null, signed_by: [], published: [], receipt: null, checked: [], not_checked: [],
+      verdict: "invalid", sentence: `This file is no evidence: ${code}: ${message}.`, receipt_hash: null, log_index: null, tree_size: null, root: null, signed_by: [], countersigned_by: [], published: [], receipt: null, checked: [], not_checked: [],
       problem: { code, message, ...(pointer === undefined ? {} : { pointer }), ...(expected === undefined ? {} : { expected }), ...(found === undefined ? {} : { found }) },
     };
   }
 }
 
-function logged(facts: EvidenceFacts): Omit<BundleVerdict, "problem"> {
-  const { sentence, checked, notChecked } = wordsFor(facts, true);
-  const { evidence, receipt, receiptHash, logIndex, treeSize, root, signedBy } = facts;
+function shown(facts: EvidenceFacts, auditors: number): Omit<BundleVerdict, "problem"> {
+  const { sentence, checked, notChecked } = wordsFor(facts, true, auditors);
+  const { evidence, receipt, receiptHash, logIndex, treeSize, root, signedBy, cosigned } = facts;
   return {
-    verdict: "logged", sentence, receipt_hash: hashText(receiptHash), log_index: logIndex, tree_size: treeSize, root: hashText(root), signed_by: signedBy,
+    verdict: evidenceVerdict(facts), sentence, receipt_hash: hashText(receiptHash), log_index: logIndex, tree_size: treeSize, root: hashText(root), signed_by: signedBy, countersigned_by: cosigned.map(({ cosigner: { vkey }, time }) => ({ vkey, time })),
     published: evidence.published, receipt, checked, not_checked: notChecked,
   };
 }
@@ -136,12 +146,13 @@ function hinted(read: () => { readonly ledger: string; readonly vkeys: readonly 
   }
 }
 
-function report({ verdict, sentence, problem, receipt, receipt_hash, published, signed_by, checked, not_checked }: BundleVerdict): string {
+function report({ verdict, sentence, problem, receipt, receipt_hash, published, signed_by, countersigned_by, checked, not_checked }: BundleVerdict): string {
   if (verdict === "invalid") return [sentence, ...(problem?.expected === undefined ? [] : [`  expected     ${problem.expected}`, `  found        ${problem.found ?? ""}`])].map(printable).join("\n");
   return [
     sentence,
     `  hash         ${receipt_hash}`,
     ...signed_by.map((vkey) => `  signed by    ${vkey}`),
+    ...countersigned_by.map(({ vkey }) => `  countersign  ${vkey}`),
     ...published.map((one) => `  says that    it was published at ${one.object} (${one.target}), version ${one.version_id}, ${one.last_modified}`),
     ...checked.map((what) => `  checked      ${what}`),
     ...not_checked.map((what) => `  not checked  ${what}`),

@@ -5,6 +5,7 @@ import { type PublisherClient, startPublisher } from "../anchor/client.ts";
 import { startSchedule } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
 import type { AnchorReason } from "../format/fields.ts";
+import { parseCosigner } from "../format/cosignature.ts";
 import { requestKey } from "../format/mac.ts";
 import { inheritedSocket } from "../intake/activation.ts";
 import { Intake } from "../intake/intake.ts";
@@ -24,6 +25,7 @@ import { Writer } from "../ledger/writer.ts";
 import { signingKeyOf } from "./checkpoint-key.ts";
 import { startControl } from "./control.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
+import { Attestations } from "./attestations.ts";
 import { KeyChanges } from "./key-changes.ts";
 import { placesOf } from "./places.ts";
 import { Port } from "./port.ts";
@@ -50,6 +52,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
   const startedAt = Date.now();
   const inherited = inheritedSocket(process, config.socket.path);
   const places = placesOf(config);
+  const auditors = config.auditors.map(parseCosigner);
   const { root, keyring } = await openKeys(config);
   const undo: (() => unknown)[] = [];
   try {
@@ -126,11 +129,12 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     };
 
     const changes = new KeyChanges({ places, root, ledger: { origin: writer.origin, ledgerId: writer.ledgerId }, writer, keys, closer, newId, log });
+    const attestations = new Attestations({ auditors, writer, reader, closer, newId, log });
     const selfCheck = config.self_check.enabled ? startSelfCheck(config, root, keyring, writer, keys, log) : null;
     undo.push(() => selfCheck?.stop());
     let server: IntakeServer | null = null;
     const port = new Port({
-      writer, reader, keys, closer, changes, publisher, selfCheck, refusal, fatal, startedAt,
+      writer, reader, keys, closer, changes, attestations, publisher, selfCheck, refusal, fatal, startedAt,
       vkey: checkpointKey.vkey,
       dataDir: config.data_dir,
       failClosedAfter: config.anchor.fail_closed_after,

@@ -11,10 +11,12 @@ import type { IntakePort } from "../intake/port.ts";
 import { RpcError } from "../intake/protocol.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import type { EpochKeys } from "../keys/epoch-keys.ts";
+import { LedgerError } from "../ledger/errors.ts";
 import { lookUp } from "../ledger/look-up.ts";
 import type { Reader } from "../ledger/reader.ts";
 import type { Writer } from "../ledger/writer.ts";
 import { KeyError } from "../keys/errors.ts";
+import type { Attestations } from "./attestations.ts";
 import type { KeyChanges } from "./key-changes.ts";
 import { Overdue } from "./overdue.ts";
 import type { SelfCheck } from "./self-check.ts";
@@ -26,6 +28,7 @@ export interface Parts {
   readonly keys: EpochKeys;
   readonly closer: BatchCloser;
   readonly changes: KeyChanges;
+  readonly attestations: Attestations;
   readonly publisher: PublisherClient;
   /** null: it is turned off. */
   readonly selfCheck: SelfCheck | null;
@@ -121,6 +124,17 @@ export class Port implements IntakePort {
     }
   }
 
+  attest(attestation: Json): Json {
+    const refusal = this.#parts.refusal();
+    if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
+    try {
+      return this.#parts.attestations.take(attestation);
+    } catch (error) {
+      if (error instanceof LedgerError && error.fatal) this.#parts.fatal(error);
+      throw error;
+    }
+  }
+
   head(organization: string | null): Json {
     const { writer } = this.#parts;
     const log = { size: writer.size, root: hashText(writer.logRoot()), recorded_at: formatTime(writer.lastRecordedAt) };
@@ -141,7 +155,7 @@ export class Port implements IntakePort {
   }
 
   status(): Json {
-    const { writer, keys, changes, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
+    const { writer, keys, changes, attestations, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
     const refusal = this.refusal();
     const { targets, anchoredSize, signerError } = publisher.status();
     const disk = statfsSync(dataDir);
@@ -164,6 +178,7 @@ export class Port implements IntakePort {
       key_fingerprint: fingerprint(vkey),
       signer: { state: signerError === null ? "ok" : "unavailable", last_error: signerError },
       targets: targets.map(targetStatus),
+      attested: attestations.status(),
       self_check: selfCheck?.status() ?? { enabled: false },
       free_bytes: disk.bavail * disk.bsize,
       started_at: formatTime(startedAt),

@@ -40,7 +40,11 @@ export type FormatErrorCode =
   | "bad_evidence"
   | "digest_mismatch"
   // an export (section 16)
-  | "bad_export";
+  | "bad_export"
+  // a report (section 17)
+  | "bad_report"
+  // an attestation (section 18)
+  | "bad_attestation";
 
 export class FormatError extends Error {
   override readonly name = "FormatError";

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { parseNumber } from "./chain.ts";
+import { MAX_ATTESTATION_NOTE } from "./limits.ts";
 import { isOrigin, KEY_ID, LEDGER_ID, ORGANIZATION, UUID } from "./names.ts";
 import { isTimestamp, parseTime } from "./time.ts";
 
@@ -154,6 +155,8 @@ const accessDetails = z.strictObject({
     .min(1)
     .max(MAX_ACCESSES),
 });
+const attestationNote = text(MAX_ATTESTATION_NOTE);
+const attestationDetails = z.strictObject({ statement: attestationNote, cosigned: attestationNote });
 
 /** `details` of the system types that this version knows; the others are reported as not checked. */
 export const systemDetails: Readonly<Record<string, z.ZodType>> = {
@@ -165,6 +168,7 @@ export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   ratchet_break: ratchetBreakDetails,
   recovery: recoveryDetails,
   access: accessDetails,
+  attestation: attestationDetails,
 };
 
 export type GenesisDetails = Readonly<z.infer<typeof genesisDetails>>;

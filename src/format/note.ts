@@ -15,7 +15,7 @@ import { pureHash } from "./hash.ts";
 export const MAX_NOTE_BYTES = 64 * 1024;
 
 /** Signatures of a note that is read or written at most; the specification asks for at least as many. */
-const MAX_SIGNATURES = 16;
+export const MAX_SIGNATURES = 16;
 
 const ED25519_TYPE = 0x01;
 const SIGNATURE_BYTES = 64;
@@ -66,35 +66,53 @@ export const verifyEd25519: VerifyEd25519 = (publicKey, message, signature) => {
 };
 
 /** SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)[:4] as a big-endian number. */
-export function keyId(name: string, publicKey: Uint8Array, sha256 = pureHash.sha256): number {
-  const hash = sha256(concat(utf8(name), Uint8Array.of(0x0a, ED25519_TYPE), publicKey));
+export function keyId(name: string, publicKey: Uint8Array): number {
+  return typedKeyId(name, publicKey, ED25519_TYPE);
+}
+
+function typedKeyId(name: string, publicKey: Uint8Array, type: number): number {
+  const hash = pureHash.sha256(concat(utf8(name), Uint8Array.of(0x0a, type), publicKey));
   return new DataView(hash.buffer, hash.byteOffset).getUint32(0);
 }
 
 /** `<name>+<key ID in hex>+<base64 of type and public key>`. Throws `bad_vkey` where `parseVkey` would refuse the result. */
 export function formatVkey(name: string, publicKey: Uint8Array): string {
+  return formatTypedVkey(name, publicKey, ED25519_TYPE);
+}
+
+/** The same of another signature type, one byte: an Ed25519 key has a vkey for each. */
+export function formatTypedVkey(name: string, publicKey: Uint8Array, type: number): string {
   if (!isKeyName(name)) throw new FormatError("bad_vkey", "not a key name");
   requireEd25519Key(publicKey);
-  return vkeyText({ name, keyId: keyId(name, publicKey), publicKey });
+  return typedVkeyText({ name, keyId: typedKeyId(name, publicKey, type), publicKey }, type);
 }
 
 /** A parsed verifier key as it was written. It is not checked again: that is a decompression of a point. */
-export function vkeyText({ name, keyId: id, publicKey }: Vkey): string {
-  return `${name}+${toHex(uint32(id))}+${toBase64(concat(Uint8Array.of(ED25519_TYPE), publicKey))}`;
+export function vkeyText(vkey: Vkey): string {
+  return typedVkeyText(vkey, ED25519_TYPE);
+}
+
+function typedVkeyText({ name, keyId: id, publicKey }: Vkey, type: number): string {
+  return `${name}+${toHex(uint32(id))}+${toBase64(concat(Uint8Array.of(type), publicKey))}`;
 }
 
 /** Throws `bad_vkey` unless this is a verifier key of type 0x01 with its own key ID. */
 export function parseVkey(vkey: string): Vkey {
+  return parseTypedVkey(vkey, ED25519_TYPE);
+}
+
+/** The same of another signature type. */
+export function parseTypedVkey(vkey: string, type: number): Vkey {
   const [, name, id, key] = /^([^+]*)\+([^+]*)\+(.*)$/su.exec(vkey) ?? [];
   if (name === undefined || !isKeyName(name)) throw new FormatError("bad_vkey", "not of the form <key name>+<key ID>+<key>");
   const idBytes = fromHex(id ?? "", 4);
   if (idBytes === null) throw new FormatError("bad_vkey", "the key ID is not eight lower-case hex digits");
   const bytes = fromBase64(key ?? "");
   if (bytes === null) throw new FormatError("bad_vkey", "the key is not canonical base64");
-  if (bytes[0] !== ED25519_TYPE) throw new FormatError("bad_vkey", "the key's signature type is not 0x01 (Ed25519)");
+  if (bytes[0] !== type) throw new FormatError("bad_vkey", `the key's signature type is not ${type}`);
   const publicKey = bytes.slice(1);
   requireEd25519Key(publicKey);
-  const expected = keyId(name, publicKey);
+  const expected = typedKeyId(name, publicKey, type);
   if (!equal(idBytes, uint32(expected))) throw new FormatError("bad_vkey", "the key ID is not that of this name and key");
   return { name, keyId: expected, publicKey };
 }

@@ -1,5 +1,6 @@
 /** What the routes work with. */
 import type { Config } from "../config.ts";
+import type { Cosigner } from "../format/cosignature.ts";
 import type { ControlClient } from "./control-client.ts";
 import type { LedgerPlaces, LedgerSource } from "./ledger-view.ts";
 
@@ -8,4 +9,6 @@ export interface Context {
   readonly places: LedgerPlaces;
   readonly control: ControlClient;
   readonly http: Config["http"];
+  /** Whose countersignatures evidence has. */
+  readonly auditors: readonly Cosigner[];
 }

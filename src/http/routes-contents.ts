@@ -25,7 +25,7 @@ const LAST = Number.MAX_SAFE_INTEGER;
 /** Exports at a time, each with a thread. */
 const EXPORTS = 2;
 
-export function contentRoutes({ source, places, control, http }: Context): readonly Route[] {
+export function contentRoutes({ source, places, control, http, auditors }: Context): readonly Route[] {
   let exports = 0;
 
   const record = (grant: Grant, scope: Scope, what: string, organizations: readonly string[] | null, count: number | null): Promise<void> => (
@@ -62,7 +62,7 @@ export function contentRoutes({ source, places, control, http }: Context): reado
       async handle({ params: { receipt: name }, grant }) {
         const { reader, outbox, vkeys, vkeyTexts, targets } = source.view();
         const stored = whole(allowed(found(reader, namedBy(name)), grant));
-        const text = await evidence(() => evidenceOf(reader, stored, new OutboxAnchors({ reader, outbox, targets, vkeys }), vkeyTexts));
+        const text = await evidence(() => evidenceOf(reader, stored, new OutboxAnchors({ reader, outbox, targets, vkeys }), { vkeys: vkeyTexts, auditors }));
         const number = numberOf(stored);
         await record(grant, "evidence", `evidence of ${number}`, [stored.organization], 1);
         return { type: JSON_TYPE, body: text, fileName: `${number}.evidence.json` };

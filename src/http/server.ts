@@ -2,6 +2,7 @@
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
+import { parseCosigner } from "../format/cosignature.ts";
 import { createApp, type StaticPage } from "./app.ts";
 import { ControlClient } from "./control-client.ts";
 import { LedgerSource } from "./ledger-view.ts";
@@ -35,7 +36,7 @@ export async function startHttp(config: Config, places: HttpPlaces, version: str
   const source = new LedgerSource(ledgerPlaces);
   source.view();
   const control = new ControlClient(places.control);
-  const app = await createApp({ source, places: ledgerPlaces, control, http, tokens: new Tokens(places.tokens), pages, version, log });
+  const app = await createApp({ source, places: ledgerPlaces, control, http, auditors: config.auditors.map(parseCosigner), tokens: new Tokens(places.tokens), pages, version, log });
   const [, host = "", port = ""] = /^(.*):([0-9]+)$/.exec(http.listen) ?? [];
   try {
     await app.listen({ host: host.replaceAll(/^\[|\]$/g, ""), port: Number(port) });

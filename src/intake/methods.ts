@@ -44,10 +44,13 @@ export function answerCall(call: Call, around: Surroundings): string | Promise<s
     case "key_change":
       only(params);
       return port.changeKeys().then((done) => JSON.stringify(done));
+    case "attest":
+      only(params, "attestation");
+      return JSON.stringify(port.attest(needed(params, "attestation")));
     case "wait":
       return wait(call, around);
     default:
-      throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait, anchor and key_change`);
+      throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait, anchor, attest and key_change`);
   }
 }
 

@@ -29,6 +29,8 @@ export interface IntakePort {
   anchorNow(): Promise<{ readonly treeSize: number; readonly root: string }>;
   /** Takes up what `receiptd key` has left in the data folder. */
   changeKeys(): Promise<Json>;
+  /** Stores an auditor's word on an audit. */
+  attest(attestation: Json): Json;
   head(organization: string | null): Json;
   status(): Json;
   /** An error after which the process must end. */

@@ -38,6 +38,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   conflict: -32001, not_found: -32002, disk_full: -32003, ledger_behind: -32004, forked: -32004, shutting_down: -32005, timeout: -32006,
   too_many_organizations: -32007, ledger_io: -32008, ledger_corrupt: -32008, ledger_failed: -32008, ledger_busy: -32008, receipt_damaged: -32008, overloaded: -32009, anchoring_overdue: -32010,
   key_file_damaged: -32011, key_file_mode: -32011, wrong_root_key: -32011, epoch_passed: -32011, key_unknown: -32011, key_in_use: -32011,
+  attestation_refused: -32012,
   internal: -32603,
 };
 

@@ -109,6 +109,11 @@ export class Reader {
     return this.#get(() => this.#s.timePage.all(after.recordedAt, after.logIndex, to, limit).map(storedBlob));
   }
 
+  /** One organization's receipts with org_seq < before that are no anchor receipts by the index, at most `limit`, the newest first. */
+  organizationPageBack(organization: string, before: number, limit: number): StoredBlob[] {
+    return this.#get(() => this.#s.organizationPageBack.all(organization, before, limit).map(storedBlob));
+  }
+
   /** The first log_index recorded at or after `from` and the last recorded before `to` (ms), or null where there is none. */
   indexRange(from: number, to: number): { readonly first: number; readonly last: number } | null {
     const row = this.#get(() => this.#s.timeRange.get(from, to)) as { first: number | null; last: number | null };
@@ -238,6 +243,8 @@ function prepare(db: Database) {
       `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq >= ? ORDER BY r.org_seq LIMIT ?`),
     timePage: () => prepared<[number, number, number, number], BlobRow>(db,
       `${SELECT_BLOB.replace("receipt r", "receipt r INDEXED BY receipt_by_time")} WHERE (r.recorded_at, r.log_index) > (?, ?) AND r.recorded_at < ? ORDER BY r.recorded_at, r.log_index LIMIT ?`),
+    organizationPageBack: () => prepared<[string, number, number], BlobRow>(db,
+      `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq < ? AND NOT EXISTS (SELECT 1 FROM anchor a WHERE a.tree_size = r.log_index + 1) ORDER BY r.org_seq DESC LIMIT ?`),
     timeRange: () => prepared(db, "SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),
     organizations: () => prepared(db, "SELECT org, name, prefix, first_index FROM organization ORDER BY org"),
     organizationSize: () => prepared(db, "SELECT coalesce(max(org_seq), 0) AS size FROM receipt WHERE org = ?"),

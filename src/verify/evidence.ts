@@ -1,16 +1,17 @@
 /**
  * A file of evidence, offline (docs/FORMAT.md section 15): all that a stranger needs beside it is the ledger's vkey, from elsewhere. `logged`
- * is the best that it can say: these bytes are in this place of the ledger, under a root that the ledger's key has signed. The receipt's
+ * is what the ledger's key can say: these bytes are in this place of the ledger, under a root that the ledger's key has signed. Where an auditor that is pinned has countersigned that root it is `anchored`: it was seen outside. The receipt's
  * own fields, its chain and its MAC are for whoever audits the ledger.
  */
 import { equal, utf8 } from "../format/bytes.ts";
 import { canonicalize } from "../format/canonical.ts";
+import { type Cosigned, type Cosigner, verifyCosignatures } from "../format/cosignature.ts";
 import { entryOf } from "../format/entries.ts";
 import { type Evidence, readEvidence } from "../format/evidence.ts";
 import { pureHash } from "../format/hash.ts";
 import { MAX_BLOB } from "../format/limits.ts";
 import { leafHash, verifyInclusion } from "../format/merkle.ts";
-import type { Vkey } from "../format/note.ts";
+import { parseNote, verifyEd25519, type Vkey } from "../format/note.ts";
 import { isArray, type Json, parseStrictBytes } from "../format/strict-json.ts";
 import { parseTlogProof } from "../format/tlog-proof.ts";
 import { verifyCheckpoint, type VerifyOptions } from "./checkpoint.ts";
@@ -29,10 +30,17 @@ export interface EvidenceFacts {
   readonly path: readonly Uint8Array[];
   /** The pinned keys that signed, as vkeys. */
   readonly signedBy: readonly string[];
+  /** The pinned auditors that countersigned, in the order of the note; none: the ledger's key alone speaks for the root. */
+  readonly cosigned: readonly Cosigned[];
+}
+
+export interface EvidenceOptions extends VerifyOptions {
+  /** Pinned, too: who countersigns. */
+  readonly auditors?: readonly Cosigner[] | undefined;
 }
 
 /** `vkeys`: pinned, not those of the file. Throws VerifyError with the codes of section 15.1, in its order. */
-export function verifyEvidence(bytes: Uint8Array, vkeys: readonly Vkey[], options: VerifyOptions = {}): EvidenceFacts {
+export function verifyEvidence(bytes: Uint8Array, vkeys: readonly Vkey[], options: EvidenceOptions = {}): EvidenceFacts {
   const hash = options.hash ?? pureHash;
   const evidence = reading(() => readEvidence(bytes, hash));
   const { ledger, receipt: blob } = evidence;
@@ -43,6 +51,7 @@ export function verifyEvidence(bytes: Uint8Array, vkeys: readonly Vkey[], option
   const proof = reading(() => parseTlogProof(evidence.proof));
   if (proof.extra !== undefined) throw new VerifyError("bad_tlog_proof", "the proof has extra data, which nobody has signed", { pointer: "/proof" });
   const { size, root, signedBy } = verifyCheckpoint(proof.checkpoint, ledger, vkeys, options);
+  const cosigned = reading(() => verifyCosignatures(parseNote(proof.checkpoint), options.auditors ?? [], options.verify ?? verifyEd25519));
   const logIndex = receipt["log_index"] as number;
   if (proof.index !== logIndex) throw new VerifyError("inclusion_mismatch", "the proof is one of another receipt", { pointer: "/proof", expected: logIndex, found: proof.index });
   const receiptHash = hash.sha256(blob);
@@ -50,7 +59,7 @@ export function verifyEvidence(bytes: Uint8Array, vkeys: readonly Vkey[], option
   if (!verifyInclusion({ leafHash: leaf, index: logIndex, size, path: proof.path, root }, hash.sha256)) {
     throw new VerifyError("inclusion_mismatch", "the path does not lead from the receipt to the signed root", { pointer: "/proof" });
   }
-  return { evidence, receipt, receiptHash, logIndex, treeSize: size, root, path: proof.path, signedBy };
+  return { evidence, receipt, receiptHash, logIndex, treeSize: size, root, path: proof.path, signedBy, cosigned };
 }
 
 /** One reading of the bytes, and no other: canonical JSON, an object with the place that it is to have. */

@@ -23,6 +23,13 @@ export { type EvidenceFacts, verifyEvidence } from "./evidence.ts";
 /** An export (16), piece by piece: the receipts of a time, and that none is left out. */
 export { type ExportFacts, type ExportOptions, ExportReader } from "./export.ts";
 
+/** A report on a period (17): that the ledger's key has signed it. */
+export { type ReportFacts, verifyReport } from "./report.ts";
+
+/** An auditor's word (18), and who has countersigned a checkpoint. */
+export { type AttestationFacts, verifyAttestation } from "./attestation.ts";
+export { type Cosigner, parseCosigner } from "../format/cosignature.ts";
+
 /** A whole ledger in the order of the log (13.2). */
 export { LedgerWalk, type LedgerWalkOptions } from "./ledger.ts";
 

@@ -8,6 +8,10 @@ export interface EvidenceVector {
   /** How many letters stand for FILL. */
   readonly fill?: number;
   readonly vkey: string;
+  /** Pinned, who countersigns. */
+  readonly auditors?: readonly string[];
+  /** One of them has. */
+  readonly anchored?: boolean;
   readonly ok: boolean;
   readonly code?: string;
   readonly log_index?: number;
@@ -22,7 +26,7 @@ export function bytesOf({ file, file_hex: hex, fill = 0 }: EvidenceVector): Uint
 
 /** The file with byte `at` changed: its lowest bit, its case, its highest bit, or all of it, in turn. */
 export function changedAt(file: Uint8Array, at: number): Uint8Array {
-  const out = file.slice();
+  const out = new Uint8Array(file); // slice of a Buffer is no copy
   out[at]! ^= [0x01, 0x20, 0x80, 0x55][at % 4]!;
   return out;
 }

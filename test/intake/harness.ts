@@ -56,6 +56,7 @@ export async function harness(
       look(); // as the daemon does
       return () => clearInterval(timer);
     },
+    attest: () => ({}),
     changeKeys: async () => ({ rotated: null, revoked: null }),
     anchorNow: async () => ({ treeSize: writer.size, root: "sha256:00" }),
     head: () => ({ size: writer.size }),

@@ -87,12 +87,12 @@ STORED = {"ledger": '"ORIGIN"', "organization": '"(?:_ledger|NAME)"', "org_seq":
           "TIME", "receipt_id": '"HEX{8}-(?:HEX{4}-){3}HEX{12}"', "receipt_number": '"[A-Z][A-Z0-9]{0,15}-[0-9]{4}-(?:[0-9]{5}|[1-9][0-9]{5,})"'}
 CALLER = ('{"(?:(?:system_id|model_version|user_id|region|policy_version|chain_id)":"CHAR{1,256}"|summary":"CHAR{1,4096}"|model_epoch":COUNT|'
           r'timestamp":"DATE(?:[.][0-9]{1,9})?Z"|decision":(?!null}).*|(?:inputs|metadata)":{.*}|(?:gates|reasons)":\[.*]|x_[A-Za-z0-9_.-]{1,62}":.*)}')
-DETAILS = {**dict.fromkeys("prune erasure attestation".split(), ".*"), "access": r'{"accesses":\[ACCESS(,ACCESS){0,127}]}', "clock_step": '{"from":TIME,"to":TIME}', "key_revocation":
+DETAILS = {**dict.fromkeys("prune erasure".split(), ".*"), "access": r'{"accesses":\[ACCESS(,ACCESS){0,127}]}', "clock_step": '{"from":TIME,"to":TIME}', "key_revocation":
            '{"compromised_since":TIME,"key_id":"NAME","reason":"CHAR{1,1024}"}', "key_rotation": '{"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","reason":"(request|schedule)"}', "ratchet_break":
            '{"epoch_commitment":HASH,"key_id":"NAME","mode":"MODE","previous_key_id":"NAME","ratchet":"(lost|ahead|wrong)","reason":"CHAR{1,1024}"}', "genesis": r'{"epoch_commitment":HASH,"format":1,'
            r'"key_id":"NAME","ledger_id":"HEX{32}","mode":"MODE","vkeys":\[(TEXT,){0,15}TEXT]}', "anchor": r'{"batch":{"count":COUNT,"first_index":COUNT,"root":HASH},"epoch_commitment":HASH,"next_anchor_by":'
            r'(null|TIME),"observed":\[(SEEN(,SEEN){0,15})?],"org_heads_root":HASH,"previous_anchor":(null|TREE),"reason":"(start|schedule|count|heartbeat|request|shutdown)"}', "recovery": '{"action":"rebuild",'
-           '"from":"(ledger|archive|both)","log_size":SIZE,"lost":SPOTS,"lost_count":COUNT,"reason":"CHAR{1,1024}","replaced":SPOTS,"replaced_count":COUNT,"root":HASH}'}
+           '"from":"(ledger|archive|both)","log_size":SIZE,"lost":SPOTS,"lost_count":COUNT,"reason":"CHAR{1,1024}","replaced":SPOTS,"replaced_count":COUNT,"root":HASH}', "attestation": '{"cosigned":"CHAR{1,16384}","statement":"CHAR{1,16384}"}'}
 def fits(pattern, value):  # forms are patterns of a value's canonical text, in which WORDS stand for theirs; lengths are in UTF-16 code units
     return re.fullmatch(reduce(lambda text, word: text.replace(word, WORDS[word]), WORDS, pattern), re.sub("[\U00010000-\U0010ffff]", "xx", jcs(value)), re.S)
 def gate_fits(gate): return fits("{.*}", gate) and fits('"CHAR{1,256}"', gate.get("name")) and fits('"(PASS|FAIL|WARN|SKIP|ERROR)"', gate.get("status"))

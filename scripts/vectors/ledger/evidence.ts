@@ -1,12 +1,15 @@
 /** test/vectors/evidence.json: files of evidence, good and bad (docs/FORMAT.md section 15). */
 import { type Builder, type Hook, LOG_KEY, ORIGIN, scenario } from "./build.ts";
 import {
-  base64, bytes, type CheckpointKey, checkpointKey, checkpointText, fixed, hashText, hex, jcs, type Json, type Members, mth, note, path, sha256, tlogProof,
+  base64, bytes, type CheckpointKey, checkpointKey, checkpointText, cosigner, fixed, hashText, hex, jcs, type Json, type Members, mth, note, path, sha256, tlogProof,
 } from "./primitives.ts";
 
 const PLACE: Members = { target: "worm", object: "v1/receipts.example.com/loans/…/anchors/…", version_id: "1", last_modified: "2026-12-31T23:59:59.250Z" };
 const otherKey = checkpointKey(ORIGIN, fixed("another checkpoint key"));
 const witness = checkpointKey("witness.example.org", fixed("witness key"));
+const auditor = cosigner("auditor.example.org", fixed("auditor key"), 1_798_761_600n);
+const otherAuditor = cosigner("auditor.example.org", fixed("another auditor key"), 1_798_761_600n);
+const secondAuditor = cosigner("second.example.org", fixed("second auditor key"), 1_798_761_601n);
 
 interface Parts {
   readonly blob?: Buffer;
@@ -53,6 +56,12 @@ export function evidenceVectors(): object[] {
   const whole = fileOf(b, 7, 11);
   const siblings = path(7, leaves);
   const signature = LOG_KEY.line(checkpointText(ORIGIN, 11, mth(leaves)));
+  const pinned = (vector: object, ...auditors: readonly CheckpointKey[]): object => ({ ...vector, auditors: auditors.map(({ vkey }) => vkey) });
+  const anchored = (name: string, keys: readonly CheckpointKey[], ...auditors: readonly CheckpointKey[]): object => ({ ...pinned(good(name, 7, 11, { keys }), ...auditors), anchored: true });
+  const timed = (time: bigint): CheckpointKey => cosigner("auditor.example.org", fixed("auditor key"), time);
+  const countersigned = (name: string, line: (text: string) => string): object => pinned(made(name, "bad_note", { proof: (proof) => `${proof}${line(checkpointText(ORIGIN, 11, mth(leaves)))}` }), auditor);
+  /** The bytes of a line's signature, with its key ID, changed. */
+  const withBytes = (line: string, change: (all: Buffer) => Buffer): string => line.replace(/[^ ]+\n$/, (text) => `${base64(change(Buffer.from(text, "base64")))}\n`);
   return [
     ...b.blobs.slice(0, 13).map((_, index) => good(`receipt ${index} of 13`, index, 13)),
     good("an anchor receipt, under its own anchor", 4, 5),
@@ -61,7 +70,26 @@ export function evidenceVectors(): object[] {
     good("as many hints as there may be", 7, 11, { members: (all) => Object.assign(all, { published: Array.from({ length: 16 }, () => PLACE), vkeys: Array.from({ length: 16 }, () => "😀".repeat(512)) }) }),
     good("a receipt of a later schema_version", 7, 11, {}, ledgerWith({ before: (receipt) => Object.assign(receipt, { schema_version: 2, later: true }) })),
     good("fields that no receipt has: the ledger's audit is about them", 7, 11, {}, ledgerWith({ before: (receipt) => Object.assign(receipt, { type: "nothing", receipt_number: 7 }) })),
+    anchored("countersigned by an auditor", [LOG_KEY, auditor], auditor),
+    anchored("countersigned, and the auditor's line is the first", [auditor, LOG_KEY], auditor),
+    anchored("countersigned by one of two auditors", [LOG_KEY, auditor], secondAuditor, auditor),
+    anchored("countersigned by two auditors", [LOG_KEY, auditor, secondAuditor], secondAuditor, auditor),
+    anchored("countersigned twice by one auditor", [LOG_KEY, auditor, timed(1_798_761_700n)], auditor),
+    anchored("countersigned in 1970", [LOG_KEY, timed(0n)], auditor),
+    anchored("countersigned at the last time that there is", [LOG_KEY, timed(9_007_199_254_740_991n)], auditor),
+    good("countersigned by an auditor that is not pinned", 7, 11, { keys: [LOG_KEY, auditor] }),
+    pinned(good("an auditor is pinned, and has not countersigned", 7, 11), auditor),
+    pinned(good("an auditor is pinned, and another key of that name has countersigned", 7, 11, { keys: [LOG_KEY, otherAuditor] }), auditor),
 
+    countersigned("a countersignature of another checkpoint", () => auditor.line(checkpointText(ORIGIN, 11, fixed("a root")))),
+    countersigned("a countersignature of another time", (text) => withBytes(auditor.line(text), (all) => Buffer.concat([all.subarray(0, 11), Buffer.from([all[11]! ^ 1]), all.subarray(12)]))),
+    countersigned("a countersignature without a time", (text) => withBytes(auditor.line(text), (all) => Buffer.concat([all.subarray(0, 4), all.subarray(12)]))),
+    countersigned("a countersignature with a byte more", (text) => withBytes(auditor.line(text), (all) => Buffer.concat([all, Buffer.alloc(1)]))),
+    countersigned("a countersignature at a time beyond 2^53 − 1", (text) => timed(9_007_199_254_740_992n).line(text)),
+    countersigned("one good and one wrong countersignature", (text) => `${auditor.line(text)}${auditor.line(`${text}x\n`)}`),
+    countersigned("the auditor's key ID, and another's countersignature", (text) => withBytes(otherAuditor.line(text), (all) => Buffer.concat([Buffer.from(auditor.vkey.split("+")[1]!, "hex"), all.subarray(4)]))),
+    pinned(made("countersigned, and not signed by the ledger", "bad_note", { keys: [auditor] }), auditor),
+    pinned(made("countersigned, of another log", "bad_checkpoint", { keys: [LOG_KEY, auditor], text: checkpointText("other.example/loans", 11, mth(leaves)) }), auditor),
     bad("no key of this name", "bad_note", whole, witness.vkey),
     bad("another key of this name", "bad_note", whole, otherKey.vkey),
     bad("nothing", "bad_json", ""),

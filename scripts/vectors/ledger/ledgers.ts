@@ -83,7 +83,7 @@ export function ledgerVectors(): readonly object[] {
     good("an unknown schema_version in between", scenario({ 7: { before: (m) => Object.assign(m, { schema_version: 2, new_field: [1], receipt_number: "another form" }) } }), {
       notChecked: ["decision", "inputs", "metadata", "new_field", "receipt_id", "receipt_number", "recorded_at", "system_id", "type"],
     }),
-    good("a system type that format 1 reserves", scenario({ 8: { before: (m) => Object.assign(m, { type: "attestation", details: { by: "auditor" }, recorded_at: LATE }) }, 9: { before: (m) => { m["recorded_at"] = LATE; } } }), { notChecked: ["details"] }),
+    good("a system type that format 1 reserves", scenario({ 8: { before: (m) => Object.assign(m, { type: "prune", details: { by: "auditor" }, recorded_at: LATE }) }, 9: { before: (m) => { m["recorded_at"] = LATE; } } }), { notChecked: ["details"] }),
 
     bad("one space in a blob", "not_canonical", 7, { 7: { bytes: (blob) => Buffer.concat([blob.subarray(0, 1), bytes(" "), blob.subarray(1)]) } }),
     bad("a blob that is not JSON", "bad_json", 7, { 7: { bytes: (blob) => blob.subarray(0, -1) } }),
@@ -104,7 +104,7 @@ export function ledgerVectors(): readonly object[] {
       const first = JSON.parse(base.blobs[0]!.toString("utf8")) as Members;
       Object.assign(m, { type: "genesis", details: first["details"] });
     }),
-    signed("no genesis", "genesis_mismatch", 0, (m) => Object.assign(m, { type: "attestation", details: {} })),
+    signed("no genesis", "genesis_mismatch", 0, (m) => Object.assign(m, { type: "prune", details: {} })),
 
     signed("a receipt of another ledger", "ledger_mismatch", 6, (m) => { m["ledger"] = "receipts.example.com/cards"; }),
     signed("a receipt_id twice", "duplicate_receipt_id", 9, (m) => { m["receipt_id"] = idOf(1); }),

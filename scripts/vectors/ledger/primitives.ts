@@ -102,6 +102,20 @@ export function checkpointKey(name: string, seed: Uint8Array): CheckpointKey {
   };
 }
 
+/** C2SP tlog-cosignature, cosignature/v1. `time` in seconds since 1970. */
+export function cosigner(name: string, seed: Uint8Array, time: bigint): CheckpointKey {
+  const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" });
+  const key = Buffer.concat([Buffer.from([4]), createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32)]);
+  const id = sha256(bytes(`${name}\n`), key).subarray(0, 4);
+  const at = Buffer.alloc(8);
+  at.writeBigUInt64BE(time);
+  return {
+    name,
+    vkey: `${name}+${hex(id)}+${base64(key)}`,
+    line: (text) => `— ${name} ${base64(Buffer.concat([id, at, sign(null, bytes(`cosignature/v1\ntime ${time}\n${text}`), privateKey)]))}\n`,
+  };
+}
+
 export const checkpointText = (origin: string, size: number, root: Uint8Array, ...extensions: readonly string[]): string =>
   `${[origin, size, base64(root), ...extensions].join("\n")}\n`;
 
