@@ -12,6 +12,7 @@ import { formatObjectName, type LedgerName, parseObjectName } from "../../src/fo
 import { formatVkey, parseNote, signNote } from "../../src/format/note.ts";
 import { formatTlogProof, parseTlogProof } from "../../src/format/tlog-proof.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { markPath } from "../../src/ledger/acks.ts";
 import type { Host } from "./hosts.ts";
 
 /** Opens the ledger past its safeguards, which are there against slips, not against root. */
@@ -61,6 +62,7 @@ export function cutTo(host: Host, size: number): void {
     db.prepare("DELETE FROM tree WHERE (position + 1) << level > ?").run(size);
     db.prepare("DELETE FROM organization WHERE first_index >= ?").run(size);
   });
+  rmSync(markPath(host.places.ledger), { force: true }); // it would tell the daemon, and whoever cuts can remove it
 }
 
 /** The anchor objects of a ledger in a host's target, by tree size: full names. */

@@ -54,6 +54,7 @@ const NEXT: Readonly<Record<string, string>> = {
   ledger_behind: "the ledger was put back to an earlier state: nothing may be written until a person has looked; see: receiptd recover",
   forked: "two ledgers were signed with one key: nothing may be written until a person has looked; see: receiptd recover",
   wrong_origin: "a ledger keeps its origin for ever: set origin in the configuration to it, or data_dir to the other ledger's folder",
+  organization_mismatch: "keep a copy of all files in data_dir as evidence; then: receiptd recover",
   wal_damaged: "keep all files in data_dir, and see what can be saved with: receiptd recover",
   ledger_corrupt: "see what is damaged, and what can be done, with: receiptd recover",
   key_file_missing: "restore the file from its backup",

@@ -9,7 +9,7 @@ import { anchoredSize } from "./anchored.ts";
 import type { Cli } from "./cli.ts";
 import { examples, receiptArgument, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { findReceipt, isCopy, type LedgerOptions, type Naming, namingOf, storedFields, withReader } from "./ledger-files.ts";
+import { findReceipt, isCopy, type LedgerOptions, type Naming, namingOf, storedFields, withReaderOfSound } from "./ledger-files.ts";
 import { printable } from "./table.ts";
 
 interface GetOptions extends LedgerOptions {
@@ -69,7 +69,7 @@ async function fromDaemon(cli: Cli, naming: Naming): Promise<Found | null> {
 }
 
 function fromLedger(cli: Cli, naming: Naming, options: GetOptions): Promise<Found> {
-  return withReader(cli, options, async (reader) => {
+  return withReaderOfSound(cli, options, async (reader) => {
     const found = findReceipt(reader, naming);
     if (found.blob === null) throw new CliError("not_found", "the receipt is in the index of the ledger, but its bytes are missing", "see what can be done with: receiptd recover");
     const recordedAt = formatTime(found.recordedAt);

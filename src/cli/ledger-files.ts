@@ -17,6 +17,7 @@ import { keyringProblem, type Seed } from "../keys/seed.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { announcedIn, keyInUse, openEpoch } from "../ledger/keys-said.ts";
 import { lookUp } from "../ledger/look-up.ts";
+import { damagedLog } from "../ledger/left-over.ts";
 import { Reader, type StoredBlob } from "../ledger/reader.ts";
 import type { Cli } from "./cli.ts";
 import { CliError } from "./errors.ts";
@@ -52,6 +53,15 @@ export function ledgerPath(cli: Cli, { ledger }: LedgerOptions): string {
   if (!statSync(file).isFile()) throw new CliError("ledger_missing", `${file} is no file`, "--ledger names a ledger.db or the folder that it is in"); // a pipe would keep SQLite waiting
   accessSync(file, constants.R_OK); // SQLite would only say that it cannot open it
   return file;
+}
+
+/** The same for commands that verify nothing: on standard error they say that receipts may be missing. */
+export async function withReaderOfSound<T>(cli: Cli, options: LedgerOptions, work: (reader: Reader) => Promise<T> | T): Promise<T> {
+  return await withReader(cli, options, (reader) => {
+    const damaged = damagedLog(ledgerPath(cli, options));
+    if (damaged !== null) cli.note(`receiptd: wal_damaged: ${damaged}; receipts may be missing here, see: receiptd recover`);
+    return work(reader);
+  });
 }
 
 /** Runs `work` with a reader of the ledger. */

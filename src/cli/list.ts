@@ -9,7 +9,7 @@ import { anchoredSize } from "./anchored.ts";
 import { type Cli, wholeNumber } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { type LedgerOptions, storedFields, withReader } from "./ledger-files.ts";
+import { type LedgerOptions, storedFields, withReaderOfSound } from "./ledger-files.ts";
 import { table } from "./table.ts";
 import { shortTime, type TimeRange, timeRange } from "./times.ts";
 
@@ -55,7 +55,7 @@ export function addList(program: Command, run: Run): void {
 function list(cli: Cli, options: ListOptions): Promise<ExitCode> {
   if (options.last !== undefined && options.limit !== undefined) throw new CliError("bad_usage", "--last and --limit exclude each other");
   const range = timeRange(options);
-  return withReader(cli, options, async (reader): Promise<ExitCode> => {
+  return withReaderOfSound(cli, options, async (reader): Promise<ExitCode> => {
     const anchored = await anchoredSize(cli, options, reader);
     const isWanted = (one: Listed): boolean => options.type === undefined || one.type === options.type;
     const found = mapped(stored(reader, options, range), (one) => listed(one, anchored), isWanted);

@@ -10,6 +10,7 @@ import { count } from "../format/count.ts";
 import { sealedKeys, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { type Diagnosis, diagnose, isDamaged, type Problem } from "../recover/diagnose.ts";
+import { keptLogs } from "../recover/files.ts";
 import { takeBack } from "../recover/order.ts";
 import { tailText } from "../recover/rebuild.ts";
 import type { Rebuilt } from "../recover/rebuilt.ts";
@@ -167,8 +168,9 @@ function tell(cli: Cli, found: readonly Problem[], recovered: Recovered | null, 
   const done = recovered?.kept === null || recovered === null ? null : recovered;
   const refused = recovered !== null && done === null ? recovered : null;
   const problems = done === null ? found : [...droppedProblem(done.rebuilt), ...found];
+  const copies = keptLogs(placesOf(cli.config).ledger);
   const facts = {
-    problems, not_checked: unseen,
+    problems, not_checked: unseen, kept_logs: copies,
     rebuilt: done === null ? null : {
       log_size: done.rebuilt.size, kept: done.kept, from_ledger: done.rebuilt.kept, from_archive: done.rebuilt.replaced.count, lost: done.rebuilt.lost.count, dropped: done.rebuilt.dropped.count,
     },
@@ -179,6 +181,7 @@ function tell(cli: Cli, found: readonly Problem[], recovered: Recovered | null, 
     for (const { code, message, next } of problems) lines.push(`${code}: ${message}.`, `  → ${next}`);
     lines.push(...unseen.map((what) => `Could not look at ${what}.`));
     if (lines.length === 0) lines.push("There is nothing to recover.");
+    lines.push(...copies.map((copy) => `${copy} is a copy of a write-ahead log that a power cut tore, with what was left out then; it is yours to remove.`));
     return lines.map(printable).join("\n");
   });
   return problems.length > 0 || refused !== null ? 1 : unseen.length > 0 ? 2 : 0;

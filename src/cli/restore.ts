@@ -14,6 +14,7 @@ import type { LedgerName } from "../format/names.ts";
 import { parseVkey } from "../format/note.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { sealedKeys, startsOf } from "../keys/seed.ts";
+import { readMark } from "../ledger/acks.ts";
 import { restore as runRestore, type RestoreReport } from "../restore/restore.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
@@ -69,6 +70,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
   }
   createFolder(cli.config.data_dir);
   const bar = progress("receipts", options.progress === true ? true : null);
+  const mark = readMark(places.ledger); // of the ledger that was lost, where its folder was not
   try {
     const report = await runRestore({
       target, ledger, identities,
@@ -80,7 +82,8 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
     }, { onProgress: (done, total) => bar.update(done, total === 0 ? null : done / total) });
     const audited = report.isKept ? await auditOf(places.ledger, target, ledger, pins, keys, identities, report) : null;
     bar.end();
-    return tell(cli, options, { report, audited, ledger, from: target.name, hasKeys: keys !== null, isSealed: keys !== null && sealedKeys(keys).length > 0 });
+    const acknowledged = mark?.ledgerId === ledger.ledgerId ? mark.acknowledged : null;
+    return tell(cli, options, { acknowledged, report, audited, ledger, from: target.name, hasKeys: keys !== null, isSealed: keys !== null && sealedKeys(keys).length > 0 });
   } finally {
     bar.end();
   }
@@ -101,11 +104,11 @@ async function auditOf(
   });
 }
 
-function tell(cli: Cli, options: RestoreOptions, { report, audited, ledger, from, hasKeys, isSealed }: {
-  readonly report: RestoreReport; readonly audited: AuditReport | null; readonly ledger: LedgerName; readonly from: string; readonly hasKeys: boolean; readonly isSealed: boolean;
+function tell(cli: Cli, options: RestoreOptions, { acknowledged, report, audited, ledger, from, hasKeys, isSealed }: {
+  readonly acknowledged: number | null; readonly report: RestoreReport; readonly audited: AuditReport | null; readonly ledger: LedgerName; readonly from: string; readonly hasKeys: boolean; readonly isSealed: boolean;
 }): ExitCode {
   const { stop, isKept, receipts, anchors, newest } = report;
-  cli.result({ ledger: ledger.origin, ledger_id: ledger.ledgerId, restored: snakeCased(report), audit: audited === null ? null : snakeCased(audited) }, () => {
+  cli.result({ ledger: ledger.origin, ledger_id: ledger.ledgerId, acknowledged, restored: snakeCased(report), audit: audited === null ? null : snakeCased(audited) }, () => {
     const back = `${count(receipts, "receipt")} under ${count(anchors, "anchor")}`;
     const lines = stop === null
       ? [`${report.isWitnessed ? "Everything anchored" : `Everything that ${from} still has`} is back: ${back}, the newest of ${newest?.recordedAt}.`]
@@ -113,7 +116,7 @@ function tell(cli: Cli, options: RestoreOptions, { report, audited, ledger, from
     if (report.setAside > 0) lines.push(`${count(report.setAside, "object")} at the target did not count.`);
     if (report.unanswered.length > 0) lines.push(`${report.unanswered.join(", ")} did not answer: what is there already is published once more, and an encrypted archive as a second copy.`);
     if (stop === null && !report.isWitnessed) lines.push(`If somebody destroyed newer anchors at ${from}, that cannot be seen there: compare with another target, the acknowledgements, or an auditor's --record.`);
-    if (isKept) lines.push("Receipts after the newest anchor, if there were any, are lost.");
+    if (isKept) lines.push(acknowledged !== null && acknowledged > receipts ? `${count(acknowledged - receipts, "receipt")} or more that were acknowledged here (log indexes ${receipts} to ${acknowledged - 1}) are lost; the next ones get their places.` : "Receipts after the newest anchor, if there were any, are lost.");
     if (isKept && !hasKeys) lines.push("The ledger can be read and audited. To go on writing to it, restore root key and keyring from their backup, move this ledger.db and anchor.db away, and restore again: what tells requests that are sent twice needs the keyring.");
     if (isKept && isSealed) lines.push("Its keys are forward-secure: if the ratchet was lost with the host, make it again with the auditor's seed first: receiptd init --ratchet --seed FILE; where nobody has it: receiptd key break");
     if (isKept && hasKeys && stop?.code !== "anchor_missing") lines.push("Start it with: receiptd serve");

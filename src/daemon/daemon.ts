@@ -20,6 +20,7 @@ import { keyringProblem, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Checkpointer } from "../ledger/checkpointer.ts";
 import { announcedIn } from "../ledger/keys-said.ts";
+import { tornText } from "../ledger/left-over.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
 import { signingKeyOf } from "./checkpoint-key.ts";
@@ -59,7 +60,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     takeBack(places.recovery, places.ledger);
     const writer = Writer.open(places.ledger, {
       ...writerOptions(config),
-      onTorn: (copy) => log.error({ copy }, "the write-ahead log was torn by a power cut, behind what was acknowledged as stored on the disk: the rest of it is left out, a copy is kept"),
+      onTorn: (torn) => log.error(torn, tornText(torn)),
     });
     undo.push(() => writer.close());
     if (writer.ledgerId !== keyring.ledgerId || writer.origin !== keyring.origin) {

@@ -30,7 +30,7 @@ export function createLedger(path: string, genesis: Genesis, signer: Signer, opt
   try {
     const db = createDatabase(fresh);
     db.prepare("INSERT INTO ledger (one, format, origin, ledger_id) VALUES (1, 1, ?, ?)").run(genesis.origin, genesis.ledgerId);
-    const writer = new Writer(fresh, db, lock, options, loadState(db, options.sha256));
+    const writer = new Writer(fresh, db, lock, options, loadState(db, options.sha256), null);
     writer.begin(systemRequest("genesis", options.newId(), genesis.details), signer);
     writer.close();
     syncPath(fresh);

@@ -13,6 +13,7 @@ export type LedgerErrorCode =
   | "ledger_io"
   | "ledger_corrupt"
   | "wal_damaged"
+  | "organization_mismatch"
   | "ledger_failed";
 
 /** Errors after which what is in memory and what is on the disk may differ: the process must end and start again. */

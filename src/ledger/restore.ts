@@ -13,6 +13,7 @@ import { entryOf } from "../format/entries.ts";
 import type { Sha256 } from "../format/hash.ts";
 import { CompactRange, leafHash } from "../format/merkle.ts";
 import { uuidBytes } from "../format/uuid.ts";
+import { forgetMark } from "./acks.ts";
 import { createDatabase, type Database } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
 import { insertStatements } from "./insert-statements.ts";
@@ -126,6 +127,7 @@ export class LedgerRestore {
     this.#guard(() => {
       if (this.#db.inTransaction) this.#s.rollback.run();
       this.#close();
+      forgetMark(this.#path); // of the ledger that was lost
       renameSync(this.#fresh, this.#path);
       syncPath(dirname(this.#path));
     });

@@ -10,6 +10,7 @@ import { CompactRange, leafHash } from "../format/merkle.ts";
 import { formatTime } from "../format/time.ts";
 import { LedgerError } from "./errors.ts";
 import { nextKeyId } from "./keys-said.ts";
+import { type OrganizationRow, requireAll, requireName } from "./organizations.ts";
 
 /** Levels of the log's subtrees that are stored: 256 leaves and more. */
 export const STORED_LEVEL = 8;
@@ -53,15 +54,20 @@ export function loadState(db: Database, sha256: Sha256): LedgerState {
   if (meta === undefined) throw new LedgerError("not_a_ledger", "the ledger has no identity; its creation was cut short: remove the folder and run receiptd init again");
   const heads = new Map<string, Head>();
   const prefixes = new Set<string>();
-  const first = db.prepare<[number], { receipt_hash: Uint8Array }>("SELECT receipt_hash FROM receipt WHERE log_index = ?");
+  const first = db.prepare<[number], { receipt_hash: Uint8Array; bytes: Uint8Array | null }>(
+    "SELECT receipt_hash, (SELECT bytes FROM blob WHERE blob.log_index = receipt.log_index) AS bytes FROM receipt WHERE log_index = ?");
   const newest = db.prepare<[number], { org_seq: number; receipt_hash: Uint8Array }>(
     "SELECT org_seq, receipt_hash FROM receipt WHERE org = ? ORDER BY org_seq DESC LIMIT 1");
   const organizations = db.prepare("SELECT org, name, prefix, first_index FROM organization ORDER BY org")
-    .all() as { org: number; name: string; prefix: string; first_index: number }[];
-  for (const { org, name, prefix, first_index } of organizations) {
+    .all() as (OrganizationRow & { readonly first_index: number })[];
+  const { most } = db.prepare("SELECT max(org) AS most FROM receipt").get() as { readonly most: number | null };
+  requireAll(organizations, most ?? 0);
+  for (const row of organizations) {
+    const { org, name, prefix, first_index } = row;
     const head = newest.get(org);
     const start = first.get(first_index);
     if (head === undefined || start === undefined) throw new LedgerError("ledger_corrupt", `organization ${name} has no receipts; run: receiptd audit`);
+    requireName(row, start, sha256);
     heads.set(name, { org, name, prefix, firstHash: start.receipt_hash, orgSeq: head.org_seq, hash: head.receipt_hash });
     prefixes.add(prefix);
   }

@@ -106,13 +106,18 @@ export interface WalDamage {
   /** Of the first frame that does not fit, from 0; -1: the log's header. */
   readonly frame: number;
   readonly frames: number;
-  /** Commits behind it that are whole, and that SQLite does not look at. */
+  /** Commits behind it that are whole, and that SQLite does not look at; 0: the frame that ends the last one does not fit itself. */
   readonly commits: number;
-  /** One more where that frame says that it ends a commit, too. */
-  readonly commitsBegun: number;
+  /**
+   * Transactions that those and the frame are of, at least: no transaction has a page twice, so one that comes again is of the next. (Only its
+   * last frame can repeat a page, of a transaction that the cache does not hold.)
+   */
+  readonly transactions: number;
+  /** Frames up to the end of the last commit before that frame. */
+  readonly end: number;
 }
 
-/** Are there whole commits behind a frame that does not fit? Looked at twice: a writer may be in the midst of that frame. */
+/** Are there commits behind a frame that does not fit, or in it? Looked at twice: a writer may be in the midst of that frame. */
 export function walDamage(path: string): WalDamage | null {
   const first = lookThrough(path);
   const again = first === null ? null : lookThrough(path);
@@ -124,21 +129,36 @@ function lookThrough(path: string): WalDamage | null {
   const wal = new WalFile(path);
   try {
     let frame = wal.header?.seed === null ? -1 : null;
-    let [frames, commits, isCommit] = [0, 0, false];
-    for (const { index, commit, isLive, isWhole } of wal.frames()) {
+    let [frames, commits, transactions, ended, end, isEnded] = [0, 0, 0, 0, 0, false];
+    const pages = new Set<number>(); // of the transaction
+    for (const { index, page, commit, isLive, isWhole } of wal.frames()) {
       frames++;
-      if (isLive && isWhole) {
-        if (frame !== null && commit > 0) commits++;
-      } else if (frame === null) {
-        frame = index;
-        isCommit = isLive && commit > 0;
+      if (!isLive || !isWhole) {
+        frame ??= index;
+        isEnded ||= isLive && commit > 0;
+      } else if (commit > 0) {
+        pages.clear();
+        if (frame === null) [ended, end] = [0, frames];
+        else [ended, commits, transactions] = [ended + 1, commits + 1, ended + 1];
+      } else {
+        if (pages.has(page)) {
+          pages.clear();
+          ended++;
+        }
+        pages.add(page);
       }
     }
-    if (frame === null || commits === 0 || !wal.isSameLife()) return null;
-    return { frame, frames, commits, commitsBegun: commits + (isCommit ? 1 : 0) };
+    return frame === null || (commits === 0 && !isEnded) || !wal.isSameLife() ? null : { frame, frames, commits, transactions, end };
   } finally {
     wal.close();
   }
+}
+
+/** Bytes of a log with so many frames. */
+export function walLength(path: string, frames: number): number {
+  const wal = new WalFile(path);
+  wal.close();
+  return WAL_HEADER + frames * (FRAME_HEADER + (wal.header?.pageSize ?? PAGE_SIZE));
 }
 
 /** The bytes of a log with these frames, its salts those of `header`: header, then each frame's header and page. */

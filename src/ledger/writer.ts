@@ -3,7 +3,6 @@
  *
  * A crash before the commit leaves nothing, after it everything: SQLite's WAL decides, and recovery is opening the file.
  */
-import { existsSync } from "node:fs";
 import { open as openFile } from "node:fs/promises";
 import { hashText } from "../format/chain.ts";
 import type { Sha256 } from "../format/hash.ts";
@@ -13,14 +12,14 @@ import type { Request } from "../format/request.ts";
 import { systemRequest } from "../format/seal.ts";
 import type { Json } from "../format/strict-json.ts";
 import { uuidBytes } from "../format/uuid.ts";
-import { AckFile, forgetAcks } from "./acks.ts";
+import { MarkFile } from "./acks.ts";
 import { Admission, type Outcome } from "./admit.ts";
 import { Arena } from "./arena.ts";
 import { type Checkpointer, INLINE_PAGES } from "./checkpointer.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
 import { insertRows, insertStatements } from "./insert-statements.ts";
-import { checkLeftOver, emptyLeftOver } from "./left-over.ts";
+import { checkLeftOver, emptyLeftOver, type Torn, warnOfTorn } from "./left-over.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
 import { pagesOf, type Signer, Stage, type StoredReceipt } from "./stage.ts";
@@ -37,8 +36,8 @@ export interface WriterOptions {
   readonly maxBatch: number;
   readonly maxOrganizations: number;
   readonly prefixOf: (organization: string) => string | undefined;
-  /** A power cut has torn what was committed last, and nobody was promised; told where a copy of the log is. */
-  readonly onTorn?: (copy: string) => void;
+  /** Told where a power cut has taken what nobody was told to be on the disk. */
+  readonly onTorn?: (torn: Torn) => void;
 }
 
 /** A `key_rotation` receipt, and the key that it names; or a `ratchet_break`, which that key signs, and the anchor receipt too. */
@@ -63,7 +62,7 @@ export class Writer {
   readonly #statements: ReturnType<typeof prepare>;
   #checkpointer: Checkpointer | null = null;
   readonly #arena = new Arena();
-  readonly #acks: AckFile;
+  readonly #mark: MarkFile | null;
   #durability: Durability = "disk";
   #syncedSize: number;
 
@@ -72,10 +71,11 @@ export class Writer {
     const lock = lockLedger(path);
     let db: Database | undefined;
     try {
-      checkLeftOver(path, options.now(), options.onTorn ?? (() => undefined));
+      checkLeftOver(path, options.now(), options.onTorn ?? warnOfTorn);
       db = openDatabase(path);
-      if (emptyLeftOver(db)) forgetAcks(path);
-      return new Writer(path, db, lock, options, loadState(db, options.sha256));
+      emptyLeftOver(db);
+      const state = loadState(db, options.sha256);
+      return new Writer(path, db, lock, options, state, new MarkFile(path, state.ledgerId, state.log.size));
     } catch (error) {
       db?.close();
       lock.release();
@@ -83,15 +83,14 @@ export class Writer {
     }
   }
 
-  constructor(path: string, db: Database, lock: WriterLock, options: WriterOptions, state: LedgerState) {
+  constructor(path: string, db: Database, lock: WriterLock, options: WriterOptions, state: LedgerState, mark: MarkFile | null) {
     this.#path = path;
     this.#db = db;
     this.#lock = lock;
     this.#options = options;
     this.#state = state;
     this.#statements = prepare(db);
-    this.#syncedSize = state.log.size;
-    this.#acks = new AckFile(path);
+    [this.#syncedSize, this.#mark] = [state.log.size, mark];
   }
 
   get origin(): string { return this.#state.origin; }
@@ -179,7 +178,6 @@ export class Writer {
   async sync(): Promise<number> {
     const size = this.size;
     if (size <= this.#syncedSize) return this.#syncedSize;
-    this.#acks.promise("disk");
     const file = await openFile(`${this.#path}-wal`, "r+");
     try {
       await file.datasync();
@@ -189,6 +187,7 @@ export class Writer {
       await file.close();
     }
     this.#syncedSize = Math.max(this.#syncedSize, size);
+    this.#mark?.note(this.size, this.#syncedSize);
     return this.#syncedSize;
   }
 
@@ -200,7 +199,7 @@ export class Writer {
 
   close(): void {
     this.#db.close(); // the last connection takes the log with it
-    if (!existsSync(`${this.#path}-wal`)) forgetAcks(this.#path);
+    this.#mark?.close();
     this.#lock.release();
   }
 
@@ -253,7 +252,7 @@ export class Writer {
         this.#db.pragma(`synchronous = ${durability === "disk" ? "FULL" : "NORMAL"}`);
         this.#durability = durability;
       }
-      if (anchor === null) this.#acks.promise(durability); // of an anchor's own receipt those outside know
+      if (durability === "wal") this.#mark?.allowUnsynced(this.size, this.#syncedSize);
       s.begin.run();
       for (const head of stage.newOrganizations) s.organization.run(head.org, head.name, head.prefix, this.#firstIndex(stage, head.org));
       insertRows(s, stage.rows);
@@ -265,6 +264,7 @@ export class Writer {
       throw ledgerError(error);
     }
     this.#adopt(stage, durability, anchor);
+    this.#mark?.note(this.size, this.#syncedSize);
     this.#checkpointer?.wrote(pagesOf(stage)); // what is committed is committed, whatever becomes of this
   }
 

@@ -35,6 +35,8 @@ export class Appender {
   kept = 0;
   /** By organization. */
   readonly heads = new Map<string, Numbered>();
+  /** Whose a prefix is. */
+  readonly #prefixes = new Map<string, string>();
   readonly #organizations: OldLedger["organizations"];
   readonly #end: number;
   /** What the rows' numbers of organizations mean, as the receipts in their places say. */
@@ -59,8 +61,7 @@ export class Appender {
     if (isRight && read !== null) {
       this.kept++;
       if (row !== null) this.#names.set(row.org, read.receipt.organization);
-      this.#store(storedReceipt(read.receipt, read.hash, blob!, this.#requestKey, row?.requestMac ?? null), blob);
-      return null;
+      return this.#store(storedReceipt(read.receipt, read.hash, blob!, this.#requestKey, row?.requestMac ?? null), blob);
     }
     if (read !== null && this.#isSigned(place, epoch)) {
       return { code: "forked", logIndex, message: `receipt ${logIndex} (${read.receipt.receipt_number}) is validly signed, and another one is anchored in its place: a copy of this ledger was written to, or whoever has the key has rewritten it` };
@@ -73,8 +74,7 @@ export class Appender {
     this.replaced.add(spot);
     if (logIndex >= this.#end) this.added.add(spot);
     if (blob !== null) this.#sink.setAside(logIndex, blob);
-    this.#store(storedReceipt(found.read.receipt, found.read.hash, bytes, this.#requestKey, row?.requestMac ?? null), bytes);
-    return null;
+    return this.#store(storedReceipt(found.read.receipt, found.read.hash, bytes, this.#requestKey, row?.requestMac ?? null), bytes);
   }
 
   /** The row as it can go on without its bytes; null where it contradicts what comes before it. `heads`: of the organizations before it. */
@@ -106,13 +106,21 @@ export class Appender {
     if (row === null) return { code: "receipt_lost", logIndex, message: `of receipt ${logIndex} neither bytes nor index are left` };
     this.lost.add({ logIndex, found: blobHash, receiptNumber: formatNumber(row.prefix, formatTime(row.recordedAt), row.orgSeq) });
     if (blob !== null) this.#sink.setAside(logIndex, blob);
-    this.#store(row, null);
-    return null;
+    return this.#store(row, null);
   }
 
-  #store(receipt: StoredReceipt, blob: Uint8Array | null): void {
+  /** No index has room for two receipts of one number, or two organizations of one prefix. */
+  #store(receipt: StoredReceipt, blob: Uint8Array | null): Stop | null {
+    const { organization, prefix, orgSeq, recordedAt, logIndex } = receipt;
+    const owner = this.#prefixes.get(prefix) ?? organization;
+    if (owner !== organization || orgSeq <= (this.heads.get(organization)?.orgSeq ?? 0)) {
+      const before = owner === organization ? `number ${orgSeq} of ${organization} was given before` : `the prefix is that of ${owner}`;
+      return { code: "number_twice", logIndex, message: `receipt ${logIndex} is ${formatNumber(prefix, formatTime(recordedAt), orgSeq)} of ${organization}, and ${before}: names in the index were changed behind the daemon's back, and it has begun the organization anew` };
+    }
+    this.#prefixes.set(prefix, organization);
     this.#sink.append(receipt, blob);
     this.heads.set(receipt.organization, { orgSeq: receipt.orgSeq, prefix: receipt.prefix });
     this.log.append(receiptLeaf(receipt.receiptHash, auditHash.sha256));
+    return null;
   }
 }

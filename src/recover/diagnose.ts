@@ -7,7 +7,7 @@ import type { Rebuilt, Spot } from "./rebuilt.ts";
 
 export interface Problem {
   readonly code:
-    | "wal_damaged" | "file_cut" | "index_damaged" | "receipt_damaged" | "receipt_lost" | "ledger_behind" | "forked" | "undecided" | "keys_unusable" | "ratchet_lost" | "ratchet_ahead" | "outbox_missing"
+    | "wal_damaged" | "file_cut" | "index_damaged" | "receipt_damaged" | "receipt_lost" | "ledger_behind" | "forked" | "number_twice" | "undecided" | "keys_unusable" | "ratchet_lost" | "ratchet_ahead" | "outbox_missing"
     | "ledger_missing" | "unsound";
   /** A sentence. */
   readonly message: string;
@@ -34,10 +34,10 @@ export function diagnose(report: AuditReport, rebuilt: Rebuilt, rebuild: string)
   const size = Math.max(report.counts.receipts, rebuilt.size - added.count); // a file that the audit cannot open is not empty
   const damaged = replaced.named.filter(({ logIndex }) => added.range === null || logIndex < added.range[0]);
   const problems: Problem[] = wrong.map(({ code, message }) => ({
-    code, message: `${message}; ${code === "wal_damaged" ? "here they are read all the same" : "what is left of its index says which receipts were there"}`,
-    next: code === "wal_damaged" ? `stop the daemon, if it runs, in order: it has the log in memory, and moves it into the ledger's file; then: ${rebuild}` : rebuild,
+    code, message: `${message}${code === "file_cut" ? "; what is left of its index says which receipts were there" : stop === null && dropped.count === 0 ? "; what is missing there is found here all the same" : ""}`,
+    next: code === "wal_damaged" ? `stop the daemon, if it runs, in order: it has the log in memory, and moves it into the ledger's file; then: ${stop === null ? rebuild : "receiptd recover"}` : rebuild,
   }));
-  if (index.length > 0) problems.push(indexDamaged(index, rebuild));
+  if (index.length > 0 && stop?.code !== "number_twice") problems.push(indexDamaged(index, rebuild));
   problems.push(...damaged.map((spot): Problem => ({
     code: "receipt_damaged", message: `${nameOf(spot)} is ${spot.found === null ? "missing" : "damaged"}: its bytes were published and can be put back`, next: rebuild,
   })));
@@ -90,6 +90,11 @@ function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, size
         next: "find the newer copy of data_dir and put it back, or an archive (receiptd recover --rebuild --from …); if there is none, keep this folder as it is, and begin a new ledger with another data_dir and origin: receiptd init",
       };
     }
+    case "number_twice":
+      return {
+        code: "number_twice", message: `${message}; both are as they were recorded, and one chain cannot be made of two`,
+        next: `keep this folder as it is: receiptd audit, list, get and evidence read it, and every receipt is in it. If nothing from log index ${logIndex} on is anchored, a copy of data_dir from before can go on in its place, without the receipts since; else begin a new ledger with another data_dir and origin: receiptd init`,
+      };
     case "tail_lost":
       return {
         code: "receipt_lost", message,

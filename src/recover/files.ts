@@ -55,23 +55,24 @@ export function damagedName(path: string, now: number): string {
 function givenName(path: string): string | null {
   const folder = dirname(path);
   const { ino } = statSync(path, { bigint: true });
-  const given = readdirSync(folder).filter((name) => name.startsWith(`${basename(path)}.damaged-`) && !/-(wal|shm)$/.test(name)).map((name) => join(folder, name));
+  const given = readdirSync(folder).filter((name) => name.startsWith(`${basename(path)}.damaged-`) && !/-(wal|shm|acks)$/.test(name)).map((name) => join(folder, name));
   return given.find((one) => statSync(one, { bigint: true }).ino === ino) ?? null;
 }
 
 /**
  * Gives the ledger at `path` the name `kept` too, and then its own to the new file, in one rename: a crash leaves the old ledger or the new
- * one. Its write-ahead log, where that could not be moved into it, goes with it; a crash between that and the rename is made good by
- * `takeBackLog`.
+ * one. Its write-ahead log, where that could not be moved into it, and its mark go with it; a crash between that and the rename is made good
+ * by `takeBackLog`.
  */
 export function replaceLedger(path: string, fresh: string, kept: string, onLinked: () => void): void {
-  const wal = `${path}-wal`;
   if (!existsSync(kept)) linkSync(path, kept);
-  rmSync(`${kept}-wal`, { force: true });
-  if (hasBytes(wal)) linkSync(wal, `${kept}-wal`);
+  for (const suffix of COMPANIONS) {
+    rmSync(kept + suffix, { force: true });
+    if (hasBytes(path + suffix)) linkSync(path + suffix, kept + suffix);
+  }
   syncPath(dirname(path));
   onLinked();
-  for (const suffix of ["-wal", "-shm"]) {
+  for (const suffix of [...COMPANIONS, "-shm"]) {
     rmSync(path + suffix, { force: true });
     rmSync(fresh + suffix, { force: true }); // of whoever has read it
   }
@@ -79,11 +80,19 @@ export function replaceLedger(path: string, fresh: string, kept: string, onLinke
   syncPath(dirname(path));
 }
 
-/** The old ledger was left without its log; the caller holds the lock. */
+/** Files that a ledger is not whole without. */
+const COMPANIONS = ["-wal", "-acks"];
+
+/** Copies of logs that a power cut has torn, beside the ledger (ledger/left-over.ts). */
+export function keptLogs(path: string): readonly string[] {
+  return readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}-wal.damaged-`)).sort().map((name) => join(dirname(path), name));
+}
+
+/** The old ledger was left without its log or its mark; the caller holds the lock. */
 export function takeBackLog(path: string): void {
   const kept = givenName(path);
-  if (kept === null || hasBytes(`${path}-wal`) || !hasBytes(`${kept}-wal`)) return;
-  renameSync(`${kept}-wal`, `${path}-wal`);
+  if (kept === null) return;
+  for (const suffix of COMPANIONS) if (!hasBytes(path + suffix) && hasBytes(kept + suffix)) renameSync(kept + suffix, path + suffix);
   syncPath(dirname(path));
 }
 

@@ -7,12 +7,15 @@ import { type Place, readPlaces, unlessCorrupt } from "../audit/places.ts";
 import { equal } from "../format/bytes.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { Inspector } from "../ledger/inspect.ts";
+import { promisedSize } from "../ledger/left-over.ts";
 import { RawPages } from "./raw-pages.ts";
 import { removeView, type View, viewOf, viewWithFirstPage } from "./view.ts";
 
 /** Bytes of blobs that are read at a time. */
 const PAGE = 1 << 20;
 const IGNORED = (): undefined => undefined;
+/** As many as `namesFrom` names of anything. */
+const NAMES = 65_536;
 const ENTRIES = ["receipt", "receipt_by_id", "receipt_by_time", "blob"] as const;
 
 export class OldLedger {
@@ -28,6 +31,7 @@ export class OldLedger {
   readonly organizations: ReadonlyMap<number, { readonly name: string; readonly prefix: string }>;
   /** What is wrong with the file or its log as a whole. */
   readonly wrong: View["why"];
+  readonly #promised: number;
 
   /** Throws LedgerError only for what is no damage: `ledger_missing`, `newer_ledger`, `disk_full`. */
   static open(path: string): OldLedger {
@@ -50,6 +54,7 @@ export class OldLedger {
     this.#readPath = readPath;
     this.#inspector = inspector;
     this.wrong = wrong;
+    this.#promised = wrong.length === 0 ? 0 : promisedSize(path);
     const last = (where: "lastRow" | "lastBlob" | "lastIndexed"): number | null | undefined => (inspector === null ? undefined : unlessCorrupt(() => inspector.last(where), IGNORED));
     const blobs = last("lastBlob");
     this.end = Math.max(last("lastRow") ?? -1, last("lastIndexed") ?? -1, blobs === undefined ? this.#rawPages().end - 1 : blobs ?? -1) + 1;
@@ -77,13 +82,15 @@ export class OldLedger {
   }
 
   /**
-   * log_index from `first` on, in order, of which any table or index has anything, or a page that belongs to none: at most 65,536 of each.
+   * log_index from `first` on, in order, of which any table or index has anything, or a page that belongs to none, or that was promised: at most 65,536 of each.
    * What a daemon beside this has written meanwhile is behind the end.
    */
   namesFrom(first: number): readonly number[] {
     const inspector = this.#inspector;
     const names = inspector === null ? [] : ENTRIES.flatMap((where) => unlessCorrupt(() => inspector.namesFrom(where, first), IGNORED) ?? []);
-    return [...new Set([...names, ...this.#raw?.from(first) ?? []])].filter((logIndex) => logIndex < this.end).sort((a, b) => a - b);
+    const here = [...names, ...this.#raw?.from(first) ?? []].filter((logIndex) => logIndex < this.end);
+    const promised = Array.from({ length: Math.max(0, Math.min(this.#promised - first, NAMES)) }, (_, i) => first + i);
+    return [...new Set([...here, ...promised])].sort((a, b) => a - b);
   }
 
   /** The root that the table `anchor` has for this size; null where it has none. */

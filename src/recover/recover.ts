@@ -18,6 +18,7 @@ import type { LedgerName } from "../format/names.ts";
 import { parseVkey } from "../format/note.ts";
 import { emptyWal } from "../ledger/empty-wal.ts";
 import { LedgerError } from "../ledger/errors.ts";
+import { damagedLog } from "../ledger/left-over.ts";
 import { lockLedger } from "../ledger/lock.ts";
 import { LedgerRestore } from "../ledger/restore.ts";
 import { walDamage } from "../ledger/wal.ts";
@@ -165,7 +166,7 @@ function signedIn(path: string, ledger: LedgerName): (Signed & { close(): void }
 
 /** Where SQLite cannot open the file, or does not read the log to its end, the log stays with it. */
 function settleWal(path: string): void {
-  if (walDamage(`${path}-wal`) !== null) return;
+  if (damagedLog(path) !== null || walDamage(`${path}-wal`) !== null) return;
   try {
     emptyWal(path);
   } catch (error) {

@@ -226,7 +226,7 @@ describe("a ratchet that is ahead, or wrong", () => {
     const before = readFileSync(data(host, "ledger.db"));
     const outbox = readFileSync(data(host, "anchor.db"));
     await day(host);
-    for (const name of ["ledger.db-wal", "ledger.db-shm", "ratchet"]) rmSync(data(host, name), { force: true });
+    for (const name of ["ledger.db-wal", "ledger.db-shm", "ledger.db-acks", "ratchet"]) rmSync(data(host, name), { force: true });
     writeFileSync(data(host, "ledger.db"), before);
     if (which === "a target has") {
       for (const name of ["anchor.db-wal", "anchor.db-shm"]) rmSync(data(host, name), { force: true });

@@ -112,7 +112,7 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
       const { serving: all } = stepsIn(trace);
       const steps = all.slice(0, all.findLastIndex(({ what }) => what.endsWith(" next.key")) + 2);
       expect(new Set(steps.map(({ what }) => what))).toEqual(new Set([
-        "link s", "write ratchet", "link keyring.json.new", "write keyring.json.new", "rename keyring.json", "sync ledger.db-wal", "write next.key", "unlink next.key",
+        "link s", "write ratchet", "link keyring.json.new", "write keyring.json.new", "rename keyring.json", "sync ledger.db-wal", "write ledger.db-acks", "write next.key", "unlink next.key",
       ]));
       const signing = new Set<string>();
       for (const { at, what } of LONG ? steps : steps.filter((_, i) => i % 2 === 0)) {

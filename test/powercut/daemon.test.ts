@@ -3,7 +3,7 @@
  * starts again. And the same harness finds the loss where there must be one: on a disk that ignores fsync, after `wal`, and when a
  * single fsync is missing. RECEIPTD_LONG=1 cuts more often.
  */
-import { existsSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,6 +13,7 @@ import { audited } from "../faults/audited.ts";
 import { check, type Found } from "../faults/check.ts";
 import { Ground } from "../faults/ground.ts";
 import { closeSecrets, revive } from "../faults/revive.ts";
+import { reboot } from "../support/reboot.ts";
 import { type Cut, type DiskOptions, cuts, imageAt } from "./disk.ts";
 import { writeImage } from "./image.ts";
 import { brokenPromises } from "./promises.ts";
@@ -153,8 +154,7 @@ function look(dir: string): Pick<Found, "hashes" | "published" | "findings"> {
 function written(trace: Trace, cut: Cut, options: DiskOptions): string {
   const dir = mkdtempSync(join(scratch, "image-"));
   writeImage(imageAt(trace, cut, options), dir);
-  const log = join(dir, "data/ledger.db-wal");
-  if (existsSync(log)) utimesSync(log, 0, 0); // written before the machine was started again
+  reboot(join(dir, "data/ledger.db"));
   closeSecrets(dir);
   return dir;
 }

@@ -64,7 +64,7 @@ test("a damaged ledger is served as far as it can be, explained, made anew, and 
   const rebuilt = await host.run(["recover", "--rebuild", "--json"]);
   expect([rebuilt.code, rebuilt.stderr, json(rebuilt)]).toEqual([0, "", expect.objectContaining({ problems: [], rebuilt: expect.objectContaining({ from_archive: 1, lost: 0 }) })]);
   expect((await here(host, ["recover", "--rebuild"])).stdout.trim()).toBe("There is nothing to recover.");
-  expect(readdirSync(host.path(DATA)).filter((name) => /damaged|quarantine|recovery/.test(name))).toEqual([expect.stringMatching(/^ledger\.db\.damaged-/), "quarantine", "recovery.json"]);
+  expect(readdirSync(host.path(DATA)).filter((name) => /damaged|quarantine|recovery/.test(name))).toEqual([expect.stringMatching(/^ledger\.db\.damaged-[0-9TZ]+$/), expect.stringMatching(/^ledger\.db\.damaged-.*-acks$/), "quarantine", "recovery.json"]);
 
   daemon = await host.serve();
   await talk(host, async (client) => {

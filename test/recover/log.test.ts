@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, expect, test } from "vitest";
 import { toHex } from "../../src/format/bytes.ts";
+import { markPath, readMark } from "../../src/ledger/acks.ts";
 import type { StoredBlob } from "../../src/ledger/reader.ts";
 import { OldLedger } from "../../src/recover/old-ledger.ts";
 import { takeBack } from "../../src/recover/order.ts";
@@ -29,7 +30,7 @@ interface Killed {
   readonly log: Buffer;
   readonly frames: number;
   /** The files as the daemon left them, but for one bit of the log. */
-  damaged(position: number): void;
+  damaged(position: number, keepsMark?: boolean): void;
 }
 
 /** With commits of single receipts in its log: the files as they are when the daemon is killed. */
@@ -38,13 +39,15 @@ async function killed(): Promise<Killed> {
   const { on: { ledger: on }, path } = ledger;
   on.reopen();
   for (let n = 0; n < 24; n++) on.append(1);
-  const [file, log] = [readFileSync(path), readFileSync(`${path}-wal`)];
+  const [file, log, mark] = [readFileSync(path), readFileSync(`${path}-wal`), readFileSync(markPath(path))];
   on.close();
   const rows = rowsAt(path);
   return {
     ledger, rows, file, log, frames: (log.length - 32) / FRAME,
-    damaged(position) {
-      for (const suffix of ["-shm", "-acks"]) rmSync(path + suffix, { force: true });
+    damaged(position, keepsMark = false) {
+      rmSync(`${path}-shm`, { force: true });
+      if (keepsMark) writeFileSync(markPath(path), mark);
+      else rmSync(markPath(path), { force: true });
       rmSync(path); // the old one has another name now
       writeFileSync(path, file);
       rmSync(`${path}-wal`, { force: true });
@@ -76,6 +79,44 @@ test("wherever a bit of the log is damaged, the receipts behind it come back, an
     rmSync(`${kept!}-wal`);
   }
 }, 60_000);
+
+test("the very last commit is damaged: by the mark something is missing, and it comes back", async () => {
+  const left = await killed();
+  const { ledger, rows, frames } = left;
+  for (const position of [5, 9, FRAME - 1]) {
+    left.damaged(32 + (frames - 1) * FRAME + position, true);
+    const { problems, isRebuildable } = await ledger.diagnosis();
+    expect([position, problems.map(({ code }) => code), isRebuildable]).toEqual([position, ["wal_damaged"], true]);
+    const { rebuilt, kept } = await ledger.recover();
+    expect([position, rebuilt.stop, rebuilt.lost.count, rebuilt.dropped.count]).toEqual([position, null, 0, 0]);
+    expect(rowsAt(ledger.path)).toEqual(rows);
+    expect([existsSync(markPath(ledger.path)), readMark(kept!)?.acknowledged]).toEqual([false, rows.length]);
+    for (const suffix of ["", "-wal", "-acks"]) rmSync(kept! + suffix);
+  }
+}, 60_000);
+
+test("an older copy in the ledger's place: what was promised since is named, and dropped only if that is asked for", async () => {
+  const ledger = await victim();
+  const { on: { ledger: on }, path } = ledger;
+  ledger.damage((db) => db.pragma("wal_checkpoint(TRUNCATE)"));
+  const older = readFileSync(path);
+  on.reopen();
+  on.append(3);
+  on.close();
+  const size = rowsAt(path).length;
+  for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true });
+  writeFileSync(`${path}.older`, older);
+  renameSync(`${path}.older`, path);
+  expect(() => on.reopen()).toThrow(expect.objectContaining({ code: "wal_damaged" }));
+  const { problems, isRebuildable } = await ledger.diagnosis();
+  expect([problems.map(({ code, message, next }) => [code, message.includes(`${size - 3} to ${size - 1}`), next.includes("--drop-tail")]), isRebuildable])
+    .toEqual([[["wal_damaged", false, false], ["receipt_lost", true, true]], false]);
+  expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: { code: "tail_lost" } }, kept: null });
+  expect(await ledger.recover({ dropsTail: true })).toMatchObject({ rebuilt: { size: size - 3, stop: null }, unsound: [] });
+  expect(ledger.order()).toMatchObject({ orders: [{ details: { lost_count: 3, lost: [{ log_index: size - 3, found: null }, {}, {}] } }] });
+  on.reopen();
+  expect(readMark(path)).toMatchObject({ acknowledged: size - 3 });
+});
 
 test("killed before the new file is in its place: the ledger gets its log back", async () => {
   const left = await killed();

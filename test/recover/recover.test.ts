@@ -220,6 +220,25 @@ describe("damaged bytes", () => {
   });
 });
 
+test("an organization that was begun a second time, since its name in the index was changed: it stops, with what can be done", async () => {
+  const ledger = await victim({ batches: [6], organizations: 2 });
+  const first = ledger.before.find(({ organization, orgSeq }) => organization !== "_ledger" && orgSeq === 1)!;
+  const size = ledger.before.length;
+  ledger.damage((db) => {
+    db.prepare("DELETE FROM blob WHERE log_index = ?").run(first.logIndex); // the writer would see it
+    db.prepare("UPDATE organization SET name = name || 'z', prefix = prefix || 'Z' WHERE name = ?").run(first.organization);
+  });
+  ledger.on.ledger.reopen();
+  ledger.on.ledger.append(3);
+  ledger.on.ledger.close();
+  ledger.damage((db) => db.prepare("INSERT INTO blob VALUES (?, ?)").run(first.logIndex, first.blob));
+  expect(() => ledger.on.ledger.reopen()).toThrow(expect.objectContaining({ code: "organization_mismatch" }));
+  const { problems, isRebuildable } = await ledger.diagnosis();
+  expect([isRebuildable, problems.map(({ code }) => code)]).toEqual([false, ["number_twice"]]);
+  expect(problems[0]).toMatchObject({ message: expect.stringMatching(new RegExp(`^receipt (${size}|${size + 1}) is .* of ${first.organization}, and number 1`)), next: expect.stringContaining("receiptd init") });
+  expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: { code: "number_twice" } }, kept: null });
+});
+
 describe("a ledger that is behind its anchors", () => {
   test("gets the receipts back that are archived, and goes on", async () => {
     const ledger = await victim({ batches: [5, 6, 260, 2] });
@@ -237,7 +256,7 @@ describe("a ledger that is behind its anchors", () => {
     const total = ledger.before.length;
     ledger.damage((db) => { for (const [table, column] of [["receipt", "log_index"], ["blob", "log_index"], ["anchor", "tree_size - 1"]]) db.exec(`DELETE FROM ${table} WHERE ${column} > 9`); });
     const { problems, isRebuildable } = await ledger.diagnosis();
-    expect([isRebuildable, problems]).toEqual([false, [expect.objectContaining({ code: "ledger_behind", message: expect.stringMatching(new RegExp(`${total - 10} receipts \\(log indexes 10 to ${total - 1}\\) are lost .* no honest continuation`)) })]]);
+    expect([isRebuildable, problems]).toEqual([false, [expect.objectContaining({ code: "wal_damaged", message: expect.stringContaining(`ends at 10 receipts, and ${total} were acknowledged`) }), expect.objectContaining({ code: "ledger_behind", message: expect.stringMatching(new RegExp(`${total - 10} receipts \\(log indexes 10 to ${total - 1}\\) are lost .* no honest continuation`)) })]]);
     expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: { code: "not_archived" } }, kept: null });
   });
 
