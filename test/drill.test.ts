@@ -69,6 +69,7 @@ const CAUGHT: readonly (readonly [id: string, code: string, without?: string])[]
   ["old-key", "key_mismatch"],
   ["unannounced-key", "key_mismatch"],
   ["rotation-undone", "log_root_mismatch", "anchors"],
+  ["retired-checkpoint-key", "retired_key", "newest pin"],
   ["revoked-key", "key_revoked", "revocation"],
   ["anchor-removed", "anchor_missing", "anchors"],
   ["second-signer", "bad_note", "pinned keys"],

@@ -198,7 +198,7 @@ describe("ledgers.json", () => {
     const codes = new Set(ledgers.map((vector) => vector.code));
     const wanted = [
       "log_index_gap", "genesis_mismatch", "ledger_mismatch", "duplicate_receipt_id", "org_seq_gap", "link_mismatch", "number_mismatch", "time_backwards",
-      "epoch_mismatch", "key_mismatch", "ratchet_break", "commitment_mismatch", "mac_mismatch", "batch_gap", "batch_root_mismatch", "anchor_link_mismatch", "org_heads_mismatch",
+      "epoch_mismatch", "key_mismatch", "ratchet_break", "vkey_mismatch", "commitment_mismatch", "mac_mismatch", "batch_gap", "batch_root_mismatch", "anchor_link_mismatch", "org_heads_mismatch",
     ];
     expect(wanted.filter((code) => !codes.has(code))).toEqual([]);
   });
@@ -233,20 +233,20 @@ describe("anchors.json", () => {
 
   function verdict(vector: AnchorVector, objects: readonly TargetObject[]): { readonly code: string | null; readonly interference: number; readonly unanchored: number } {
     const ledger = { origin: vector.origin, ledgerId: vector.ledger_id };
-    const report = verifyTarget(objects, ledger, vector.vkeys.map(parseVkey), { hash: nodeHash });
+    const held = vector.blobs === undefined ? null : ledgerOf(vector.blobs);
+    const report = verifyTarget(objects, ledger, vector.vkeys.map(parseVkey), { hash: nodeHash, rotations: held?.rotations, ledgerSize: held?.size });
     const codes = report.findings.map(({ error }) => error.code);
-    if (vector.blobs !== undefined) codes.push(...ledgerCodes(vector.blobs, report.anchors));
+    if (held !== null) codes.push(...report.anchors.flatMap((facts) => compareWithLedger(facts, held)?.code ?? []));
     return { code: codes[0] ?? null, interference: report.interference.length, unanchored: report.unanchored.length };
   }
 
-  function ledgerCodes(given: readonly (string | number)[], anchors: readonly Parameters<typeof compareWithLedger>[0][]): VerifyError["code"][] {
+  function ledgerOf(given: readonly (string | number)[]): Parameters<typeof compareWithLedger>[1] & { readonly rotations: LedgerWalk["rotations"] } {
     const walk = new LedgerWalk({ hash: nodeHash });
     const roots = blobsOf(given).map((blob) => {
       walk.step(blob);
       return walk.root();
     });
-    const tree = { size: walk.size, rootAt: (size: number) => roots[size - 1]! };
-    return anchors.flatMap((facts) => compareWithLedger(facts, tree)?.code ?? []);
+    return { size: walk.size, rotations: walk.rotations, rootAt: (size: number) => roots[size - 1]! };
   }
 
   it.each(targets)("$name", (vector) => {

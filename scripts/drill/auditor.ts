@@ -23,7 +23,7 @@ import { receiptd } from "../demo/processes.ts";
 import { ratchetOf } from "./root.ts";
 
 /** What an audit has against an attack, and can be taken from it; and what writers keep, and what the daemon refuses at its socket. */
-export const DEFENCES = ["anchors", "keys", "seed", "record", "revocation", "ledger id", "pinned keys", "all receipts", "time", "distrust of breaks", "acknowledgements", "door"] as const;
+export const DEFENCES = ["anchors", "keys", "seed", "record", "revocation", "ledger id", "pinned keys", "newest pin", "all receipts", "time", "distrust of breaks", "acknowledgements", "door"] as const;
 export type Defence = (typeof DEFENCES)[number];
 
 export interface Question {
@@ -65,6 +65,7 @@ export function without(question: Question, defence: Defence): Question {
     case "revocation": return { ...question, revoked: new Map() };
     case "ledger id": return { ...question, ledgerId: null };
     case "pinned keys": return { ...question, pins: null };
+    case "newest pin": return { ...question, pins: question.pins?.slice(0, 1) ?? null };
     case "all receipts": return { ...question, allReceipts: false };
     case "time": return { ...question, later: 0 };
     case "distrust of breaks": return { ...question, acceptBreaks: null };

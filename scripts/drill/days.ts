@@ -154,6 +154,19 @@ export async function sealedDayOf(folder: string, batch: number): Promise<Sealed
   return { host: { ...host, pins: [vkey] }, seed: kept, anchored: Math.max(...anchorNames(host, keysOf(host)).keys()), open: status.open_batch.first_index, epoch: status.key_epoch };
 }
 
+/** The host's daemon rotates its checkpoint key, and anchors three receipts with the new one. `treeSize`: of the anchor that both keys sign. */
+export async function handedOver(host: Host): Promise<{ readonly vkey: string; readonly treeSize: number }> {
+  const daemon = await Daemon.serve(host);
+  try {
+    const { checkpoint: { vkey, tree_size: treeSize } } = await json<{ readonly checkpoint: { readonly vkey: string; readonly tree_size: number } }>(host, "key", "rotate", "--checkpoint");
+    await append(host, 0, 3);
+    await anchor(host);
+    return { vkey, treeSize };
+  } finally {
+    await daemon.kill();
+  }
+}
+
 /** A daemon started on this host says this to a receipt: null where it takes it. `start`: where it does not even start. */
 export async function refusalOf(host: Host): Promise<string | null> {
   let daemon: Daemon;

@@ -8,8 +8,8 @@ import { cutTo, tamper } from "../demo/attacks.ts";
 import { keysOf, receiptsOf } from "../demo/forge.ts";
 import type { Host } from "../demo/hosts.ts";
 import { PLAIN } from "./auditor.ts";
-import { type Acknowledged, decision } from "./days.ts";
-import { appendAs, breakRatchet, madeUp, refusedWith, requireTaken, turned, victimIn } from "./hands.ts";
+import { type Acknowledged, decision, handedOver } from "./days.ts";
+import { appendAs, breakRatchet, hideAnchors, hideBatches, madeUp, publishAfter, refusedWith, requireTaken, turned, victimIn } from "./hands.ts";
 import { rewriteFrom, Root } from "./root.ts";
 import { AUDIT, byAudit, type Ground, NotShown, onCopy, requirePass, type Shown, type Trial } from "./trial.ts";
 
@@ -156,6 +156,23 @@ export const KEY_ATTACKS: readonly Trial[] = [
         root.anchor();
         root.end();
       },
+    }),
+  },
+  {
+    id: "retired-checkpoint-key", attack: "With a stolen checkpoint key, which was rotated since, another past is anchored behind its rotation, and shown without its ledger", caughtBy: `${AUDIT} --ledger-gone`, artefact: "the signatures under the anchor of the rotation",
+    run: (ground) => onCopy(ground.day.host, async (copy) => {
+      const [signedBy] = keysOf(copy).checkpointKeys;
+      const { vkey, treeSize } = await handedOver(copy);
+      return byAudit({
+        host: () => ({ ...copy, pins: [...ground.day.host.pins, vkey] }), code: "retired_key", notWithout: [["newest pin"]],
+        question: () => ({ ledgerGone: true }),
+        tamper: async (forged, { pick }) => {
+          rewriteFrom(forged, treeSize, turned(victimIn(pick, forged, treeSize)));
+          hideAnchors(forged, (size) => size > treeSize);
+          hideBatches(forged, treeSize);
+          await publishAfter(forged, treeSize, { signedBy: signedBy!, folder: forged.anchors });
+        },
+      })(ground);
     }),
   },
   {

@@ -5,6 +5,7 @@ import { formatTime } from "../format/time.ts";
 import { type Comparison, UNCOMPARED } from "./compare.ts";
 import { AnchorError } from "./errors.ts";
 import { type Progress, TIMING } from "./publisher.ts";
+import type { SigningPeriod } from "./signers.ts";
 import { sleep } from "./wait.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./worker.ts";
 
@@ -27,6 +28,8 @@ export interface PublisherClient {
   readonly ready: Promise<Comparison>;
   /** The anchor of this tree size and its epoch's end are on the disk: it may be signed. */
   closed(treeSize: number): void;
+  /** The ledger goes on with another checkpoint key. Before its first anchor is said to be closed. */
+  rotated(to: SigningPeriod): void;
   /** Calls back whenever the status has changed; returns how to end that. */
   onProgress(callback: (status: PublisherStatus) => void): () => void;
   status(): PublisherStatus;
@@ -70,6 +73,7 @@ export function startPublisher({ onFatal, ...options }: PublisherClientOptions):
   return {
     ready: ready.promise,
     closed: (treeSize) => post({ kind: "closed", treeSize }),
+    rotated: (to) => post({ kind: "rotated", to }),
     onProgress(callback) {
       listeners.add(callback);
       return () => listeners.delete(callback);

@@ -118,6 +118,20 @@ export class BatchCloser {
     }
   }
 
+  /**
+   * Closes the open batch with the receipt that names the next checkpoint key: that and the one that signs sign its anchor, the next one alone
+   * those behind it. `file` puts it into the keyring before, told how many receipts there are. A LedgerError means that nothing has changed.
+   */
+  handOver({ receiptId, details }: Pick<Successor, "receiptId" | "details">, file: (size: number) => void): ClosedBatch {
+    const { keys, writer } = this.#options;
+    this.#makeRoom();
+    file(writer.size);
+    const closed = this.#close("request", keys.nextCommitment(), { receipt: systemRequest("checkpoint_rotation", receiptId, details), keyId: keys.keyId });
+    keys.advance();
+    this.#settle(closed);
+    return closed;
+  }
+
   /** Stores a system receipt that says something of the keys, of the ledger's file, of an audit, or of who was handed receipts. Survives power loss. */
   announce(type: "key_revocation" | "recovery" | "attestation" | "access", receiptId: string, details: Json): StoredReceipt {
     const { writer, keys } = this.#options;

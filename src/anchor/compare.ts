@@ -18,7 +18,7 @@ import { equal, toHex } from "../format/bytes.ts";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.ts";
 import { FormatError } from "../format/errors.ts";
 import { type LedgerName, parseObjectName, sizeInName } from "../format/names.ts";
-import { type Vkey, verifyNote } from "../format/note.ts";
+import { verifyNote } from "../format/note.ts";
 import { MAX_TLOG_PROOF_BYTES, parseTlogProof } from "../format/tlog-proof.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
@@ -26,6 +26,7 @@ import type { Reader } from "../ledger/reader.ts";
 import { fetchAhead, type Fetch } from "./fetch-ahead.ts";
 import { anchorRowAt, anchorsPrefix, beforeAnchor } from "./objects.ts";
 import type { Confirmed, Outbox } from "./outbox.ts";
+import type { KnownVkey } from "./signers.ts";
 import { type AnchorTarget, TargetError, type TargetVersion } from "./target.ts";
 
 export interface Comparison {
@@ -72,7 +73,8 @@ interface WatchOptions {
   readonly target: AnchorTarget;
   readonly reader: Reader;
   readonly ledger: LedgerName;
-  readonly vkeys: readonly Vkey[];
+  /** Read anew for each object: keys that are rotated to are added. */
+  readonly vkeys: readonly KnownVkey[];
   /** Ends a long listing. */
   readonly signal: AbortSignal;
 }
@@ -211,8 +213,10 @@ export class TargetWatch {
     try {
       const { bytes } = await target.get(version, MAX_TLOG_PROOF_BYTES);
       if (parseObjectName(ledger, version.name).sha256 !== toHex(nodeHash.sha256(bytes))) return null;
-      const checkpoint = parseCheckpoint(verifyNote(parseTlogProof(bytes).checkpoint, vkeys, verifyByNode).text);
-      return checkpoint.origin === ledger.origin ? checkpoint : null;
+      const { text, keys } = verifyNote(parseTlogProof(bytes).checkpoint, vkeys, verifyByNode);
+      const checkpoint = parseCheckpoint(text);
+      const isInTurn = vkeys.some((vkey) => keys.includes(vkey) && checkpoint.size <= (vkey.last ?? checkpoint.size)); // else the key was rotated away before: it may be anybody's by now
+      return isInTurn && checkpoint.origin === ledger.origin ? checkpoint : null;
     } catch (error) {
       if (error instanceof FormatError || (error instanceof TargetError && (error.code === "target_missing" || error.code === "target_damaged"))) return null;
       if (error instanceof TargetError && error.code === "target_unreadable") return error;

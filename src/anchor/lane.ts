@@ -4,7 +4,6 @@
  */
 import { equal } from "../format/bytes.ts";
 import type { LedgerName } from "../format/names.ts";
-import type { Vkey } from "../format/note.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { AnchorRow, Reader } from "../ledger/reader.ts";
 import type { Archive } from "./archive.ts";
@@ -12,6 +11,7 @@ import { type Comparison, TargetLost, TargetWatch } from "./compare.ts";
 import { AnchorError } from "./errors.ts";
 import { anchorObject, batchObject, type PublishedObject } from "./objects.ts";
 import type { Confirmed, Outbox } from "./outbox.ts";
+import type { KnownVkey } from "./signers.ts";
 import { type AnchorTarget, lockProblem, type StoredObject, TargetError, type TargetErrorCode, type VersionName } from "./target.ts";
 import { type Backoff, Latch, retryDelay, sleep } from "./wait.ts";
 
@@ -40,7 +40,7 @@ export interface LaneHost {
   /** null: receipts are not archived. */
   readonly archive: Archive | null;
   readonly ledger: LedgerName;
-  readonly vkeys: readonly Vkey[];
+  readonly vkeys: readonly KnownVkey[];
   readonly backoff: Backoff;
   readonly now: () => number;
   /** When it is aborted nothing more is recorded. */

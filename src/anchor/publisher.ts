@@ -8,7 +8,7 @@
  */
 import { parseCheckpoint } from "../format/checkpoint.ts";
 import type { LedgerName } from "../format/names.ts";
-import { type NoteSigner, parseVkey, signNote } from "../format/note.ts";
+import { signNote } from "../format/note.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { AnchorRow, Reader } from "../ledger/reader.ts";
 import type { Archive } from "./archive.ts";
@@ -17,7 +17,9 @@ import { AnchorError } from "./errors.ts";
 import { Lane, type LaneHost, type TargetStatus } from "./lane.ts";
 import { checkpointText } from "./objects.ts";
 import type { Outbox } from "./outbox.ts";
-import type { AnchorTarget } from "./target.ts";
+import { publishedNotes } from "./published-notes.ts";
+import type { Signers } from "./signers.ts";
+import { type AnchorTarget, TargetError } from "./target.ts";
 import { type Backoff, Latch, retryDelay, sleep, unlessAborted } from "./wait.ts";
 
 export interface Progress {
@@ -46,9 +48,8 @@ export interface PublisherOptions {
   readonly targets: readonly { readonly target: AnchorTarget; readonly required: boolean }[];
   /** Publishes the receipts themselves, too. */
   readonly archive?: Archive | null;
-  readonly signer: NoteSigner;
   /** Every key that this ledger's checkpoints were ever signed with. */
-  readonly vkeys: readonly string[];
+  readonly signers: Signers;
   /** Anchors up to this tree size are on the disk, and their epochs closed. */
   readonly signableSize: number;
   readonly onProgress: (progress: Progress) => void;
@@ -70,6 +71,8 @@ export class Publisher {
   #comparison: Comparison = UNCOMPARED;
   #signableSize = 0;
   #signedSize: number;
+  /** The outbox had no notes: it was made anew, or nothing was ever signed. */
+  readonly #isOutboxNew: boolean;
   #signerError: string | null = null;
   #announced = true;
 
@@ -79,9 +82,10 @@ export class Publisher {
     this.#timing = options.timing ?? TIMING;
     this.#work = new Latch(this.#stopping.signal);
     this.#signedSize = outbox.signedSize();
+    this.#isOutboxNew = this.#signedSize === 0;
     const host: LaneHost = {
       reader, outbox, ledger, now,
-      vkeys: options.vkeys.map(parseVkey),
+      vkeys: options.signers.known,
       archive: options.archive ?? null,
       backoff: this.#timing.backoff,
       signal: this.#stopping.signal,
@@ -106,6 +110,8 @@ export class Publisher {
       this.#halt(wrong);
       return wrong;
     }
+    const note = outbox.note(this.#signedSize);
+    if (note !== null) this.#options.signers.requireSigned(note, this.#signedSize);
     if (this.#lanes.length === 0) this.#compared();
     const stopped = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     this.#loops.push(...[...this.#lanes.map((lane) => lane.run()), this.#sign()].map((loop) => loop.catch((error: unknown) => this.#fail(error))));
@@ -171,7 +177,7 @@ export class Publisher {
    * an error, what was signed before it is saved: a signer far away may never get through a whole page.
    */
   async #signPage(): Promise<boolean> {
-    const { reader, outbox, signer } = this.#options;
+    const { reader, outbox } = this.#options;
     const { signal } = this.#stopping;
     const rows = reader.anchors(this.#signedSize, PAGE).filter((row) => row.treeSize <= this.#signableSize);
     if (rows.length === 0) return false;
@@ -180,12 +186,15 @@ export class Publisher {
       this.#halt(wrong);
       return false;
     }
-    const texts = rows.map((row) => ({ treeSize: row.treeSize, text: checkpointText(reader, row.treeSize) }));
+    const texts = rows.map((row) => ({ treeSize: row.treeSize, text: checkpointText(reader, row.treeSize), signers: this.#options.signers.at(reader, row.treeSize) }));
     outbox.reserve(texts.map(({ treeSize, text }) => ({ treeSize, root: parseCheckpoint(text).root })));
+    const isGone = ({ treeSize, signers }: typeof texts[number]): boolean => signers === null || (this.#isOutboxNew && this.#options.signers.isRetired(treeSize));
+    const published = await unlessAborted(this.#published(rows.filter((_, i) => isGone(texts[i]!))), signal);
     const notes: { readonly treeSize: number; readonly note: string }[] = [];
     try {
-      for (const { treeSize, text } of texts) {
-        const note = await unlessAborted(signNote(text, signer), signal);
+      for (const { treeSize, text, signers } of texts) {
+        const note = published?.get(treeSize) ?? (signers === null ? null : await unlessAborted(signNote(text, ...signers), signal));
+        if (note === null && !signal.aborted) throw new AnchorError("signer_failed", `the key of the anchor of ${treeSize} receipts was rotated away and overwritten, and no target that answers has the anchor: put the newest backup of anchor.db in its place, or bring the target back`);
         if (note === null) return false;
         notes.push({ treeSize, note });
       }
@@ -193,6 +202,20 @@ export class Publisher {
       if (!signal.aborted) this.#save(notes);
     }
     return !signal.aborted;
+  }
+
+  /** Of anchors that nobody can sign any more, or that an outbox which was made anew has lost and whose key may be gone: as the targets have them. */
+  async #published(rows: readonly AnchorRow[]): Promise<ReadonlyMap<number, string>> {
+    const notes = new Map<number, string>();
+    for (const { target } of this.#options.targets) {
+      const wanted = rows.filter(({ treeSize }) => !notes.has(treeSize)).map(({ treeSize, root }) => ({ treeSize, root, vkeys: this.#options.signers.vkeysAt(treeSize) }));
+      try {
+        for (const [treeSize, note] of await publishedNotes(target, this.#options.ledger, wanted)) notes.set(treeSize, note);
+      } catch (error) {
+        if (!(error instanceof TargetError)) throw error; // its lane tells; another may have them
+      }
+    }
+    return notes;
   }
 
   #save(notes: readonly { readonly treeSize: number; readonly note: string }[]): void {

@@ -11,7 +11,8 @@ import { checkRecipients } from "./archive-object.ts";
 import type { Comparison } from "./compare.ts";
 import { openOutbox } from "./outbox.ts";
 import { type Progress, Publisher, type PublisherTiming } from "./publisher.ts";
-import { openSigner, type SigningKey } from "./signer.ts";
+import { openSigner } from "./signer.ts";
+import { Signers, type SigningPeriod } from "./signers.ts";
 import { openTarget, type TargetConfig } from "./targets.ts";
 
 /** Everything here can be cloned into a thread, the private key as a KeyObject. */
@@ -22,10 +23,8 @@ export interface WorkerOptions {
   readonly targets: readonly TargetConfig[];
   /** null: receipts are not archived. */
   readonly archive: ArchiveOptions | null;
-  /** Signs. */
-  readonly checkpointKey: SigningKey;
-  /** Every key that this ledger's checkpoints were ever signed with. */
-  readonly vkeys: readonly string[];
+  /** Every key that this ledger's checkpoints were ever signed with, in order. */
+  readonly checkpointKeys: readonly SigningPeriod[];
   /** Anchors up to this tree size are on the disk, and their epochs closed. */
   readonly signableSize: number;
   readonly timing: PublisherTiming;
@@ -33,6 +32,7 @@ export interface WorkerOptions {
 
 export type ToWorker =
   | { readonly kind: "closed"; readonly treeSize: number }
+  | { readonly kind: "rotated"; readonly to: SigningPeriod }
   | { readonly kind: "stop"; readonly timeoutMs: number };
 
 export type FromWorker =
@@ -51,18 +51,20 @@ async function run(port: MessagePort, options: WorkerOptions): Promise<void> {
     await checkRecipients(options.archive?.recipients ?? []);
     const reader = new Reader(options.ledgerPath, nodeHash.sha256);
     const outbox = openOutbox(options.outboxPath, options.ledger);
+    const signers = new Signers(options.checkpointKeys);
     const publisher = new Publisher({
       ...options,
       reader,
       outbox,
       targets: options.targets.map((config) => ({ target: openTarget(config), required: config.required })),
       archive: options.archive === null ? null : new Archive(reader, options.archive),
-      signer: openSigner(options.checkpointKey),
+      signers,
       onProgress: (progress) => tell({ kind: "progress", progress }),
       onFatal: fail,
     });
     const obey = async (message: ToWorker): Promise<void> => {
       if (message.kind === "closed") return publisher.closed(message.treeSize);
+      if (message.kind === "rotated") return signers.add({ ...message.to, signer: message.to.key === null ? null : openSigner(message.to.key) });
       await publisher.stop(message.timeoutMs);
       reader.close();
       outbox.close();

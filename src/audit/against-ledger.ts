@@ -165,6 +165,7 @@ export class AgainstLedger {
     let first: { readonly treeSize: number; readonly recordedAt: number } | null = null;
     for (let i = this.#present.indexOf(0); i !== -1; i = this.#present.indexOf(0, i + 1)) {
       const { treeSize, latest } = trail.at(i);
+      if (this.#evidence.unpinned.has(treeSize)) continue; // there, and not believed, which is said
       if (treeSize > confirmed) {
         unpublished++;
         first ??= { treeSize, recordedAt: latest };

@@ -34,6 +34,8 @@ export interface AnchorGroup {
 interface OneRoot {
   /** The one with the best lock, of several the earliest. */
   best: CountingObject<AnchorFacts>;
+  /** Of all of them, the pinned keys that signed. */
+  readonly signedBy: Set<string>;
   lastModified: number;
 }
 
@@ -57,12 +59,13 @@ export class OpenGroup {
     const { root } = object.value;
     const same = this.#roots.find(({ best }) => equal(best.value.root, root));
     if (same !== undefined) this.#again(same, object);
-    else if (this.#roots.length < MAX_ROOTS || (this.#known !== null && equal(root, this.#known))) this.#roots.push({ best: object, lastModified: object.lastModified });
+    else if (this.#roots.length < MAX_ROOTS || (this.#known !== null && equal(root, this.#known))) this.#roots.push({ best: object, signedBy: new Set(object.value.signedBy), lastModified: object.lastModified });
     else this.#tooMany(object);
   }
 
   #again(same: OneRoot, object: CountingObject<AnchorFacts>): void {
     const { best } = same;
+    for (const vkey of object.value.signedBy) same.signedBy.add(vkey);
     const isTheBest = isBetter(object.lock, best.lock) || (!isBetter(best.lock, object.lock) && object.lastModified < best.lastModified);
     if (isTheBest) same.best = object;
     same.lastModified = Math.min(same.lastModified, object.lastModified);
@@ -81,7 +84,7 @@ export class OpenGroup {
     for (const { best: { name, lock } } of this.#roots) onLock(name, lock);
     return {
       treeSize: this.treeSize, listed: this.#listed,
-      anchors: this.#roots.map(({ best: { value, versionId }, lastModified }) => ({ facts: value, lastModified, versionId })),
+      anchors: this.#roots.map(({ best: { value, versionId }, signedBy, lastModified }) => ({ facts: { ...value, signedBy: [...signedBy] }, lastModified, versionId })),
     };
   }
 }

@@ -34,6 +34,7 @@ import { Surveying } from "./surveying.ts";
 import { checkExtent, checkIdentity, checkNumbersByTable, checkOrganizations, countIndexes, plausibleSize, plausibleSizeFrom } from "./tables.ts";
 import { auditTarget, type TargetSeen } from "./target-audit.ts";
 import { NotChecked, type PartSeen, reportOf } from "./verdict.ts";
+import { judgeVkeys, unusedVkeys, type VkeysKnown } from "./vkeys.ts";
 
 export type { AuditHooks, AuditOptions } from "./options.ts";
 export type { Progress } from "./progress.ts";
@@ -82,10 +83,15 @@ class Audit {
       const view = opened === null ? null : new LedgerView(opened.reader, opened.inspector, auditHash);
       const known = since === undefined ? NOTHING_KNOWN : await this.#known(since, view);
       const part = opened === null ? null : await this.#auditLedger(opened.inspector, known.anchor);
-      const targets = await this.#auditTargets(part, view, known);
+      const vkeys = judgeVkeys(this.#options, part, this.#findings);
+      const targets = await this.#auditTargets(part, view, known, vkeys);
       const counts = targets.map((one) => one.counts);
       if (part !== null) this.#notChecked.ofPending(this.#options, part, counts);
-      for (const { notChecked } of targets) for (const what of notChecked) this.#notChecked.add(what);
+      for (const { notChecked, failed } of targets) {
+        for (const what of notChecked) this.#notChecked.add(what);
+        for (const what of failed) this.#notChecked.fail(what);
+      }
+      if (targets.length > 0) for (const what of unusedVkeys(this.#options, vkeys, new Set(targets.flatMap(({ signedBy }) => [...signedBy])))) this.#notChecked.fail(what);
       this.#notChecked.ofTargets(this.#options, counts);
       const breaks = judgeBreaks(this.#options, part, this.#findings);
       const { keys, revoked } = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
@@ -94,7 +100,7 @@ class Audit {
       const report = reportOf({
         options: this.#options, keys, ...into, part, targets: counts, replay, elapsedMs: performance.now() - this.#startedAt,
       });
-      return keepRecord(report, this.#options, { targets, part, revoked, breaks }, this.#onRecord);
+      return keepRecord(report, this.#options, { targets, part, revoked, breaks, vkeys }, this.#onRecord);
     } finally {
       opened?.inspector.close();
       opened?.reader.close();
@@ -203,7 +209,7 @@ class Audit {
     }
   }
 
-  async #auditTargets(seen: PartSeen | null, view: LedgerView | null, known: Known): Promise<TargetSeen[]> {
+  async #auditTargets(seen: PartSeen | null, view: LedgerView | null, known: Known, vkeys: VkeysKnown): Promise<TargetSeen[]> {
     if (this.#vkeys.length === 0) {
       this.#notChecked.fail("the targets: no verifier key was given to check the anchors' signatures with (--vkey, --trust)");
       return [];
@@ -213,7 +219,7 @@ class Audit {
       this.#signal?.throwIfAborted();
       this.#meter.begin("targets", null, target.name);
       try {
-        found.push(await this.#auditTarget(target, seen, view, known.targets.get(target.name) ?? null));
+        found.push(await this.#auditTarget(target, seen, view, known.targets.get(target.name) ?? null, vkeys));
         if (seen?.isRanged === true && seen.part.first > 0 && found.at(-1)!.counts.anchors === 0) this.#notChecked.fail(`the ledger against ${target.name}: it has no anchor of this part; audit everything`);
         await checkSiblings(target, this.#options.ledger, this.#vkeys, this.#findings, this.#notChecked, () => this.#signal?.throwIfAborted());
       } catch (error) {
@@ -224,13 +230,13 @@ class Audit {
     return found;
   }
 
-  async #auditTarget(target: AnchorTarget, seen: PartSeen | null, view: LedgerView | null, known: KnownTarget | null): Promise<TargetSeen> {
+  async #auditTarget(target: AnchorTarget, seen: PartSeen | null, view: LedgerView | null, known: KnownTarget | null, checkpoint: VkeysKnown): Promise<TargetSeen> {
     const joined = seen?.joined ?? null;
     return auditTarget(target, {
       ledger: this.#options.ledger, vkeys: this.#vkeys, hash: auditHash, verify: verifyByNode, findings: this.#findings,
       identities: this.#options.identities ?? [], acceptedBreaks: this.#options.acceptedBreaks, hasLedger: joined !== null,
       afterSize: seen?.since === null ? seen.part.first : 0, now: this.#options.now, grace: this.#options.grace ?? GRACE,
-      known, onObject: () => this.#object(),
+      known, checkpoint, unpinned: checkpoint.unpinned, onObject: () => this.#object(),
       joined: joined === null || view === null ? null : {
         trail: joined.trail, times: joined.times, view, size: joined.size, isPart: isRanged(this.#options.range ?? {}), clockSteps: joined.totals.clockSteps, observed: joined.times.observed.get(target.name),
       },

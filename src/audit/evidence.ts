@@ -21,6 +21,8 @@ import { type CountingObject, DELETE_MARKER, MULTIPART, VersionReader } from "./
 export interface EvidenceOptions {
   readonly ledger: LedgerName;
   readonly vkeys: readonly Vkey[];
+  /** Keys that the ledger's receipts name and nobody has pinned: what they alone have signed is told apart from what nobody has. */
+  readonly unpinned?: readonly Vkey[] | undefined;
   readonly hash: Hash;
   readonly verify: VerifyEd25519;
   readonly findings: Findings;
@@ -70,6 +72,10 @@ export class Evidence {
   readonly locks: Locks;
   /** Of anchors, those that count. */
   readonly versions: SeenVersions;
+  /** By tree size, anchors that a key has signed, by its vkey, that a receipt names and nobody has pinned; and none that is pinned. */
+  readonly unpinned = new Map<number, string>();
+  /** Name of the last of them. */
+  #unpinned = "";
   /** Versions listed now. */
   objects = 0;
   /** Of these, archived receipts that are not read again. */
@@ -82,7 +88,7 @@ export class Evidence {
     this.#prefix = objectPrefix(options.ledger);
     this.locks = new Locks((code, message, object) => this.report("violation", code, message, object), before?.lockedUntil ?? null);
     this.versions = before?.versions ?? new SeenVersions();
-    const { ledger, vkeys, hash, verify } = options;
+    const { ledger, hash } = options;
     const common = {
       ledger, hash, locks: null, // anybody can add an object without a lock to those that have one
       onVersion: () => this.#count(),
@@ -90,7 +96,8 @@ export class Evidence {
     };
     this.#anchors = new VersionReader(target, {
       ...common, maxBytes: MAX_ANCHOR_BYTES,
-      read: (_, bytes, { name }) => verifyAnchorObject(name, bytes, ledger, vkeys, { hash, verify }),
+      read: (_, bytes, { name }) => this.#readAnchor(name, bytes),
+      report: (...finding) => { if (finding[3] !== this.#unpinned) this.report(...finding); },
       onCounting: (name, { versionId, lastModified }) => {
         if (name.kind === "anchor") this.versions.add(name.treeSize, versionId, lastModified);
       },
@@ -107,6 +114,23 @@ export class Evidence {
       ...common, hasLedger: options.hasLedger, acceptedBreaks: options.acceptedBreaks, identities: options.identities, from: before?.size ?? options.afterSize,
       locks: new Locks((code, message, object) => this.report("note", code, message, object)), // no anchor promises them
     });
+  }
+
+  #readAnchor(name: string, bytes: Uint8Array): AnchorFacts {
+    const { ledger, vkeys, unpinned = [], hash, verify } = this.#options;
+    try {
+      return verifyAnchorObject(name, bytes, ledger, vkeys, { hash, verify });
+    } catch (error) {
+      if (!(error instanceof VerifyError) || error.code !== "bad_note" || unpinned.length === 0) throw error;
+      try {
+        const { treeSize, signedBy } = verifyAnchorObject(name, bytes, ledger, unpinned, { hash, verify });
+        this.unpinned.set(treeSize, signedBy.at(-1)!);
+        this.#unpinned = name;
+      } catch (other) {
+        if (!(other instanceof VerifyError)) throw other; // signed by neither: what was wrong first is told
+      }
+      throw error;
+    }
   }
 
   /** Versions that were read now. */

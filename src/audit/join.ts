@@ -141,6 +141,7 @@ export class Joiner {
     totals.batches += result.batches.length;
     totals.clockSteps += result.clockSteps;
     for (const broken of result.breaks) this.keys.break(broken);
+    this.keys.joinVkeys(result.vkeys);
     for (const key of result.keys) this.keys.join(key);
     for (const revocation of result.revocations) this.keys.revoke(revocation);
     for (const name of ["notChecked", "macsChecked", "macsNotChecked"] as const) {

@@ -1,8 +1,9 @@
 /** Which key signed which receipts, which keys the ledger says are revoked, and which begin with a `ratchet_break`. What is here crosses threads. */
 import { hashText } from "../format/chain.ts";
-import type { KeyRevocationDetails } from "../format/fields.ts";
-import { breakOf, detailsOf } from "../verify/log.ts";
+import type { GenesisDetails, KeyRevocationDetails } from "../format/fields.ts";
+import { breakOf, checkpointRotationOf, detailsOf } from "../verify/log.ts";
 import type { VerifiedReceipt } from "../verify/receipt.ts";
+import type { VkeyRotation } from "../verify/vkeys.ts";
 
 export interface KeySeen {
   readonly keyId: string;
@@ -39,6 +40,20 @@ export interface BreakSeen {
   readonly isNew: boolean;
 }
 
+/** A `checkpoint_rotation`. */
+export interface RotationSeen {
+  readonly rotation: VkeyRotation;
+  readonly logIndex: number;
+  readonly receiptId: string;
+  readonly receiptNumber: string;
+}
+
+/** What receipts say of the ledger's checkpoint keys. `genesis` null: that receipt was not read. */
+export interface VkeysSaid {
+  readonly genesis: readonly string[] | null;
+  readonly rotations: readonly RotationSeen[];
+}
+
 /** null for any other receipt. */
 export function breakSeen(r: VerifiedReceipt, anchored: number, isNew: boolean): BreakSeen | null {
   const said = breakOf(r);
@@ -54,6 +69,8 @@ export class KeysSeen {
   readonly #keys = new Map<string, KeySeen>();
   readonly #revocations = new Map<string, RevocationSeen>();
   readonly #breaks: BreakSeen[] = [];
+  readonly #rotations: RotationSeen[] = [];
+  #genesis: readonly string[] | null = null;
   #last: KeySeen | null = null;
 
   /** `anchored`: tree size of the newest anchor receipt before it. */
@@ -61,6 +78,7 @@ export class KeysSeen {
     const { key_id: keyId } = r.receipt;
     const seen = breakSeen(r, anchored, true);
     if (seen !== null) this.break(seen);
+    this.#addVkeys(r, logIndex);
     const at = r.known ? r.receipt.recorded_at : null;
     if (this.#last?.keyId !== keyId) this.#last = this.#keys.get(keyId) ?? null;
     if (this.#last !== null) {
@@ -71,6 +89,20 @@ export class KeysSeen {
     if (!r.known || r.receipt.type !== "key_revocation") return;
     const { key_id, compromised_since, reason } = detailsOf<KeyRevocationDetails>(r.receipt);
     this.revoke({ keyId: key_id, since: compromised_since, reason, logIndex });
+  }
+
+  #addVkeys(r: VerifiedReceipt, logIndex: number): void {
+    if (!r.known) return;
+    const { receipt_id: receiptId, receipt_number: receiptNumber } = r.receipt;
+    const said = checkpointRotationOf(r);
+    const rotations = said === null ? [] : [{ rotation: { treeSize: logIndex + 2, previous: said.previous_vkey, vkey: said.vkey }, logIndex, receiptId, receiptNumber }];
+    if (said !== null || r.receipt.type === "genesis") this.joinVkeys({ genesis: said === null ? detailsOf<GenesisDetails>(r.receipt).vkeys : null, rotations });
+  }
+
+  /** Behind what is here already. */
+  joinVkeys({ genesis, rotations }: VkeysSaid): void {
+    this.#genesis ??= genesis;
+    this.#rotations.push(...rotations.slice(0, MAX_KEYS - this.#rotations.length));
   }
 
   /** Behind what is here already. */
@@ -89,6 +121,10 @@ export class KeysSeen {
   revoke(seen: RevocationSeen): void {
     const known = this.#revocations.get(seen.keyId);
     if (known === undefined ? this.#revocations.size < MAX_KEYS : seen.since < known.since) this.#revocations.set(seen.keyId, seen);
+  }
+
+  get vkeys(): VkeysSaid {
+    return { genesis: this.#genesis, rotations: this.#rotations };
   }
 
   has(keyId: string): boolean {

@@ -16,7 +16,7 @@ import { detailsOf, endAfter, type LogEnd } from "../verify/log.ts";
 import { type VerifiedReceipt, verifyReceipt } from "../verify/receipt.ts";
 import { batchesWithin, type TimeSpan } from "./brackets.ts";
 import { type JoinStart, WHOLE } from "./join.ts";
-import type { BreakSeen, RevocationSeen } from "./keys-seen.ts";
+import type { BreakSeen, RevocationSeen, VkeysSaid } from "./keys-seen.ts";
 import { headsBefore } from "./known-heads.ts";
 import { unlessCorrupt } from "./places.ts";
 import { OwnReceipts } from "./own-receipts.ts";
@@ -56,6 +56,8 @@ export interface Part {
   readonly revocations?: readonly RevocationSeen[];
   /** Every `ratchet_break` of the ledger, by its own receipts; of a range only. */
   readonly breaks?: readonly BreakSeen[];
+  /** Every checkpoint key that the ledger's own receipts name; of a range only. */
+  readonly vkeys?: VkeysSaid;
 }
 
 const LONG_AGO = -8.64e15;
@@ -77,7 +79,7 @@ export function partOf(
   const end = last === size ? plausibleSizeFrom(inspector, first, size, findings) : last;
   lookBeside(inspector, first, last, span, size, findings);
   const begin = first === 0 ? { first, end, epoch: 0, commitment: null, start: WHOLE } : startAt(inspector, first, end, hash);
-  const part = { ...begin, macsNotChecked: own.macsNotChecked, revocations: own.keys.revocations, breaks: own.keys.breaks };
+  const part = { ...begin, macsNotChecked: own.macsNotChecked, revocations: own.keys.revocations, breaks: own.keys.breaks, vkeys: own.keys.vkeys };
   return isIn(inspector, part, span, range.organization) ? part : { ...part, nothing: isClosed ? "anchored" : "said" };
 }
 

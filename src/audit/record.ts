@@ -8,7 +8,7 @@ import { KEY_ID, type LedgerName, sizeInName } from "../format/names.ts";
 import { isTimestamp } from "../format/time.ts";
 
 /** Raised whenever a record of before would say too little. */
-export const RECORD_VERSION = 4;
+export const RECORD_VERSION = 5;
 
 const time = z.string().refine(isTimestamp, "must be a time");
 const count = z.int().nonnegative();
@@ -76,6 +76,13 @@ const brokenRatchet = z.strictObject({
   says: z.string(),
 });
 
+const checkpointKeys = z.strictObject({
+  /** As the genesis receipt names them. */
+  genesis: z.array(z.string()),
+  /** Each `checkpoint_rotation` up to the end of the ledger; `tree_size`: of the anchor that both keys sign. */
+  rotations: z.array(z.strictObject({ tree_size: z.int().positive(), previous_vkey: z.string(), vkey: z.string() })),
+});
+
 const auditRecord = z.strictObject({
   receiptd_audit: z.literal(RECORD_VERSION),
   made_at: time,
@@ -112,6 +119,8 @@ const auditRecord = z.strictObject({
   key_ids: z.array(z.string()).nullable(),
   /** Each `ratchet_break` up to the end of the ledger, which were accepted. */
   breaks: z.array(brokenRatchet),
+  /** The keys that sign the anchors, by the ledger's receipts, which are not read again. */
+  checkpoint_keys: checkpointKeys,
   targets: z.array(targetRecord),
 }).superRefine((record, { addIssue }) => {
   for (const [path, message] of contradictions(record)) addIssue({ code: "custom", path: [...path], message });
@@ -124,12 +133,13 @@ export type TargetRecord = Readonly<z.infer<typeof targetRecord>>;
 export type AuditRecord = Readonly<z.infer<typeof auditRecord>>;
 
 /** What no audit can have said. */
-function* contradictions({ made_at, origin, ledger_id, ledger, receipts, revoked, breaks, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
+function* contradictions({ made_at, origin, ledger_id, ledger, receipts, revoked, breaks, checkpoint_keys: { rotations }, targets }: AuditRecord): Generator<readonly [readonly (string | number)[], string], void, undefined> {
   const made = Date.parse(made_at);
   if (receipts !== null && Date.parse(receipts.read_at) > made) yield [["receipts", "read_at"], "is after the record was made"];
   if (receipts !== null && ledger === null) yield [["ledger"], "must say how far the receipts went that were read"];
   const size = ledger?.size ?? 0;
   for (const [i, { log_index: at }] of breaks.entries()) if (at >= size || (i > 0 && at <= breaks[i - 1]!.log_index)) yield [["breaks", i, "log_index"], "must be in the ledger, and behind the one before"];
+  for (const [i, { tree_size: at }] of rotations.entries()) if (at > size + 1 || (i > 0 && at <= rotations[i - 1]!.tree_size)) yield [["checkpoint_keys", "rotations", i, "tree_size"], "must be in the ledger, and behind the one before"];
   for (const [i, { key_id, announced, suspect }] of revoked.entries()) {
     const at = ["revoked", i] as const;
     if (revoked.findIndex((one) => one.key_id === key_id) !== i) yield [at, `speaks of ${key_id} a second time`];

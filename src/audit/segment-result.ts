@@ -4,7 +4,7 @@ import type { LedgerName } from "../format/names.ts";
 import type { ChainEnd, ChainStart } from "../verify/chain.ts";
 import type { DisclosedKey, RatchetStart } from "../verify/keys.ts";
 import type { LogEnd, LogStart } from "../verify/log.ts";
-import type { BreakSeen, KeySeen, RevocationSeen } from "./keys-seen.ts";
+import type { BreakSeen, KeySeen, RevocationSeen, VkeysSaid } from "./keys-seen.ts";
 import type { FindingsData } from "./report.ts";
 import type { FoldedLeaves } from "./segment-tree.ts";
 import type { SurveyAsk, SurveyData } from "./survey.ts";
@@ -120,6 +120,7 @@ export interface SegmentResult {
   readonly keys: readonly KeySeen[];
   readonly revocations: readonly RevocationSeen[];
   readonly breaks: readonly BreakSeen[];
+  readonly vkeys: VkeysSaid;
   readonly clockSteps: number;
   /** null: nobody asked. */
   readonly survey: SurveyData | null;

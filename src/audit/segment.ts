@@ -228,7 +228,7 @@ export class SegmentAudit {
     if (end === null) return;
     this.#logStart ??= this.#log.start;
     this.#log = new LogWalk(this.#options.ledger, {
-      ...end, logIndex, recordedAt: null, isAnchor: false,
+      ...end, logIndex, recordedAt: null, isAnchor: false, isAnchorDue: false,
       ...(end.isAnchor ? { keyEpoch: end.keyEpoch + 1, keyId: end.rotatedTo ?? end.keyId, rotatedTo: null } : {}),
     });
   }
@@ -275,6 +275,7 @@ export class SegmentAudit {
       keys: this.#keys.keys,
       revocations: this.#keys.revocations,
       breaks: this.#keys.breaks,
+      vkeys: this.#keys.vkeys,
       clockSteps: this.#clockSteps,
       survey: this.#survey?.data ?? null,
     };

@@ -21,6 +21,7 @@ import { type AuditRecord, type BreakRecord, RECORD_VERSION, type RevokedRecord,
 import type { AuditReport, Findings } from "./report.ts";
 import type { TargetSeen } from "./target-audit.ts";
 import type { NotChecked, PartSeen } from "./verdict.ts";
+import { type VkeysKnown, vkeysRecord } from "./vkeys.ts";
 
 const SAMPLE = 32;
 
@@ -124,6 +125,7 @@ interface Kept {
   readonly part: PartSeen | null;
   readonly revoked: readonly RevokedRecord[];
   readonly breaks: readonly BreakRecord[];
+  readonly vkeys: VkeysKnown;
 }
 
 /** Gives what is to be kept to whoever asked for it, and says of it in the report; `onRecord` undefined: nobody did. */
@@ -165,7 +167,7 @@ function keyIds({ since }: AuditOptions, part: PartSeen | null): string[] | null
 }
 
 /** What a later audit need not read again, and what it holds against what it finds. */
-function recordOf(options: AuditOptions, { targets, part, revoked, breaks }: Kept, { scope, counts, macsChecked, notChecked }: AuditReport): AuditRecord {
+function recordOf(options: AuditOptions, { targets, part, revoked, breaks, vkeys: named }: Kept, { scope, counts, macsChecked, notChecked }: AuditReport): AuditRecord {
   const { ledger, vkeys, keys, now, program, since } = options;
   const made_at = formatTime(now);
   const read = { read_at: made_at, macs: checksAllMacs(keys), request_macs: keys !== null && keys.requestSecret !== null };
@@ -180,6 +182,7 @@ function recordOf(options: AuditOptions, { targets, part, revoked, breaks }: Kep
     revoked: [...revoked],
     key_ids: keyIds(options, part),
     breaks: [...breaks],
+    checkpoint_keys: vkeysRecord(named),
     // of a target that was not given the ledger still has the root, or there would be no record
     targets: [...targets.flatMap(({ record }) => (record === null ? [] : [record])), ...(since === undefined ? [] : notGiven(since, options))],
   };

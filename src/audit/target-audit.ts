@@ -23,12 +23,16 @@ import type { ListingRecord, TargetRecord } from "./record.ts";
 import { RecordedNewest } from "./recorded-newest.ts";
 import type { TargetCounts } from "./report.ts";
 import type { KnownTarget } from "./since.ts";
+import { Signers } from "./signers.ts";
+import type { VkeysKnown } from "./vkeys.ts";
 
 export interface TargetAuditOptions extends EvidenceOptions {
   /** The ledger that was audited before, or null: the target is checked alone. */
   readonly joined: Joined | null;
   /** What an earlier audit has said of this target. */
   readonly known: KnownTarget | null;
+  /** What the ledger's receipts say of its checkpoint keys. */
+  readonly checkpoint: VkeysKnown;
   /** ms */
   readonly now: number;
   /** ms that an anchor may be late. */
@@ -41,6 +45,10 @@ export interface TargetSeen {
   readonly record: TargetRecord | null;
   /** What could not be compared. */
   readonly notChecked: readonly string[];
+  /** What could not be believed. */
+  readonly failed: readonly string[];
+  /** Of the anchors that count, the pinned keys that signed them. */
+  readonly signedBy: ReadonlySet<string>;
 }
 
 /** Throws TargetError `target_unavailable`, `target_denied`. */
@@ -63,6 +71,7 @@ class TargetAudit {
   readonly #delays: Delays;
   readonly #ahead: Ahead;
   readonly #recorded: RecordedNewest;
+  readonly #signers: Signers;
   #newest: SeenAnchor | null;
   #anchors = 0;
   #batches = 0;
@@ -88,6 +97,7 @@ class TargetAudit {
     this.#delays = new Delays(options.grace);
     this.#ahead = new Ahead(this.#evidence);
     this.#recorded = new RecordedNewest(options.known, this.#evidence);
+    this.#signers = new Signers(this.#evidence, options, options.checkpoint, newest);
     if (newest !== null) this.#delays.add(newest.facts, newest.lastModified);
   }
 
@@ -110,10 +120,10 @@ class TargetAudit {
     const { state, findings: found } = freshnessOf({
       target: this.#target.name, newest, isForked: this.#lineage.isForked, unpublished, now, grace, isOwing: joined === null || (joined.trail.length > 0 && this.#options.afterSize === 0),
     });
-    for (const finding of found) findings.add(finding);
+    for (const finding of this.#signers.isGoneOn(newest?.treeSize ?? 0) ? [] : found) findings.add(finding);
     const late = this.#target.trustedTime ? this.#delays.finding(this.#target.name) : null;
     if (late !== null) findings.add(late);
-    return { counts: this.#counts(state), record: this.#record(), notChecked: this.#notChecked() };
+    return { counts: this.#counts(state), record: this.#record(), notChecked: this.#notChecked(), failed: this.#signers.unbelieved(this.#target.name), signedBy: this.#signers.signedBy };
   }
 
   #notChecked(): string[] {
@@ -121,13 +131,16 @@ class TargetAudit {
     const others = this.#lineage.otherNames(this.#options.joined?.times.observed.keys() ?? []);
     const { unlocked } = this.#evidence;
     return [
+      ...this.#signers.beside(name),
       ...(others.length === 0 ? [] : [`what was confirmed at ${name} against what anchor receipts saw: they name ${others.join(", ")}, and nothing at ${name}; if it is one of these, say so with --target`]),
       ...(unlocked === 0 ? [] : [`what a later audit would find at ${name} without reading it: ${count(unlocked, "version")} at ${name} ${unlocked === 1 ? "is" : "are"} not locked as was promised, though others with the same bytes are`]),
     ];
   }
 
   /** Everything signed for one size: one of them counts, the first with the ledger's root. */
-  async #group(group: AnchorGroup): Promise<void> {
+  async #group(all: AnchorGroup): Promise<void> {
+    const group = this.#signers.step(all);
+    if (group === null) return;
     const { treeSize, anchors, listed } = group;
     const place = this.#ledger?.arrive(treeSize) ?? -1;
     const root = this.#rootAt(treeSize);

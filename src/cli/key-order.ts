@@ -13,6 +13,7 @@ import { placesOf } from "../daemon/places.ts";
 import { fileRevocation, type Revocation } from "../daemon/revocation.ts";
 import { KeyError } from "../keys/errors.ts";
 import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
+import { fileNextCheckpoint, type NextCheckpoint } from "../keys/next-checkpoint.ts";
 import { fileNextKey, type NextKey } from "../keys/next-key.ts";
 import type { RootKey } from "../keys/root-key.ts";
 import { createSecretFile, eraseSecretFile } from "../keys/secret-file.ts";
@@ -42,7 +43,7 @@ const TRIALS = 5;
 
 /** What a daemon answers that has changed nothing. After any other error nobody knows. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  "epoch_passed", "key_unknown", "key_in_use", "key_file_damaged", "key_file_mode", "wrong_root_key", "unknown_method", "ledger_behind", "forked",
+  "epoch_passed", "wrong_checkpoint_key", "kms_unavailable", "kms_denied", "key_unknown", "key_in_use", "key_file_damaged", "key_file_mode", "wrong_root_key", "unknown_method", "ledger_behind", "forked",
 ]);
 
 export async function keysOf(cli: Cli): Promise<SigningKeys> {
@@ -80,15 +81,18 @@ export async function revokeOnly(cli: Cli, revocation: Revocation): Promise<Chan
   return await order.give();
 }
 
-function requireNothingPending(cli: Cli): void {
-  const { nextKey, revocation } = placesOf(cli.config);
-  for (const path of [nextKey, revocation]) {
+export const TAKEN_UP = "The daemon was just starting, and has taken the change up: see receiptd key list.";
+
+/** Throws `key_pending`. */
+export function requireNothingPending(cli: Cli): void {
+  const { nextKey, revocation, nextCheckpoint } = placesOf(cli.config);
+  for (const path of [nextKey, revocation, nextCheckpoint]) {
     if (existsSync(path)) throw new KeyError("key_pending", `${path} is there, a change of keys that the daemon has not taken up yet: start it, or start it again (receiptd serve); its log says what was wrong`);
   }
 }
 
 /** What one command has left. */
-class Order {
+export class Order {
   readonly #cli: Cli;
   readonly #filed: string[] = [];
   #seedFile: string | null = null;
@@ -120,6 +124,12 @@ class Order {
     this.#filed.push(path);
   }
 
+  fileCheckpoint(keyring: Keyring, root: RootKey, next: NextCheckpoint): void {
+    const { nextCheckpoint } = placesOf(this.#cli.config);
+    fileNextCheckpoint(nextCheckpoint, keyring, root, next);
+    this.#filed.push(nextCheckpoint);
+  }
+
   /** Has the daemon take it up. What it refuses is taken away again. */
   async give(): Promise<Changed> {
     try {
@@ -129,8 +139,8 @@ class Order {
         return changed;
       });
       const seed = this.#seedFile === null ? {} : { seed_file: this.#seedFile };
-      if (done === null) return { rotated: null, revoked: null, left: null, pending: true, ...seed };
-      const wasTaken = done.rotated === null && done.revoked === null && done.left === null && !this.#filed.some((path) => existsSync(path));
+      if (done === null) return { rotated: null, revoked: null, checkpoint: null, left: null, pending: true, ...seed };
+      const wasTaken = done.rotated === null && done.revoked === null && (done.checkpoint ?? null) === null && done.left === null && !this.#filed.some((path) => existsSync(path));
       return { ...done, pending: false, ...(wasTaken ? { taken_up: true } : {}), ...seed };
     } catch (error) {
       if (!(error instanceof RpcFailure)) throw error;

@@ -11,7 +11,8 @@ import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { addBreak } from "./key-break.ts";
-import { type Changed, change, keysOf, revokeOnly } from "./key-order.ts";
+import { checkpointRows, checkpointTable, rotateCheckpoint } from "./key-checkpoint.ts";
+import { type Changed, change, keysOf, revokeOnly, TAKEN_UP } from "./key-order.ts";
 import { type KeyPeriod, keyPeriods } from "./key-periods.ts";
 import { withReader } from "./ledger-files.ts";
 import type { SuccessorOptions } from "./new-key.ts";
@@ -19,6 +20,7 @@ import { printable, table } from "./table.ts";
 import { parseUtc, shortTime } from "./times.ts";
 
 interface RotateOptions extends SuccessorOptions {
+  readonly checkpoint?: boolean;
   readonly scheduled?: boolean;
 }
 
@@ -29,16 +31,17 @@ interface RevokeOptions extends SuccessorOptions {
 
 export function addKey(program: Command, run: Run): void {
   const key = program.command("key")
-    .summary("list, rotate and revoke the keys that sign receipts, or go on without one")
-    .description("The keys that sign receipts. Every change is itself a receipt. As the daemon's user, on its host.");
+    .summary("list, rotate and revoke the keys that sign receipts or anchors, or go on without one")
+    .description("The keys that sign receipts, and those that sign anchors. Every change is itself a receipt. As the daemon's user, on its host.");
   key.command("list")
     .description("Lists the keys: which one signs, which receipts each has signed, what was revoked.")
     .addHelpText("after", examples(["receiptd key list"]))
     .action(run(list));
   addSuccessorOptions(key.command("rotate"))
     .description("Makes a new key, with which the ledger goes on at once, or when the daemon starts. Old keys still verify what they signed.")
+    .option("--checkpoint", "rotate the key that signs anchors, to the one that keys.checkpoint names or to a new one on this host")
     .option("--scheduled", "say in the receipt that the rotation was due, not asked for")
-    .addHelpText("after", examples(["receiptd key rotate", "receiptd key rotate --auditor age1…"]))
+    .addHelpText("after", examples(["receiptd key rotate", "receiptd key rotate --auditor age1…", "receiptd key rotate --checkpoint"]))
     .action(run(rotate));
   addSuccessorOptions(key.command("revoke"))
     .description("Records that a key is not to be believed since a time. The key that signs is rotated first.")
@@ -60,11 +63,13 @@ function addSuccessorOptions(command: Command): Command {
 async function list(cli: Cli): Promise<ExitCode> {
   const { keyring } = await openKeys(cli.config);
   const { used, periods } = await withReader(cli, {}, (reader) => ({ used: signingKey(keyring, keyInUse(reader)).keyId, periods: keyPeriods(reader, keyring) }));
-  cli.result({ signs: used, keys: periods }, () => {
+  const checkpoints = await checkpointRows(cli);
+  cli.result({ signs: used, keys: periods, checkpoint_keys: checkpoints.map((one) => ({ ...one })) }, () => {
     const revoked = periods.filter((one) => one.revoked !== null);
     return [
       `${used} signs${periods.length === 1 ? "" : `; ${count(periods.length - 1, "other key")} ${periods.length === 2 ? "is" : "are"} known`}${revoked.length === 0 ? "" : `; revoked: ${revoked.map(({ key_id }) => key_id).join(", ")}`}.`,
       table(["KEY", "MODE", "STATE", "RECEIPTS", "FROM", "TO"], periods.map(row)),
+      checkpointTable(checkpoints),
       ...revoked.map(({ key_id, revoked: why }) => `${key_id} is not to be believed since ${why!.compromised_since}: ${printable(why!.reason)}`),
     ].join("\n");
   });
@@ -76,6 +81,10 @@ function row({ key_id, mode, state, receipts, first_recorded_at, last_recorded_a
 }
 
 async function rotate(cli: Cli, options: RotateOptions): Promise<ExitCode> {
+  if (options.checkpoint === true) {
+    if ((options.auditor ?? options.printSeed ?? options.retained) !== undefined) throw new CliError("bad_usage", "--checkpoint rotates the key that signs anchors, which has no seed for an auditor", "leave out --auditor, --print-seed and --retained");
+    return await rotateCheckpoint(cli, options.scheduled === true ? "schedule" : "request");
+  }
   const keys = await keysOf(cli);
   const changed = await change(cli, keys, options, options.scheduled === true ? "schedule" : "request", null);
   cli.result(changed, () => rotationText(changed, placesOf(cli.config)));
@@ -110,8 +119,6 @@ async function revoke(cli: Cli, keyId: string, options: RevokeOptions): Promise<
 function exitCodeOf({ left }: Changed): ExitCode {
   return left === null ? 0 : 1;
 }
-
-const TAKEN_UP = "The daemon was just starting, and has taken the change up: see receiptd key list.";
 
 function rotationText({ rotated, pending, left, taken_up: wasTaken, seed_file: seedFile }: Changed, { nextKey }: Places): string {
   return [

@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { openSigner } from "../anchor/signer.ts";
 import { AnchorError } from "../anchor/errors.ts";
-import { signingKeyOf } from "../daemon/checkpoint-key.ts";
+import { checkpointPeriods, signingKeyOf } from "../daemon/checkpoint-key.ts";
 import { signNote } from "../format/note.ts";
 import { formatReportFile, type Report, reportText } from "../format/report.ts";
 import type { Json } from "../format/strict-json.ts";
@@ -104,11 +104,11 @@ async function attested(cli: Cli, options: ReportOptions): Promise<ReportContent
 }
 
 /** With the key of anchors, where it can be had; a report without is one all the same. */
-async function signedBy(cli: Cli, { sign }: ReportOptions, keyring: Keyring | null, text: string): Promise<Signed> {
-  if (!sign) return { note: null, why: "it was not to be signed" };
+async function signedBy(cli: Cli, options: ReportOptions, keyring: Keyring | null, text: string): Promise<Signed> {
+  if (!options.sign) return { note: null, why: "it was not to be signed" };
   if (keyring === null) return { note: null, why: "this host has not the ledger's key, or was not to use it" };
   try {
-    const key = signingKeyOf(cli.config, keyring);
+    const key = signingKeyOf(cli.config, await withReader(cli, options, (reader) => checkpointPeriods(reader, keyring.checkpointKeys)));
     return { note: await signNote(text, openSigner(key)), vkey: key.vkey };
   } catch (error) {
     if (!(error instanceof KeyError || error instanceof AnchorError)) throw error;

@@ -26,6 +26,8 @@ export interface DaemonStatus {
   readonly key_id: string;
   readonly key_epoch: number;
   /** A daemon of an earlier version does not say. */
+  readonly checkpoint_keys?: readonly { readonly vkey: string; readonly first_size: number }[];
+  /** A daemon of an earlier version does not say. */
   readonly key_change_waiting?: boolean;
   /** Of anchors; a daemon of an earlier version does not say. */
   readonly signer?: { readonly state: string; readonly last_error: string | null };
@@ -95,7 +97,7 @@ function whatIsWrong({ state, reason, signer, targets, key_change_waiting: waits
   if (state === "damaged") return `Receipts are taken, but the ledger is damaged: ${damageText(check)}. Run: receiptd audit; then see docs/OPERATIONS.md, “When something is wrong”.`;
   if (state !== "ok") return `The daemon refuses receipts: ${reason === null ? state : `${reason.code}: ${reason.message}`}.`;
   if (signer?.state === "unavailable") return `Receipts are taken, but anchors cannot be signed: ${signer.last_error ?? "the checkpoint key is away"}.`;
-  if (waits === true) return "Receipts are taken, but a change of keys (receiptd key rotate, or revoke) waits in the data folder and was not taken up; the log says why. Put that right and start the daemon again, or remove next.key and revocation.json.";
+  if (waits === true) return "Receipts are taken, but a change of keys (receiptd key rotate, or revoke) waits in the data folder and was not taken up; the log says why. Put that right and start the daemon again, or remove next.key, next.checkpoint and revocation.json.";
   const held = targets.find((target) => target.state === "refused" || (target.required && target.state === "unavailable"));
   if (held === undefined) return check.enabled && check.failure !== null ? `Receipts are taken, but the ledger could not be checked: ${check.failure}.` : null;
   const why = held.last_error === null ? "" : `: ${held.last_error.code}: ${held.last_error.message}`;
@@ -109,6 +111,7 @@ function report(seen: DaemonStatus, wrong: string | null): string {
     wrong ?? `The daemon takes receipts: ${count(seen.size)} in the ledger, ${count(seen.anchored)} anchored, ${count(seen.pending)} pending.`,
     `  ledger           ${seen.ledger} (${seen.ledger_id})`,
     `  key              ${seen.key_id}, epoch ${seen.key_epoch}; fingerprint of the vkey ${seen.key_fingerprint}`,
+    ...checkpointLines(seen),
     `  open batch       ${count(seen.open_batch.count, "receipt")}`,
     ...(seen.pending_since === null ? [] : [`  not anchored     ${count(seen.pending, "receipt")}, the first since ${shortTime(seen.pending_since)} UTC`]),
     ...targets.map((target) => `  target           ${targetText(target)}`),
@@ -119,6 +122,12 @@ function report(seen: DaemonStatus, wrong: string | null): string {
     `  free disk        ${count(Math.floor(seen.free_bytes / 2 ** 20))} MiB`,
     `  process          ${seen.pid}, since ${shortTime(seen.started_at)} UTC, ${count(seen.connections, "connection")}`,
   ].map(printable).join("\n");
+}
+
+/** Of a key that was rotated to. */
+function checkpointLines({ checkpoint_keys: keys = [] }: DaemonStatus): readonly string[] {
+  const newest = keys.at(-1);
+  return newest === undefined || keys.length === 1 ? [] : [`  checkpoint key   signs anchors since that of ${count(newest.first_size, "receipt")}; ${count(keys.length - 1, "other")} before it: receiptd key list`];
 }
 
 function damageText(check: SelfCheckState): string {

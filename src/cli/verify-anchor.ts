@@ -39,8 +39,8 @@ export interface ClosedAnchor {
   readonly confirmed: (target: string) => number;
   /** By when it has to be at every target, ms. */
   readonly due: number;
-  /** Is one of the pinned keys the ledger's own? Otherwise it may be the pins that are wrong. */
-  readonly isKeyOwn: boolean;
+  /** Is one of the pinned keys that with which the ledger has this anchor signed? Otherwise it may be the pins that are wrong, or too few. */
+  readonly isKeyOwn: () => boolean;
 }
 
 /**
@@ -79,7 +79,7 @@ export async function findAnchor(target: AnchorTarget, question: AnchorQuestion)
 function absent(name: string, { isStopped, reads, denied, first }: AnchorSearch, { closed, now }: AnchorQuestion): AtTarget {
   if (isStopped) return { state: "unavailable", why: `${name}: ${stoppedAfter(reads)}, none of which is an anchor that can be believed: ${reasonOf(first ?? denied)}` };
   if (denied !== null) return { state: "unavailable", why: reasonOf(denied) };
-  if (closed !== null && closed.confirmed(name) >= closed.treeSize && (first === null || closed.isKeyOwn)) {
+  if (closed !== null && closed.confirmed(name) >= closed.treeSize && (first === null || closed.isKeyOwn())) {
     const expected = `the anchor of ${closed.treeSize} receipts, or a later one`;
     const message = `${name} had confirmed an anchor over this receipt and does not have it any more`;
     return { state: "missing", problem: { code: "anchor_missing", message, expected, found: first === null ? "no anchor" : "nothing that counts" } };

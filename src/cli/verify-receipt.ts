@@ -5,7 +5,7 @@ import type { LedgerName } from "../format/names.ts";
 import { parseVkey } from "../format/note.ts";
 import { formatTime, parseTime } from "../format/time.ts";
 import { nodeHash } from "../keys/node-hash.ts";
-import { genesisOf } from "../ledger/genesis.ts";
+import { checkpointVkeysAt } from "../ledger/keys-said.ts";
 import type { Reader } from "../ledger/reader.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type DisclosedKey, RatchetKeys, type RatchetStart } from "../verify/keys.ts";
@@ -278,7 +278,7 @@ function closedOver(logIndex: number, { reader, confirmed, grace, pins }: Questi
     treeSize: row.treeSize,
     confirmed: (target) => Math.max(confirmed(target) ?? 0, observed.find((one) => one.target === target)?.tree_size ?? 0),
     due: (promised ?? reader.byIndex(row.treeSize - 1)?.recordedAt ?? 0) + grace,
-    isKeyOwn: (genesisOf(reader)?.vkeys ?? []).some((vkey) => pins.vkeys.includes(vkey)),
+    isKeyOwn: () => checkpointVkeysAt(reader, row.treeSize).some((vkey) => pins.vkeys.includes(vkey)),
   };
 }
 

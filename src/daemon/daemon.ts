@@ -23,7 +23,9 @@ import { announcedIn } from "../ledger/keys-said.ts";
 import { tornText } from "../ledger/left-over.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
-import { signingKeyOf } from "./checkpoint-key.ts";
+import { readNextCheckpoint } from "../keys/next-checkpoint.ts";
+import { checkpointPeriods, signingKeyOf, signingPeriods } from "./checkpoint-key.ts";
+import { CheckpointKeys } from "./checkpoint-keys.ts";
 import { startControl } from "./control.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
 import { Attestations } from "./attestations.ts";
@@ -85,7 +87,8 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
     const keys = new EpochKeys(keyring, state);
 
-    const checkpointKey = signingKeyOf(config, keyring);
+    const periods = checkpointPeriods(reader, keyring.checkpointKeys);
+    signingKeyOf(config, periods, readNextCheckpoint(places.nextCheckpoint, keyring, root));
     const fatal = (error: Error): void => {
       log.fatal({ err: error }, "cannot go on");
       onFatal(error);
@@ -99,8 +102,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       ledger: { origin: writer.origin, ledgerId: writer.ledgerId },
       targets: config.anchor.targets,
       archive: config.anchor.archive.enabled ? { folder: places.archive, recipients: config.anchor.archive.recipients } : null,
-      checkpointKey,
-      vkeys: keyring.checkpointKeys.map((key) => key.vkey),
+      checkpointKeys: signingPeriods(config, periods),
       signableSize: writer.previousAnchor?.treeSize ?? 0, // the ratchet was stepped above
       onFatal: fatal,
     });
@@ -129,14 +131,15 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       }
     };
 
-    const changes = new KeyChanges({ places, root, ledger: { origin: writer.origin, ledgerId: writer.ledgerId }, writer, keys, closer, newId, log });
+    const checkpoint = new CheckpointKeys({ places, root, periods, publisher, hasTargets: config.anchor.targets.length > 0, newId, log });
+    const changes = new KeyChanges({ places, root, ledger: { origin: writer.origin, ledgerId: writer.ledgerId }, writer, keys, closer, checkpoint, newId, log });
     const attestations = new Attestations({ auditors, writer, reader, closer, newId, log });
     const selfCheck = config.self_check.enabled ? startSelfCheck(config, root, keyring, writer, keys, log) : null;
     undo.push(() => selfCheck?.stop());
     let server: IntakeServer | null = null;
     const port = new Port({
       writer, reader, keys, closer, changes, attestations, publisher, selfCheck, refusal, fatal, startedAt,
-      vkey: checkpointKey.vkey,
+      checkpoint,
       dataDir: config.data_dir,
       failClosedAfter: config.anchor.fail_closed_after,
       load: () => ({ connections: server?.connections() ?? 0, latency: intake.latency.read() }),
@@ -182,7 +185,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
 
     return {
       origin: writer.origin,
-      vkey: checkpointKey.vkey,
+      vkey: checkpoint.vkey,
       ledgerId: writer.ledgerId,
       async stop() {
         schedule.stop();

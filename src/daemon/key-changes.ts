@@ -19,6 +19,8 @@ import type { RootKey } from "../keys/root-key.ts";
 import { eraseSecretFile } from "../keys/secret-file.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { Writer } from "../ledger/writer.ts";
+import { readNextCheckpoint } from "../keys/next-checkpoint.ts";
+import type { CheckpointKeys, HandedOver } from "./checkpoint-keys.ts";
 import type { Places } from "./places.ts";
 import { readRevocation, type Revocation } from "./revocation.ts";
 
@@ -29,6 +31,7 @@ interface Parts {
   readonly writer: Writer;
   readonly keys: EpochKeys;
   readonly closer: BatchCloser;
+  readonly checkpoint: CheckpointKeys;
   readonly newId: () => string;
   readonly log: Logger;
 }
@@ -36,6 +39,7 @@ interface Parts {
 export interface KeyChange {
   readonly rotated: { readonly previous_key_id: string; readonly key_id: string; readonly mode: string; readonly first_epoch: number; readonly tree_size: number } | null;
   readonly revoked: { readonly key_id: string; readonly compromised_since: string; readonly receipt_number: string } | null;
+  readonly checkpoint: HandedOver | null;
   /** Of a key that was rotated to be revoked, and is not revoked: why. The revocation is left where it is. */
   readonly left: { readonly code: string; readonly message: string } | null;
 }
@@ -56,8 +60,8 @@ export class KeyChanges {
 
   /** Something is there that could not be taken up, or not yet. */
   isWaiting(): boolean {
-    const { nextKey, revocation } = this.#parts.places;
-    return this.#running === null && (existsSync(nextKey) || existsSync(revocation));
+    const { nextKey, revocation, nextCheckpoint } = this.#parts.places;
+    return this.#running === null && [nextKey, revocation, nextCheckpoint].some((path) => existsSync(path));
   }
 
   /** Resolves when nothing is being taken up any more. */
@@ -65,9 +69,11 @@ export class KeyChanges {
     await this.#running?.catch(() => undefined); // whoever asked is told
   }
 
-  /** Whatever is wrong with either, nothing is done. */
+  /** Whatever is wrong with any, nothing is done. */
   async #takeUp(): Promise<KeyChange> {
-    const { places, ledger, root, keys } = this.#parts;
+    const { places, ledger, root, keys, checkpoint, closer } = this.#parts;
+    const nextCheckpoint = readNextCheckpoint(places.nextCheckpoint, ledger, root);
+    if (nextCheckpoint !== null) await checkpoint.require(nextCheckpoint);
     const revocation = readRevocation(places.revocation);
     if (revocation !== null) this.#requireKnown(revocation.key_id);
     const next = readNextKey(places.nextKey, ledger, root);
@@ -75,13 +81,14 @@ export class KeyChanges {
       next?.secret.fill(0);
       throw new KeyError("key_in_use", `${keys.keyId} is the key that signs; rotate it first: remove ${places.revocation}, and run receiptd key revoke again`);
     }
+    const handedOver = nextCheckpoint === null ? null : checkpoint.takeUp(nextCheckpoint, closer);
     const rotated = next === null ? null : await this.#rotate(next);
-    if (revocation === null) return { rotated, revoked: null, left: null };
+    if (revocation === null) return { rotated, revoked: null, checkpoint: handedOver, left: null };
     try {
-      return { rotated, revoked: this.#revoke(revocation), left: null };
+      return { rotated, revoked: this.#revoke(revocation), checkpoint: handedOver, left: null };
     } catch (error) {
       if (rotated === null || !(error instanceof KeyError || (error instanceof LedgerError && !error.fatal))) throw error;
-      return { rotated, revoked: null, left: { code: error.code, message: error.message } };
+      return { rotated, revoked: null, checkpoint: handedOver, left: { code: error.code, message: error.message } };
     }
   }
 

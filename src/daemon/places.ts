@@ -12,6 +12,8 @@ export interface Places {
   /** What `receiptd key` leaves for the daemon: a key to go on with, and one that is not to be believed any more. */
   readonly nextKey: string;
   readonly revocation: string;
+  /** As `nextKey`: a checkpoint key. */
+  readonly nextCheckpoint: string;
   /** What `receiptd recover` leaves for it: recoveries that are to be recorded. */
   readonly recovery: string;
   /** A folder: bytes that stood in the place of receipts and are none of them. */
@@ -37,6 +39,7 @@ export function placesOf(config: Config): Places {
     seed: (keyId) => inData(`seed.${keyId}.age`),
     nextKey: inData("next.key"),
     revocation: inData("revocation.json"),
+    nextCheckpoint: inData("next.checkpoint"),
     recovery: inData("recovery.json"),
     quarantine: inData("quarantine"),
     rootKey: rootKeySource(config.keys.root_key).place,

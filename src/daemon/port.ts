@@ -18,6 +18,7 @@ import type { Writer } from "../ledger/writer.ts";
 import { KeyError } from "../keys/errors.ts";
 import type { Attestations } from "./attestations.ts";
 import type { KeyChanges } from "./key-changes.ts";
+import type { CheckpointKeys } from "./checkpoint-keys.ts";
 import { Overdue } from "./overdue.ts";
 import type { SelfCheck } from "./self-check.ts";
 import { Waiters } from "./waiters.ts";
@@ -32,7 +33,7 @@ export interface Parts {
   readonly publisher: PublisherClient;
   /** null: it is turned off. */
   readonly selfCheck: SelfCheck | null;
-  readonly vkey: string;
+  readonly checkpoint: Pick<CheckpointKeys, "vkey" | "status">;
   readonly dataDir: string;
   /** Why nothing may be written at all. */
   readonly refusal: () => { readonly code: string; readonly message: string } | null;
@@ -117,7 +118,8 @@ export class Port implements IntakePort {
     const refusal = this.#parts.refusal();
     if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
     try {
-      return { ...(await this.#parts.changes.takeUp()) };
+      const changed = await this.#parts.changes.takeUp();
+      return { ...changed, checkpoint: changed.checkpoint === null ? null : { ...changed.checkpoint } };
     } catch (error) {
       if (error instanceof KeyError) throw new RpcError(error.code, error.message);
       throw error;
@@ -155,7 +157,7 @@ export class Port implements IntakePort {
   }
 
   status(): Json {
-    const { writer, keys, changes, attestations, publisher, vkey, selfCheck, dataDir, startedAt, load } = this.#parts;
+    const { writer, keys, changes, attestations, publisher, checkpoint, selfCheck, dataDir, startedAt, load } = this.#parts;
     const refusal = this.refusal();
     const { targets, anchoredSize, signerError } = publisher.status();
     const disk = statfsSync(dataDir);
@@ -174,8 +176,9 @@ export class Port implements IntakePort {
       key_id: keys.keyId,
       key_epoch: keys.epoch,
       key_change_waiting: changes.isWaiting(),
-      vkey,
-      key_fingerprint: fingerprint(vkey),
+      vkey: checkpoint.vkey,
+      key_fingerprint: fingerprint(checkpoint.vkey),
+      checkpoint_keys: checkpoint.status(),
       signer: { state: signerError === null ? "ok" : "unavailable", last_error: signerError },
       targets: targets.map(targetStatus),
       attested: attestations.status(),

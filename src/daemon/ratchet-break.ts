@@ -14,7 +14,6 @@ import { openTarget } from "../anchor/targets.ts";
 import type { Config } from "../config.ts";
 import { formatNumber, hashText } from "../format/chain.ts";
 import type { RatchetBreakDetails } from "../format/fields.ts";
-import { parseVkey } from "../format/note.ts";
 import { systemRequest } from "../format/seal.ts";
 import { formatTime } from "../format/time.ts";
 import { EpochKeys, keyCopy } from "../keys/epoch-keys.ts";
@@ -29,6 +28,7 @@ import { LedgerError } from "../ledger/errors.ts";
 import { announcedIn, publishedEpoch } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
+import { checkpointPeriods, knownVkeys } from "./checkpoint-key.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
 import { type Places, placesOf } from "./places.ts";
 import { openState } from "./ratchet.ts";
@@ -180,7 +180,7 @@ function problemWith(...asked: Parameters<typeof openState>): Broken | null {
 /** Neither this host nor a target has anchored anything that the ledger has not: as the daemon compares it before it signs. */
 async function requireNothingElse(config: Config, reader: Reader, outbox: Outbox, keyring: Keyring): Promise<void> {
   refuse(compareOutbox(reader, outbox));
-  const vkeys = keyring.checkpointKeys.map(({ vkey }) => parseVkey(vkey));
+  const vkeys = knownVkeys(checkpointPeriods(reader, keyring.checkpointKeys));
   for (const target of config.anchor.targets) {
     const watch = new TargetWatch({ target: openTarget(target), reader, ledger: keyring, vkeys, signal: new AbortController().signal });
     refuse(await watch.compare(outbox.confirmed(target.name)));

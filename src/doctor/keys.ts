@@ -1,13 +1,14 @@
 /** Where the root key and the checkpoint key are, and who could come by them. */
 import { lstatSync } from "node:fs";
 import type { Config } from "../config.ts";
-import { signingKeyOf } from "../daemon/checkpoint-key.ts";
+import { type CheckpointPeriod, signingKeyOf } from "../daemon/checkpoint-key.ts";
 import { placesOf } from "../daemon/places.ts";
 import { equal } from "../format/bytes.ts";
+import { count } from "../format/count.ts";
 import { parseVkey } from "../format/note.ts";
 import { KeyError } from "../keys/errors.ts";
-import type { Keyring } from "../keys/keyring.ts";
 import { KmsCheckpointKey } from "../keys/kms/checkpoint-key.ts";
+import type { NextCheckpoint } from "../keys/next-checkpoint.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 
 /** Of a root key that was opened. */
@@ -31,12 +32,13 @@ export function checkRootKey(config: Config): Check {
   }
 }
 
-/** Can anchors be signed? Of a key on this host that is known when the keyring opens. */
-export async function checkCheckpointKey(config: Config, keyring: Keyring): Promise<readonly Check[]> {
+/** Can anchors be signed? Of a key on this host that is known when the keyring opens. `next`: a rotation waits. */
+export async function checkCheckpointKey(config: Config, periods: readonly CheckpointPeriod[], next: NextCheckpoint | null): Promise<readonly Check[]> {
   const name = "checkpoint key";
   try {
-    const { vkey, kms } = signingKeyOf(config, keyring);
-    if (kms === undefined) return [];
+    const { vkey, kms } = signingKeyOf(config, periods, next);
+    const since = periods.at(-1)!.first;
+    if (kms === undefined) return since === 0 ? [] : [ok(name, `${vkey} signs since the anchor of ${count(since, "receipt")}; ${count(periods.length - 1, "other key")} before it`)];
     const key = new KmsCheckpointKey(kms);
     if (!equal(await key.publicKey(), parseVkey(vkey).publicKey)) {
       return [problem(name, `${kms.key} is not the key of the vkey ${vkey}: no anchor can be signed`, "set keys.checkpoint to the key that the ledger was made with; is the endpoint right?")];

@@ -1,12 +1,14 @@
 /** The ledger: its keys, its file, whether its daemon runs and anchors come when they should. */
 import { nextTick } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
+import { checkpointPeriods } from "../daemon/checkpoint-key.ts";
 import { openKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
 import { openState } from "../daemon/ratchet.ts";
 import type { RatchetState } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
+import { readNextCheckpoint } from "../keys/next-checkpoint.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import { keyringProblem } from "../keys/seed.ts";
@@ -39,7 +41,7 @@ export interface LedgerFacts {
 const LATE = 60_000;
 
 export async function checkKeys(config: Config): Promise<{ readonly checks: readonly Check[]; readonly keyring: Keyring | null }> {
-  const { ratchet, ledger } = placesOf(config);
+  const { ratchet, ledger, nextCheckpoint } = placesOf(config);
   try {
     const { root, keyring } = await openKeys(config);
     const key = signingKey(keyring, inLedger(ledger, keyInUse));
@@ -48,7 +50,7 @@ export async function checkKeys(config: Config): Promise<{ readonly checks: read
     const wrong = inLedger(ledger, (reader) => ratchetProblem(reader, keyring, key, kept)); // after the ratchet was read: a daemon may be stepping it
     kept?.key.fill(0);
     if (wrong !== null) return { keyring, checks: [problem("keys", wrong, "docs/OPERATIONS.md, “When something is wrong”: ratchet_ahead, ratchet_wrong")] };
-    return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${key.keyId}, ${key.mode})`), checkRootKey(config), ...(await checkCheckpointKey(config, keyring))] };
+    return { keyring, checks: [ok("keys", `root key, keyring and ratchet can be read by this user alone and belong together (${key.keyId}, ${key.mode})`), checkRootKey(config), ...(await checkCheckpointKey(config, inLedger(ledger, (reader) => checkpointPeriods(reader, keyring.checkpointKeys)) ?? [{ key: keyring.checkpointKeys.at(-1)!, first: 0, last: null }], readNextCheckpoint(nextCheckpoint, keyring, root)))] };
   } catch (error) {
     return { keyring: null, checks: [problem("keys", messageOf(error), adviceOf(error))] };
   }

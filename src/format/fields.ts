@@ -63,7 +63,7 @@ export const EXTENSION_TYPE = /^x_[a-z0-9_]{1,60}$/;
 
 export const SYSTEM_TYPES: ReadonlySet<string> = new Set([
   "genesis", "anchor", "clock_step",
-  "key_rotation", "key_revocation", "ratchet_break", "prune", "erasure", "recovery", "access", "attestation",
+  "key_rotation", "key_revocation", "ratchet_break", "checkpoint_rotation", "prune", "erasure", "recovery", "access", "attestation",
 ]);
 /** Types assembled by the daemon in a caller's organization. */
 export const ASSEMBLED_TYPES: ReadonlySet<string> = new Set(["chain"]);
@@ -121,6 +121,8 @@ export const anchorDetails = z.strictObject({
 
 const keyRotationDetails = z.strictObject({ previous_key_id: keyId, key_id: keyId, mode: keyMode, reason: z.enum(["request", "schedule"]) });
 
+const checkpointRotationDetails = z.strictObject({ previous_vkey: text(400), vkey: text(400), reason: z.enum(["request", "schedule"]) });
+
 const ratchetBreakDetails = z.strictObject({
   previous_key_id: keyId, key_id: keyId, mode: keyMode, epoch_commitment: hash, ratchet: z.enum(["lost", "ahead", "wrong"]), reason: text(1024),
 });
@@ -164,6 +166,7 @@ export const systemDetails: Readonly<Record<string, z.ZodType>> = {
   clock_step: clockStepDetails,
   anchor: anchorDetails,
   key_rotation: keyRotationDetails,
+  checkpoint_rotation: checkpointRotationDetails,
   key_revocation: keyRevocationDetails,
   ratchet_break: ratchetBreakDetails,
   recovery: recoveryDetails,
@@ -174,6 +177,7 @@ export const systemDetails: Readonly<Record<string, z.ZodType>> = {
 export type GenesisDetails = Readonly<z.infer<typeof genesisDetails>>;
 export type AnchorDetails = Readonly<z.infer<typeof anchorDetails>>;
 export type KeyRotationDetails = Readonly<z.infer<typeof keyRotationDetails>>;
+export type CheckpointRotationDetails = Readonly<z.infer<typeof checkpointRotationDetails>>;
 export type RatchetBreakDetails = Readonly<z.infer<typeof ratchetBreakDetails>>;
 export type KeyRevocationDetails = Readonly<z.infer<typeof keyRevocationDetails>>;
 export type RecoveryDetails = Readonly<z.infer<typeof recoveryDetails>>;

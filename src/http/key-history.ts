@@ -1,9 +1,9 @@
 /**
- * What the ledger's own receipts say of its keys, and of its clock, read once and kept up to date: key_rotation, key_revocation and ratchet_break are few among
+ * What the ledger's own receipts say of its keys, and of its clock, read once and kept up to date: rotations, key_revocation and ratchet_break are few among
  * the anchor receipts, and no index leads to them. A part at a time, so that no request waits for a ledger of years.
  */
 import { FormatError } from "../format/errors.ts";
-import type { GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RatchetBreakDetails } from "../format/fields.ts";
+import type { CheckpointRotationDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RatchetBreakDetails } from "../format/fields.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import { readReceipt, type Receipt } from "../format/receipt.ts";
 import { parseTime } from "../format/time.ts";
@@ -12,7 +12,7 @@ import type { Reader } from "../ledger/reader.ts";
 /** Receipts at a time: a ms or two. */
 const PART = 256;
 /** What the receipts wanted have among their bytes, and anchor receipts have not. */
-const MARKS = ["genesis", "key_rotation", "key_revocation", "ratchet_break", "clock_step"].map((type) => Buffer.from(`"type":"${type}"`));
+const MARKS = ["genesis", "key_rotation", "key_revocation", "ratchet_break", "checkpoint_rotation", "clock_step"].map((type) => Buffer.from(`"type":"${type}"`));
 
 export interface KeyPeriod {
   readonly key_id: string;
@@ -35,6 +35,7 @@ export class KeyHistory {
   #next = 1;
   readonly #keys: KeyPeriod[] = [];
   readonly #revocations: Revocation[] = [];
+  readonly #vkeys: string[] = [];
   /** Everything that there was, when it was last looked at. */
   isComplete = false;
   /** Log indexes of receipts at which the clock was turned back. */
@@ -45,6 +46,8 @@ export class KeyHistory {
   }
 
   get keys(): readonly KeyPeriod[] { return this.#keys; }
+  /** Of the checkpoint keys, in order: those that genesis names, and each that a `checkpoint_rotation` does. */
+  get vkeys(): readonly string[] { return this.#vkeys; }
   get revocations(): readonly Revocation[] { return this.#revocations; }
 
   /** ms since when a key is not to be believed, by what the ledger says; null: it says nothing of that. */
@@ -79,6 +82,8 @@ export class KeyHistory {
       const { key_id, compromised_since } = details as KeyRevocationDetails;
       this.#revocations.push({ key_id, compromised_since, log_index });
     }
+    if (type === "genesis") this.#vkeys.push(...(details as GenesisDetails).vkeys);
+    if (type === "checkpoint_rotation") this.#vkeys.push((details as CheckpointRotationDetails).vkey);
     if (type !== "genesis" && type !== "key_rotation" && type !== "ratchet_break") return;
     const { key_id, mode } = details as GenesisDetails | KeyRotationDetails | RatchetBreakDetails;
     const first = type === "key_rotation" ? epoch + 1 : epoch;

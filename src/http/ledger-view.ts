@@ -9,7 +9,6 @@ import { FormatError } from "../format/errors.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey, type Vkey } from "../format/note.ts";
 import { nodeHash } from "../keys/node-hash.ts";
-import { genesisOf } from "../ledger/genesis.ts";
 import { Reader } from "../ledger/reader.ts";
 import { KeyHistory } from "./key-history.ts";
 
@@ -26,9 +25,8 @@ export class LedgerView {
   readonly reader: Reader;
   readonly outbox: OutboxView;
   readonly ledger: LedgerName;
-  /** Those that the genesis receipt names. */
-  readonly vkeys: readonly Vkey[];
-  readonly vkeyTexts: readonly string[];
+  #vkeys: readonly Vkey[] = [];
+  #vkeyTexts: readonly string[] = [];
   readonly history: KeyHistory;
   readonly targets: readonly TargetConfig[];
 
@@ -43,9 +41,25 @@ export class LedgerView {
       throw error;
     }
     this.targets = targets;
-    this.vkeyTexts = (genesisOf(this.reader)?.vkeys ?? []).filter(isVkey);
-    this.vkeys = this.vkeyTexts.map(parseVkey);
     this.history = new KeyHistory(this.reader);
+  }
+
+  /** As the ledger's own receipts name them, as far as they were read. */
+  get vkeyTexts(): readonly string[] {
+    this.#readVkeys();
+    return this.#vkeyTexts;
+  }
+
+  get vkeys(): readonly Vkey[] {
+    this.#readVkeys();
+    return this.#vkeys;
+  }
+
+  #readVkeys(): void {
+    const { vkeys } = this.history;
+    if (vkeys.length === this.#vkeyTexts.length) return;
+    this.#vkeyTexts = vkeys.filter(isVkey);
+    this.#vkeys = this.#vkeyTexts.map(parseVkey);
   }
 
   /** Receipts under an anchor that every required target has confirmed. */

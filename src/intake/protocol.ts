@@ -39,6 +39,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   too_many_organizations: -32007, ledger_io: -32008, ledger_corrupt: -32008, ledger_failed: -32008, ledger_busy: -32008, receipt_damaged: -32008, overloaded: -32009, anchoring_overdue: -32010,
   key_file_damaged: -32011, key_file_mode: -32011, wrong_root_key: -32011, epoch_passed: -32011, key_unknown: -32011, key_in_use: -32011,
   attestation_refused: -32012,
+  wrong_checkpoint_key: -32011, kms_unavailable: -32011, kms_denied: -32011,
   internal: -32603,
 };
 

@@ -12,14 +12,14 @@ import { formatVkey, parseVkey } from "../format/note.ts";
 import type { Json } from "../format/strict-json.ts";
 import { KeyError } from "./errors.ts";
 import type { RootKey } from "./root-key.ts";
-import { createSecretFile, readSecretFile, replaceSecretFile } from "./secret-file.ts";
+import { createSecretFile, readSecretFile, replaceAndErase, replaceSecretFile } from "./secret-file.ts";
 
 const wrapped = z.string().max(4096);
 const hmacMeta = {
   key_id: z.string().regex(KEY_ID), first_epoch: z.int().nonnegative(), created_at: z.string(),
   revoked: z.strictObject({ compromised_since: z.string(), reason: z.string() }).optional(),
 };
-const checkpointMeta = { vkey: z.string().max(400), created_at: z.string() };
+const checkpointMeta = { vkey: z.string().max(400), created_at: z.string(), after: z.int().nonnegative().optional() };
 const keyringSchema = z.strictObject({
   format: z.literal("receiptd-keyring/1"),
   origin: z.string(),
@@ -31,6 +31,7 @@ const keyringSchema = z.strictObject({
   checkpoint_keys: z.array(z.union([
     z.strictObject({ ...checkpointMeta, private_key: wrapped }),
     z.strictObject({ ...checkpointMeta, kms_key: z.string().max(2048), seal: wrapped }), // which says that the rest was written here
+    z.strictObject({ ...checkpointMeta, retired: z.literal(true), seal: wrapped }),
   ])).min(1),
   request_secret: wrapped,
 });
@@ -50,10 +51,28 @@ export interface HmacKey {
   readonly revoked?: { readonly compromised_since: string; readonly reason: string } | undefined;
 }
 
-/** Either the key itself, or the ARN of one that never leaves AWS KMS. */
-export type CheckpointKey =
-  | { readonly vkey: string; readonly privateKey: KeyObject; readonly kmsKey?: never }
-  | { readonly vkey: string; readonly privateKey?: never; readonly kmsKey: string };
+/** The key itself, or the ARN of one that never leaves AWS KMS; or neither, of one that was rotated away and overwritten. */
+export type CheckpointKey = {
+  readonly vkey: string;
+  /** RFC 3339 */
+  readonly createdAt?: string;
+  /** Of a key to which the ledger's was rotated: receipts that there were right before. Whether it came to that, the ledger says. */
+  readonly after?: number | undefined;
+} & (
+  | { readonly privateKey: KeyObject; readonly kmsKey?: never }
+  | { readonly privateKey?: never; readonly kmsKey: string }
+  | { readonly privateKey?: never; readonly kmsKey?: never }
+);
+
+/** A checkpoint key to go on with. */
+export interface NewCheckpointKey {
+  readonly vkey: string;
+  /** RFC 3339 */
+  readonly createdAt: string;
+  readonly after: number;
+  /** 32 bytes, from which the private key follows, or the ARN of a key in AWS KMS. */
+  readonly secret: Uint8Array | string;
+}
 
 /** A checkpoint key that was made elsewhere. `publicKey` has 32 bytes. */
 export interface OutsideKey {
@@ -66,6 +85,7 @@ export interface Keyring {
   readonly ledgerId: string;
   /** In order of first epoch. The ledger says which one signs (`signingKey`); a last one may be there that it never went on with. */
   readonly hmacKeys: readonly HmacKey[];
+  /** In order. The ledger says which one signs; a last one may be there that it never went on with. */
   readonly checkpointKeys: readonly CheckpointKey[];
   readonly requestSecret: Uint8Array;
 }
@@ -116,6 +136,44 @@ export function addKey(path: string, root: RootKey, key: Omit<HmacKey, "createdA
   replaceSecretFile(path, bytesOf(withSecret({ ...file, hmac_keys: [...before, added] }, requestSecret, root)));
 }
 
+/** Files a checkpoint key behind the one that signs, before anything is signed with it; in the place of those that were filed behind that one and never used. */
+export function addCheckpointKey(path: string, root: RootKey, current: string, { vkey, createdAt, after, secret }: NewCheckpointKey): void {
+  const file = parseKeyring(path);
+  const requestSecret = openRequestSecret(path, file, root);
+  const context = (metadata: Json): Uint8Array => contextOf({ origin: file.origin, ledgerId: file.ledger_id }, { checkpoint: metadata });
+  const used = file.checkpoint_keys.slice(0, 1 + file.checkpoint_keys.findIndex((known) => known.vkey === current));
+  const meta = { vkey, created_at: createdAt, after };
+  const kmsMeta = { ...meta, kms_key: String(secret) };
+  const added = typeof secret === "string" ? { ...kmsMeta, seal: toBase64(root.wrap(new Uint8Array(), context(kmsMeta))) }
+    : { ...meta, private_key: toBase64(root.wrap(secret, context(meta))) };
+  replaceSecretFile(path, bytesOf(withSecret({ ...file, checkpoint_keys: [...used, added] }, requestSecret, root)));
+}
+
+/** Overwrites the private key of a checkpoint key that signs nothing any more; false where there is none on this host. */
+export function retireCheckpointKey(path: string, root: RootKey, vkey: string): boolean {
+  const file = parseKeyring(path);
+  const requestSecret = openRequestSecret(path, file, root);
+  const retired = file.checkpoint_keys.map((key) => {
+    if (key.vkey !== vkey || !("private_key" in key)) return key;
+    const { private_key: _, ...meta } = key;
+    const retiredMeta = { ...meta, retired: true as const };
+    return { ...retiredMeta, seal: toBase64(root.wrap(new Uint8Array(), contextOf({ origin: file.origin, ledgerId: file.ledger_id }, { checkpoint: retiredMeta as Json }))) };
+  });
+  if (retired.every((key, i) => key === file.checkpoint_keys[i])) return false;
+  replaceAndErase(path, bytesOf(withSecret({ ...file, checkpoint_keys: retired }, requestSecret, root)));
+  return true;
+}
+
+/** The seed of a checkpoint key of this host, and its vkey. */
+export function newCheckpointKey(origin: string): { readonly vkey: string; readonly seed: Uint8Array } {
+  const seed = randomBytes(32);
+  return { vkey: vkeyOfSeed(origin, seed), seed };
+}
+
+export function vkeyOfSeed(origin: string, seed: Uint8Array): string {
+  return formatVkey(origin, publicKeyOf(privateKeyOf(seed)));
+}
+
 /** Notes what the ledger says of a key, of several times the earliest: for whoever looks at this host. Nothing rests on it. */
 export function noteRevoked(path: string, keyId: string, revoked: NonNullable<HmacKey["revoked"]>): void {
   const file = parseKeyring(path);
@@ -147,18 +205,19 @@ export function openKeyring(path: string, root: RootKey): Keyring {
       const { seed, revoked: _, ...meta } = key;
       return { ...common, seed: open(seed, { hmac: meta }) };
     }),
-    checkpointKeys: file.checkpoint_keys.map((key) => {
-      if ("kms_key" in key) {
+    checkpointKeys: file.checkpoint_keys.map((key): CheckpointKey => {
+      const common = { vkey: key.vkey, createdAt: key.created_at, after: key.after };
+      if ("seal" in key) {
         const { seal, ...meta } = key;
-        open(seal, { checkpoint: meta });
-        return { vkey: meta.vkey, kmsKey: meta.kms_key };
+        open(seal, { checkpoint: meta as Json });
+        return "kms_key" in meta ? { ...common, kmsKey: meta.kms_key } : common;
       }
       const { private_key, ...meta } = key;
-      const privateKey = privateKeyOf(open(private_key, { checkpoint: meta }));
+      const privateKey = privateKeyOf(open(private_key, { checkpoint: meta as Json }));
       if (formatVkey(parseVkey(meta.vkey).name, publicKeyOf(privateKey)) !== meta.vkey) {
         throw new KeyError("key_file_damaged", `${path}: the checkpoint key is not that of its vkey`);
       }
-      return { vkey: meta.vkey, privateKey };
+      return { ...common, privateKey };
     }),
     requestSecret: openRequestSecret(path, file, root),
   };
@@ -194,7 +253,7 @@ function listContext({ origin, ledger_id, hmac_keys, checkpoint_keys }: KeyringF
   return contextOf({ origin, ledgerId: ledger_id }, {
     request: {
       hmac_keys: hmac_keys.map(({ key_id, mode, first_epoch, created_at }) => ({ key_id, mode, first_epoch, created_at })),
-      checkpoint_keys: checkpoint_keys.map(({ vkey, created_at }) => ({ vkey, created_at })),
+      checkpoint_keys: checkpoint_keys.map(({ vkey, created_at, after }) => ({ vkey, created_at, ...(after === undefined ? {} : { after }) })),
     },
   });
 }
@@ -212,7 +271,7 @@ function contextOf(ledger: { readonly origin: string; readonly ledgerId: string 
   return utf8(canonicalize({ keyring: 1, origin: ledger.origin, ledger_id: ledger.ledgerId, secret: metadata }));
 }
 
-function privateKeyOf(seed: Uint8Array): KeyObject {
+export function privateKeyOf(seed: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" });
 }
 

@@ -1,6 +1,6 @@
 /** Files that hold secrets: made whole with mode 0600, refused with any other, replaced only where that is asked for. */
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, fsyncSync, linkSync, openSync, readSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { KeyError } from "./errors.ts";
 
@@ -58,6 +58,29 @@ export function replaceSecretFile(path: string, bytes: Uint8Array): void {
   writeFresh(fresh, bytes);
   renameSync(fresh, path);
   syncFolder(path);
+}
+
+/**
+ * The same, and what the file held is overwritten. A crash behind the replacement leaves the old file under another name, which the next
+ * call of this or `eraseReplaced` overwrites.
+ */
+export function replaceAndErase(path: string, bytes: Uint8Array): void {
+  eraseReplaced(path);
+  linkSync(path, replacedName(path));
+  replaceSecretFile(path, bytes);
+  eraseReplaced(path);
+}
+
+/** What a replacement that was cut short has left. */
+export function eraseReplaced(path: string): void {
+  const old = replacedName(path);
+  if (!existsSync(old)) return;
+  if (existsSync(path) && statSync(old).ino === statSync(path).ino) rmSync(old); // it was not replaced yet
+  else eraseSecretFile(old);
+}
+
+function replacedName(path: string): string {
+  return `${path}.old`;
 }
 
 /** Overwrites the file, then removes it; none is there afterwards. */

@@ -1,8 +1,11 @@
 /** What a stored ledger says of its keys (docs/FORMAT.md section 7): which one signs next, where an epoch begins, what was announced of a key. */
 import { FormatError } from "../format/errors.ts";
-import type { AnchorDetails, GenesisDetails, KeyRotationDetails, RatchetBreakDetails } from "../format/fields.ts";
+import type { AnchorDetails, CheckpointRotationDetails, GenesisDetails, KeyRotationDetails, RatchetBreakDetails } from "../format/fields.ts";
 import { type ReadReceipt, readReceipt } from "../format/receipt.ts";
 import type { Reader } from "./reader.ts";
+
+/** Anchors read at a time. */
+const PAGE = 1024;
 
 /** `isClosed`: the newest receipt is an anchor receipt. null where the ledger is empty, or the receipt that says it cannot be read. */
 export function nextKeyId(size: number, isClosed: boolean, blobAt: (logIndex: number) => Uint8Array | null): string | null {
@@ -74,6 +77,32 @@ export function announcedIn(reader: Reader, epoch: number): readonly Announced[]
   };
   const begun = epoch === 0 ? said(0, "genesis", "genesis receipt", 0) : said(first - 2, "key_rotation", `key_rotation before epoch ${epoch}`, first);
   return [...begun, ...(end - 2 < first ? [] : said(end - 2, "ratchet_break", `ratchet_break in epoch ${epoch}`, end - 2))];
+}
+
+/** What the `checkpoint_rotation` right before the anchor receipt of this tree size says; null where there is none. */
+export function checkpointRotationAt(reader: Reader, treeSize: number): CheckpointRotationDetails | null {
+  const said = treeSize < 2 ? null : read(reader.byIndex(treeSize - 2)?.blob ?? null);
+  return said?.known === true && said.receipt.type === "checkpoint_rotation" ? (said.receipt["details"] as CheckpointRotationDetails) : null;
+}
+
+/** Is there a receipt in this place that can be read? Its bytes may be damaged, or gone. */
+export function isReadable(reader: Reader, logIndex: number): boolean {
+  return read(reader.byIndex(logIndex)?.blob ?? null) !== null;
+}
+
+/** The keys that may have signed the anchor of this size, by genesis and every `checkpoint_rotation` up to it. Looks at every anchor receipt's place up to there. */
+export function checkpointVkeysAt(reader: Reader, treeSize: number): readonly string[] {
+  const genesis = read(reader.byIndex(0)?.blob ?? null);
+  let vkeys: readonly string[] = genesis?.known === true && genesis.receipt.type === "genesis" ? (genesis.receipt["details"] as GenesisDetails).vkeys : [];
+  for (let after = 0, page = reader.anchors(after, PAGE); page.length > 0; page = reader.anchors(after, PAGE)) {
+    for (const row of page) {
+      if (row.treeSize > treeSize) return vkeys;
+      const said = checkpointRotationAt(reader, row.treeSize);
+      if (said !== null) vkeys = row.treeSize === treeSize ? [said.previous_vkey, said.vkey] : [said.vkey];
+      after = row.treeSize;
+    }
+  }
+  return vkeys;
 }
 
 function read(blob: Uint8Array | null): ReadReceipt | null {

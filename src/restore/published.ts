@@ -14,12 +14,13 @@ import { hashText } from "../format/chain.ts";
 import { entryOf, parseEntries } from "../format/entries.ts";
 import { leafHash } from "../format/merkle.ts";
 import { type LedgerName, objectPrefix } from "../format/names.ts";
-import type { Vkey } from "../format/note.ts";
+import { type Vkey, vkeyText } from "../format/note.ts";
 import { parseTlogProof } from "../format/tlog-proof.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { type AnchorFacts, verifyAnchorObject } from "../verify/anchor.ts";
 import { batchRoot } from "../verify/anchors.ts";
 import { VerifyError } from "../verify/errors.ts";
+import { SignerWalk } from "../verify/vkeys.ts";
 
 export interface PublishedAnchor {
   readonly facts: AnchorFacts;
@@ -38,6 +39,8 @@ interface BatchObject {
 
 export class Published {
   readonly receipts: ArchivedReceipts;
+  /** A key that was rotated away signs no past behind its last anchor. */
+  readonly #signers: SignerWalk;
   readonly #anchors: AsyncIterable<CountingObject<Pick<PublishedAnchor, "facts" | "note">>>;
   readonly #batches: Peekable<CountingObject<BatchObject>>;
   /** Versions that do not count. */
@@ -46,6 +49,7 @@ export class Published {
   constructor(target: AnchorTarget, { ledger, vkeys, identities }: {
     readonly ledger: LedgerName; readonly vkeys: readonly Vkey[]; readonly identities: readonly string[];
   }) {
+    this.#signers = new SignerWalk({ pinned: vkeys.map(vkeyText) });
     const common = {
       ledger, hash: auditHash,
       locks: new Locks(() => undefined), // for the audit
@@ -75,14 +79,22 @@ export class Published {
     let group: PublishedAnchor[] = [];
     for await (const { value: { facts, note }, versionId, lastModified } of this.#anchors) {
       if (group[0] !== undefined && group[0].facts.treeSize !== facts.treeSize) {
-        yield group;
+        yield* this.#inTurn(group);
         group = [];
       }
+      const found = { facts, note, versionId, lastModified };
       const same = group.findIndex((other) => equal(other.facts.root, facts.root));
-      if (same === -1) group.push({ facts, note, versionId, lastModified });
-      else if (lastModified < group[same]!.lastModified) group[same] = { facts, note, versionId, lastModified }; // others are copies of it
+      if (same === -1) group.push(found);
+      else if (isBetter(found, group[same]!)) group[same] = found; // others are copies of it
     }
-    if (group.length > 0) yield group;
+    if (group.length > 0) yield* this.#inTurn(group);
+  }
+
+  *#inTurn(group: readonly PublishedAnchor[]): Generator<readonly PublishedAnchor[], void, undefined> {
+    const verdicts = this.#signers.step(group[0]!.facts.treeSize, group.map(({ facts }) => facts.signedBy));
+    const left = group.filter((_, i) => verdicts[i]!.counts);
+    this.setAside += group.length - left.length;
+    if (left.length > 0) yield left;
   }
 
   /** The bundle of the entries that the anchor has signed, or null where no object holds it. Anchors are asked for in order. */
@@ -103,6 +115,12 @@ export class Published {
     await this.#batches.close();
     await this.receipts.close();
   }
+}
+
+/** With more of the signatures: of a rotation's anchor both are needed. */
+function isBetter(one: PublishedAnchor, other: PublishedAnchor): boolean {
+  const more = one.facts.signedBy.length - other.facts.signedBy.length;
+  return more > 0 || (more === 0 && one.lastModified < other.lastModified);
 }
 
 /** Null for what is no bundle of so many entries. */

@@ -31,6 +31,8 @@ export interface AnchorFacts {
   readonly sha256: string;
   /** The pinned keys that signed, as vkeys. */
   readonly signedBy: readonly string[];
+  /** Key ids, in hex, of signature lines with the ledger's name by keys that are not pinned; anybody can add one. */
+  readonly others: readonly string[];
 }
 
 /**
@@ -57,7 +59,7 @@ export function verifyAnchorObject(
   const parsed = verifyObjectName(name, bytes, ledger, hash);
   if (parsed.kind !== "anchor") throw new VerifyError("bad_object_name", "the name is not that of an anchor");
   const proof = reading(() => parseTlogProof(bytes));
-  const { size, root, signedBy } = verifyCheckpoint(proof.checkpoint, ledger.origin, vkeys, options);
+  const { size, root, signedBy, others } = verifyCheckpoint(proof.checkpoint, ledger.origin, vkeys, options);
   if (size !== parsed.treeSize) {
     throw new VerifyError("bad_checkpoint", "the checkpoint is not of the size in the name", { expected: parsed.treeSize, found: size });
   }
@@ -70,7 +72,7 @@ export function verifyAnchorObject(
     throw new VerifyError("inclusion_mismatch", "the path does not lead from the anchor receipt to the signed root");
   }
   return {
-    name, treeSize: size, root, receiptHash, path: proof.path, details: detailsOf<AnchorDetails>(receipt), receipt, blob, sha256: parsed.sha256, signedBy,
+    name, treeSize: size, root, receiptHash, path: proof.path, details: detailsOf<AnchorDetails>(receipt), receipt, blob, sha256: parsed.sha256, signedBy, others,
   };
 }
 

@@ -23,6 +23,7 @@ export type VerifyErrorCode =
   | "key_mismatch"
   | "commitment_mismatch"
   | "ratchet_break"
+  | "vkey_mismatch"
   | "batch_gap"
   | "batch_root_mismatch"
   | "anchor_link_mismatch"
@@ -30,6 +31,7 @@ export type VerifyErrorCode =
   // the objects of a target, and both against each other (13.3, 13.4)
   | "name_mismatch"
   | "inclusion_mismatch"
+  | "retired_key"
   | "fork"
   | "batch_missing"
   | "log_root_mismatch"

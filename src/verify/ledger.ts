@@ -16,6 +16,7 @@ import {
   type LogEnd, ownCommitment,
 } from "./log.ts";
 import { type VerifiedReceipt, verifyMac, verifyReceipt } from "./receipt.ts";
+import { VkeyChain, type VkeyRotation } from "./vkeys.ts";
 
 export interface LedgerWalkOptions extends ExpectedLedger {
   readonly keys?: LedgerKeys | undefined;
@@ -32,6 +33,7 @@ export class LedgerWalk {
   readonly #hash: Hash;
   readonly #keys: LedgerKeys | undefined;
   readonly #chain = new ChainWalk(new Map());
+  readonly #vkeys = new VkeyChain();
   readonly #ids = new Map<string, number>();
   readonly #heads = new Map<string, OrganizationHead>();
   readonly #anchors: LedgerAnchor[] = [];
@@ -73,6 +75,11 @@ export class LedgerWalk {
 
   get anchors(): readonly LedgerAnchor[] {
     return this.#anchors;
+  }
+
+  /** What its `checkpoint_rotation` receipts name, in order. */
+  get rotations(): readonly VkeyRotation[] {
+    return this.#vkeys.rotations;
   }
 
   /** Receipts after the newest anchor. */
@@ -117,7 +124,7 @@ export class LedgerWalk {
     const before = this.#end;
     findings.push(...judgePlace(r, before, this.#expected));
     if (r.known) this.#judgeId(r.receipt.receipt_id, findings);
-    findings.push(...this.#chain.step(r), ...judgeTime(r, before), ...judgeEpoch(r, before), ...judgeBreak(r));
+    findings.push(...this.#chain.step(r), ...judgeTime(r, before), ...judgeEpoch(r, before), ...judgeBreak(r), ...this.#vkeys.step(r));
     const own = ownCommitment(r);
     if (own !== null) this.#commitment = { epoch: r.receipt.key_epoch, text: own, keyBefore: null };
     this.#judgeKeys(r, blob, findings);

@@ -3,7 +3,7 @@
  *
  * Like a `ChainWalk`, a `LogWalk` can begin anywhere: what needs the receipts before is kept in `start` and judged by `joinLog`.
  */
-import type { AnchorDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RatchetBreakDetails, RecoveryDetails } from "../format/fields.ts";
+import type { AnchorDetails, CheckpointRotationDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RatchetBreakDetails, RecoveryDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Receipt } from "../format/receipt.ts";
 import { VerifyError } from "./errors.ts";
@@ -24,6 +24,8 @@ export interface LogEnd {
    * null. undefined after an anchor receipt with which a segment begins.
    */
   readonly rotatedTo: string | null | undefined;
+  /** The receipt is a `checkpoint_rotation`: the anchor receipt that closes the batch is due. */
+  readonly isAnchorDue: boolean;
   /** Tree size of the newest anchor, 0 before the first; null in a segment without one. */
   readonly anchorSize: number | null;
 }
@@ -125,13 +127,18 @@ export function anchorOf(r: VerifiedReceipt): AnchorSeen | null {
 }
 
 /** `details` of a system receipt, whose form `verifyReceipt` has checked. */
-export function detailsOf<T extends AnchorDetails | GenesisDetails | KeyRotationDetails | KeyRevocationDetails | RatchetBreakDetails | RecoveryDetails>(receipt: Receipt): T {
+export function detailsOf<T extends AnchorDetails | CheckpointRotationDetails | GenesisDetails | KeyRotationDetails | KeyRevocationDetails | RatchetBreakDetails | RecoveryDetails>(receipt: Receipt): T {
   return receipt["details"] as unknown as T;
 }
 
 /** What a `key_rotation` says; null for any other receipt. */
 function rotationOf(r: VerifiedReceipt): KeyRotationDetails | null {
   return r.known && r.receipt.type === "key_rotation" ? detailsOf<KeyRotationDetails>(r.receipt) : null;
+}
+
+/** What a `checkpoint_rotation` says; null for any other receipt. */
+export function checkpointRotationOf(r: VerifiedReceipt): CheckpointRotationDetails | null {
+  return r.known && r.receipt.type === "checkpoint_rotation" ? detailsOf<CheckpointRotationDetails>(r.receipt) : null;
 }
 
 /** What a `ratchet_break` says; null for any other receipt. */
@@ -161,6 +168,7 @@ export function endAfter(r: VerifiedReceipt, before: LogEnd | null | undefined):
   return {
     logIndex: log_index, recordedAt: r.known ? r.receipt.recorded_at : null, keyId: key_id, keyEpoch: key_epoch, isAnchor,
     rotatedTo: (rotationOf(r) ?? breakOf(r))?.key_id ?? (isAnchor && before !== null ? before?.rotatedTo : null),
+    isAnchorDue: checkpointRotationOf(r) !== null,
     anchorSize: isAnchor ? log_index + 1 : sizeBefore,
   };
 }
@@ -229,7 +237,13 @@ export function judgeEpoch(r: VerifiedReceipt, before: LogEnd | null): VerifyErr
   if (key_epoch !== expected) {
     return [new VerifyError("epoch_mismatch", "the receipt is not of the open epoch", { pointer: "/key_epoch", expected, found: key_epoch })];
   }
-  return [...judgeKey(r, before), ...judgeRotation(r, before)];
+  return [...judgeKey(r, before), ...judgeRotation(r, before), ...judgeAnchorDue(r, before)];
+}
+
+/** A `checkpoint_rotation` stands right before the anchor receipt: so the anchor that both keys sign is that of its own batch. */
+function judgeAnchorDue(r: VerifiedReceipt, before: LogEnd | null): VerifyError[] {
+  if (before?.isAnchorDue !== true || !r.known || r.receipt.type === "anchor") return [];
+  return [new VerifyError("vkey_mismatch", "a checkpoint_rotation is the last receipt before the anchor receipt that closes its batch", { pointer: "/type", expected: "anchor", found: r.receipt.type })];
 }
 
 /** A key changes only where an epoch does, and only to the one that a `key_rotation` has named; or with a `ratchet_break`. */
@@ -268,9 +282,7 @@ function judgeRotation(r: VerifiedReceipt, before: LogEnd | null): VerifyError[]
 export function judgeBatch(anchor: AnchorSeen, size: number): VerifyError[] {
   const { first_index, count } = anchor.details.batch;
   if (first_index !== size) {
-    return [new VerifyError("batch_gap", "the batch does not begin where the one before ended", {
-      pointer: "/details/batch/first_index", expected: size, found: first_index,
-    })];
+    return [new VerifyError("batch_gap", "the batch does not begin where the one before ended", { pointer: "/details/batch/first_index", expected: size, found: first_index })];
   }
   if (count === anchor.logIndex - first_index) return [];
   return [new VerifyError("batch_gap", "the batch does not hold all receipts since the anchor before", {
@@ -283,7 +295,5 @@ export function judgePreviousSize(anchor: AnchorSeen, size: number): VerifyError
   const found = anchor.details.previous_anchor?.tree_size ?? null;
   const expected = size === 0 ? null : size;
   if (found === expected) return [];
-  return [new VerifyError("anchor_link_mismatch", "the anchor does not continue the one before", {
-    pointer: "/details/previous_anchor", expected, found,
-  })];
+  return [new VerifyError("anchor_link_mismatch", "the anchor does not continue the one before", { pointer: "/details/previous_anchor", expected, found })];
 }

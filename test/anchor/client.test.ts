@@ -23,8 +23,7 @@ function start(names: readonly string[], overrides: Partial<PublisherClientOptio
     ledger: LEDGER,
     targets: names.map((name) => ({ type: "directory", name, path: bench.ledger.targetPath(name), required: true })),
     archive: null,
-    checkpointKey: { vkey: key.vkey, privateKey: key.privateKey! },
-    vkeys: [key.vkey],
+    checkpointKeys: [{ vkey: key.vkey, first: 0, key: { vkey: key.vkey, privateKey: key.privateKey! } }],
     signableSize: bench.anchored(),
     timing: QUICK,
     onFatal: fatal.resolve,
@@ -105,7 +104,7 @@ describe("the publisher's thread", () => {
     bench = new Bench({ batches: [2] });
     const target = bench.directory("a");
     const { privateKey } = generateKeyPairSync("ed25519");
-    const { fatal } = start(["a"], { checkpointKey: { vkey: bench.ledger.vkey, privateKey } });
+    const { fatal } = start(["a"], { checkpointKeys: [{ vkey: bench.ledger.vkey, first: 0, key: { vkey: bench.ledger.vkey, privateKey } }] });
     expect(await fatal).toMatchObject({ code: "publisher_failed" });
     expect(await contents(target)).toEqual(new Map());
   });

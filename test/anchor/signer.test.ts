@@ -9,7 +9,7 @@ import type { KmsTimeouts } from "../../src/keys/kms/client.ts";
 import { signerContract } from "../contract/signer.ts";
 import { codeLater } from "../keys/support.ts";
 import { FakeKms, type KmsFault, patience } from "../support/fake-kms.ts";
-import { Bench, LEDGER } from "./support.ts";
+import { Bench, LEDGER, signersOf } from "./support.ts";
 
 const NAME = "example.com/test";
 let kms: FakeKms;
@@ -98,7 +98,7 @@ describe("the publisher with a key in KMS", () => {
     addAnchors(3);
     const target = bench.directory("a");
     kms.fault = fault;
-    const { publisher, until, stop } = bench.publisher([target], { signer: signer(patience(fault)), vkeys: [vkey] });
+    const { publisher, until, stop } = bench.publisher([target], { signers: signersOf(vkey, signer(patience(fault))) });
     await publisher.start();
     expect((await until(({ signerError }) => signerError !== null)).signerError).toMatch(/kms:Sign with arn:aws:kms:/);
     expect(publisher.status()).toMatchObject({ signedSize: 0, anchoredSize: 0 });
@@ -109,7 +109,7 @@ describe("the publisher with a key in KMS", () => {
     expect(bench.outbox().signedSize()).toBe(last);
     await stop();
     const before = signatures();
-    const again = bench.publisher([target], { signer: signer(), vkeys: [vkey] });
+    const again = bench.publisher([target], { signers: signersOf(vkey, signer()) });
     await again.publisher.start();
     await again.until(({ comparison, anchoredSize }) => comparison.state === "ok" && anchoredSize === last);
     expect(signatures()).toBe(before);
@@ -122,7 +122,7 @@ describe("the publisher with a key in KMS", () => {
     kms.onCall = ({ action }) => {
       if (action === "Sign") kms.fault = ++calls % 2 === 0 ? "denied" : null; // every other one, and a refusal is not tried again at once
     };
-    const { publisher, until } = bench.publisher([target], { signer: signer(), vkeys: [vkey] });
+    const { publisher, until } = bench.publisher([target], { signers: signersOf(vkey, signer()) });
     await publisher.start();
     await until(({ anchoredSize }) => anchoredSize === anchors().at(-1));
     expect(calls).toBeLessThanOrEqual(2 * anchors().length); // each once, and a failure between
@@ -136,7 +136,7 @@ describe("the publisher with a key in KMS", () => {
     kms.onCall = ({ action }) => {
       if (action === "Sign") reserved.push(anchors().every((size) => outbox.root(size) !== null));
     };
-    const { publisher, until } = bench.publisher([target], { signer: signer(), vkeys: [vkey] });
+    const { publisher, until } = bench.publisher([target], { signers: signersOf(vkey, signer()) });
     await publisher.start();
     await until(({ anchoredSize }) => anchoredSize === anchors().at(-1));
     expect(reserved.length).toBe(signatures());
@@ -147,7 +147,7 @@ describe("the publisher with a key in KMS", () => {
     addAnchors(1);
     kms.fault = "silent";
     const asked = new Promise<void>((resolve) => { kms.onCall = ({ action }) => { if (action === "Sign") resolve(); }; });
-    const { publisher } = bench.publisher([bench.directory("a")], { signer: kmsSigner(vkey, access(key)), vkeys: [vkey] });
+    const { publisher } = bench.publisher([bench.directory("a")], { signers: signersOf(vkey, kmsSigner(vkey, access(key))) });
     await publisher.start();
     await asked;
     await publisher.stop(600_000); // longer than the test may take

@@ -4,16 +4,30 @@ import { createDirectoryTarget, DirectoryTarget } from "../../src/anchor/directo
 import { anchorObject, batchObject, checkpointText } from "../../src/anchor/objects.ts";
 import { createOutbox, openOutbox, type Outbox } from "../../src/anchor/outbox.ts";
 import { type Progress, Publisher, type PublisherOptions, type PublisherTiming } from "../../src/anchor/publisher.ts";
-import { localSigner } from "../../src/anchor/signer.ts";
+import { Signers, type SigningPeriod } from "../../src/anchor/signers.ts";
 import type { AnchorTarget } from "../../src/anchor/target.ts";
+import type { NoteSigner } from "../../src/format/note.ts";
+import type { Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { LEDGER_ID, type LedgerOptions, ORIGIN, TestLedger } from "../support/ledger.ts";
 import { MemoryTarget } from "../support/memory-target.ts";
-import { signCheckpoint } from "../support/publish.ts";
+import { inTurn, signCheckpoint } from "../support/publish.ts";
 
 export const LEDGER = { origin: ORIGIN, ledgerId: LEDGER_ID };
 export const QUICK: PublisherTiming = { backoff: { minMs: 1, maxMs: 10 }, compareMs: 5000 };
+
+/** Of a test ledger's keyring. */
+export function periodsOf({ checkpointKeys }: Keyring): readonly SigningPeriod[] {
+  return checkpointKeys.map(({ vkey, privateKey, after }) => ({ vkey, first: after === undefined ? 0 : after + 2, key: privateKey === undefined ? null : { vkey, privateKey } }));
+}
+
+/** Of a ledger with one checkpoint key. */
+export function signersOf(vkey: string, signer: NoteSigner): Signers {
+  const signers = new Signers([]);
+  signers.add({ vkey, first: 0, signer });
+  return signers;
+}
 
 export interface Running {
   readonly publisher: Publisher;
@@ -68,14 +82,12 @@ export class Bench {
     const fatal = Promise.withResolvers<never>();
     fatal.promise.catch(() => undefined);
     const waiting = new Set<() => void>();
-    const { vkey, privateKey } = this.ledger.keyring.checkpointKeys[0]!;
     const publisher = new Publisher({
       reader: this.reader(),
       outbox: this.outbox(),
       ledger: LEDGER,
       targets: targets.map((one) => "put" in one ? { target: one, required: true } : one),
-      signer: localSigner(vkey, privateKey!),
-      vkeys: [vkey],
+      signers: new Signers(periodsOf(this.ledger.keyring)),
       signableSize: this.anchored(),
       onProgress: (progress) => {
         told.push(progress);
@@ -114,7 +126,7 @@ export class Bench {
     for (const row of reader.anchors(0, 10_000)) {
       const batch = batchObject(reader, row);
       if (batch !== null) objects.push(batch);
-      objects.push(anchorObject(reader, row.treeSize, await signCheckpoint(checkpointText(reader, row.treeSize), this.ledger.keyring)));
+      objects.push(anchorObject(reader, row.treeSize, await signCheckpoint(checkpointText(reader, row.treeSize), this.ledger.keyring, inTurn(this.ledger.keyring, row.treeSize))));
     }
     return new Map(objects.sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ name, bytes }) => [name, bytes]));
   }

@@ -177,7 +177,7 @@ describe("what was read behind the newest anchor", () => {
 
   it("was not in records of before, which are refused", () => {
     const { ledger: _, ...old } = { ...tail, receiptd_audit: 1 };
-    expect(() => parseRecord(JSON.stringify(old))).toThrow(/version 1, and this program makes and reads version 4/);
+    expect(() => parseRecord(JSON.stringify(old))).toThrow(/version 1, and this program makes and reads version 5/);
     expect(() => parseRecord(JSON.stringify({ ...tail, ledger: null }))).toThrow(/ledger: must say how far/);
   });
 });

@@ -13,7 +13,7 @@ import { init } from "./talk.ts";
 const dir = mkdtempSync(join(tmpdir(), "receiptd-record-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 const uid = process.getuid!();
-const record: AuditRecord = { receiptd_audit: 4, made_at: "2026-06-01T10:00:00Z", made_by: "test", origin: "test.example/receipts", ledger_id: "0".repeat(32), vkeys: ["key"], ledger: null, receipts: null, audit: { verdict: "ok", read_from: 0, macs_checked: 0, macs_not_checked: 0, not_checked: [] }, revoked: [], key_ids: [], breaks: [], targets: [] };
+const record: AuditRecord = { receiptd_audit: 5, made_at: "2026-06-01T10:00:00Z", made_by: "test", origin: "test.example/receipts", ledger_id: "0".repeat(32), vkeys: ["key"], ledger: null, receipts: null, audit: { verdict: "ok", read_from: 0, macs_checked: 0, macs_not_checked: 0, not_checked: [] }, revoked: [], key_ids: [], breaks: [], checkpoint_keys: { genesis: [], rotations: [] }, targets: [] };
 
 test("one's own and root's, through a link too", () => {
   const path = join(dir, "own.json");

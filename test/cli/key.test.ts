@@ -451,7 +451,7 @@ describe("refused", () => {
   });
 
   test("who may only write receipts changes no keys", async () => {
-    expect(await talk(host, (client) => client.must("key_change"))).toEqual({ rotated: null, revoked: null, left: null });
+    expect(await talk(host, (client) => client.must("key_change"))).toEqual({ rotated: null, revoked: null, checkpoint: null, left: null });
     expect(await states(host)).toEqual(["key_v1 signs retained"]);
   });
 });

@@ -213,7 +213,7 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   expect(sizes.length).toBeGreaterThan(5);
   expect(new Set(sizes).size).toBe(sizes.length);
   const opened = openKeyring(host.path("receiptd-data/keyring.json"), await openKmsRootKey(host.path("receiptd-data/root.kms"), { key, endpoint: kms.endpoint }));
-  expect(opened.checkpointKeys).toEqual([{ vkey: expect.stringMatching(/^test\.example\/receipts\+/), kmsKey: checkpoint }]);
+  expect(opened.checkpointKeys).toEqual([{ vkey: expect.stringMatching(/^test\.example\/receipts\+/), kmsKey: checkpoint, createdAt: expect.any(String) }]);
 });
 
 test("a ledger keeps its checkpoint key: another one in the configuration is refused", async () => {

@@ -80,7 +80,9 @@ export function check({ data, target }: Places): Found {
       const row = reader.anchors(anchor.logIndex, 1)[0];
       if (row?.treeSize !== anchor.logIndex + 1 || toHex(row.root) !== toHex(anchor.root)) findings.push(`${anchor.logIndex}: the row of the anchor is wrong`);
     }
-    const report = verifyTarget(objects(target), keyring, keyring.checkpointKeys.map((key) => parseVkey(key.vkey)), { hash: nodeHash, verify: verifyEd25519 });
+    const report = verifyTarget(objects(target), keyring, keyring.checkpointKeys.map((key) => parseVkey(key.vkey)), {
+      hash: nodeHash, verify: verifyEd25519, rotations: walk.rotations, ledgerSize: size,
+    });
     for (const { object, error } of [...report.findings, ...report.interference]) findings.push(`${object}: ${error.code}: ${error.message}`);
     const published = report.anchors.map((anchor) => anchor.treeSize);
     for (const [i, anchor] of report.anchors.entries()) {

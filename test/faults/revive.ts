@@ -36,7 +36,7 @@ export async function revive(dir: string, book: Book): Promise<readonly string[]
 
 /** An image of a disk has no file modes. */
 export function closeSecrets(dir: string): void {
-  for (const name of ["root.key", "keyring.json", "ratchet", "next.key"]) {
+  for (const name of ["root.key", "keyring.json", "keyring.json.old", "ratchet", "next.key", "next.checkpoint"]) {
     const path = join(dir, "data", name);
     if (existsSync(path)) chmodSync(path, 0o600);
   }

@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { initLedger } from "../../src/daemon/init.ts";
+import { openKeyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { keyInUse } from "../../src/ledger/keys-said.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { cachedImage } from "../powercut/disk.ts";
@@ -108,7 +110,7 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
   test("after any step of a rotation, the daemon goes on with one key or the other", async () => {
     const scratch = mkdtempSync(join(tmpdir(), "receiptd-killed-"));
     try {
-      const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: true });
+      const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: "receipts" });
       const { serving: all } = stepsIn(trace);
       const steps = all.slice(0, all.findLastIndex(({ what }) => what.endsWith(" next.key")) + 2);
       expect(new Set(steps.map(({ what }) => what))).toEqual(new Set([
@@ -125,6 +127,33 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
         rmSync(dir, { recursive: true });
       }
       expect([...signing].sort()).toEqual(["key_v1", "key_v2"]); // before it and behind it
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  }, PATIENCE);
+
+  test("after any step of a rotation of the checkpoint key, every anchor has the signatures that it must have", async () => {
+    const scratch = mkdtempSync(join(tmpdir(), "receiptd-killed-"));
+    try {
+      const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: "checkpoint" });
+      const { serving: all } = stepsIn(trace);
+      const steps = all.slice(0, all.findLastIndex(({ what }) => what.endsWith(" keyring.json.old")) + 2);
+      const own = steps.filter(({ what }) => /keyring|next\.checkpoint|ledger\.db|tlog-proof/.test(what));
+      expect(new Set(own.map(({ what }) => what.replace(/\d{20}-[0-9a-f]{64}/, "")))).toEqual(new Set([
+        "link keyring.json.new", "write keyring.json.new", "rename keyring.json", "sync ledger.db-wal", "write next.checkpoint", "unlink next.checkpoint",
+        "link .tlog-proof", "link keyring.json.old", "write keyring.json.old", "unlink keyring.json.old",
+      ]));
+      const secrets = new Set<string>();
+      for (const { at, what } of LONG ? steps : oneOfEach(own)) {
+        const dir = join(scratch, "image");
+        writeImage(cachedImage(trace, at), dir);
+        closeSecrets(dir);
+        secrets.add(checkpointKeysOf(dir));
+        expect({ at, what, wrong: await revive(dir, book.before(toldBefore(trace, at))) }).toEqual({ at, what, wrong: [] });
+        expect([what, checkpointKeysOf(dir), ...["next.checkpoint", "keyring.json.old"].map((name) => existsSync(join(dir, "data", name)))]).toEqual([what, "overwritten, here", false, false]);
+        rmSync(dir, { recursive: true });
+      }
+      expect([...secrets].sort()).toEqual(["here", "here, here", "overwritten, here"]); // before it, in it and behind it
     } finally {
       rmSync(scratch, { recursive: true });
     }
@@ -152,6 +181,17 @@ function keyOf(dir: string): string {
   } finally {
     reader.close();
   }
+}
+
+/** Where the checkpoint keys in a folder's keyring are. */
+function checkpointKeysOf(dir: string): string {
+  const keyring = openKeyring(join(dir, "data/keyring.json"), openRootKeyFile(join(dir, "data/root.key")));
+  return keyring.checkpointKeys.map(({ privateKey }) => (privateKey === undefined ? "overwritten" : "here")).join(", ");
+}
+
+/** The first of each kind. */
+function oneOfEach(steps: readonly Step[]): readonly Step[] {
+  return Object.values(Object.groupBy(steps, ({ what }) => what.replace(/[0-9a-f-]{20,}/g, ""))).flatMap((alike = []) => alike.slice(0, 1));
 }
 
 interface Step {

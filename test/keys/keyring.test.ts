@@ -98,7 +98,7 @@ describe("keyring", () => {
     const kmsKey = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     const key = root();
     const made = createKeyring(at("keyring"), LEDGER, key, NOW, "retained", { kmsKey, publicKey });
-    expect(made.checkpointKeys).toEqual([{ vkey: formatVkey(LEDGER.origin, publicKey), kmsKey }]);
+    expect(made.checkpointKeys).toEqual([{ vkey: formatVkey(LEDGER.origin, publicKey), kmsKey, createdAt: NOW }]);
     expect(fileOf().checkpoint_keys).toEqual([{ vkey: made.checkpointKeys[0]!.vkey, created_at: NOW, kms_key: kmsKey, seal: expect.any(String) }]);
     expect(rewritten((file) => { file.checkpoint_keys[0]!["kms_key"] = kmsKey.replace("1234abcd", "4321abcd"); })).toBe("wrong_root_key");
     expect(rewritten((file) => { file.checkpoint_keys[0]!["vkey"] = formatVkey(LEDGER.origin, new Uint8Array(32).fill(1)); })).toBe("wrong_root_key");

@@ -70,7 +70,7 @@ describe.skipIf(problem !== undefined)("a power cut under the daemon", () => {
   }, PATIENCE);
 
   test("in the midst of a rotation, it leaves a ledger that goes on with one key or the other", async () => {
-    const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: true });
+    const { trace, book } = await traceDaemon(scratch, { ack: "disk", receipts: 5, rotated: "receipts" });
     const [from, to] = ["keyring.json.new", "next.key"].map((name) => trace.events.findLast((event) => (event.kind === "link" || event.kind === "unlink") && event.entry.name === name)!.end);
     const width = to! - from! + 40;
     for (let i = 0; i < CUTS / 6; i++) {

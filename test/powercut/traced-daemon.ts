@@ -25,20 +25,20 @@ export interface TracedLoad {
   readonly injectNoSync?: boolean;
   /** The daemon is killed when it has answered, and started again; everything is then sent to it again, with `ack` for `disk`. */
   readonly killed?: boolean;
-  /** A key waits for the daemon when it starts: it is the first thing that it does. */
-  readonly rotated?: boolean;
+  /** A key of this kind waits for the daemon when it starts: it is the first thing that it does. */
+  readonly rotated?: "receipts" | "checkpoint";
 }
 
 /** `init`, `key rotate` or not, and then `serve` twice or once: the last one is the process that was started. */
-const SCRIPT = 'test -e "$4" || "$1" "$2" init --config "$3" && { test -z "$6" || "$1" "$2" key rotate --config "$3" >&2; } && { test -z "$5" || "$1" "$2" serve --config "$3"; exec "$1" "$2" serve --config "$3"; }';
+const SCRIPT = 'test -e "$4" || "$1" "$2" init --config "$3" && { test -z "$6" || "$1" "$2" key rotate "$6" --config "$3" >&2; } && { test -z "$5" || "$1" "$2" serve --config "$3"; exec "$1" "$2" serve --config "$3"; }';
 
 /** Creates a ledger, serves it, sends the receipts to it, and stops the daemon in order. The creation is in the trace, too. */
-export async function traceDaemon(scratch: string, { ack, receipts, injectNoSync = false, killed = false, rotated = false }: TracedLoad): Promise<TracedDaemon> {
+export async function traceDaemon(scratch: string, { ack, receipts, injectNoSync = false, killed = false, rotated }: TracedLoad): Promise<TracedDaemon> {
   const ground = new Ground({ anchor: { max_batch: 30 } }, mkdtempSync(join(scratch, "traced-")));
   if (injectNoSync) await ground.init();
   const { child, finish } = traceProcess({
     command: "sh",
-    args: ["-c", SCRIPT, "sh", ...receiptd(), ground.configFile, ground.data, killed ? "twice" : "", rotated ? "rotated" : ""],
+    args: ["-c", SCRIPT, "sh", ...receiptd(), ground.configFile, ground.data, killed ? "twice" : "", rotated === undefined ? "" : rotated === "receipts" ? "--retained" : "--checkpoint"],
     dir: ground.dir,
     injectNoSync,
     env: environment(),

@@ -12,15 +12,15 @@ import { auditHash } from "../../src/audit/hash.ts";
 import { toHex } from "../../src/format/bytes.ts";
 import { requestKey } from "../../src/format/mac.ts";
 import { formatObjectName, parseObjectName } from "../../src/format/names.ts";
-import { parseVkey } from "../../src/format/note.ts";
+import { parseNote, parseVkey } from "../../src/format/note.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import type { Reader } from "../../src/ledger/reader.ts";
 import { restore, type RestoreOptions } from "../../src/restore/restore.ts";
 import { Bench, LEDGER } from "../anchor/support.ts";
 import { auditOf } from "../audit/support.ts";
-import type { TestLedger } from "../support/ledger.ts";
+import { TestLedger } from "../support/ledger.ts";
 import type { MemoryTarget } from "../support/memory-target.ts";
-import { publishToDirectory } from "../support/publish.ts";
+import { publish, publishToDirectory } from "../support/publish.ts";
 
 const benches: Bench[] = [];
 const folders: string[] = [];
@@ -310,6 +310,31 @@ describe("what somebody put there", () => {
     const parsed = parseObjectName(LEDGER, name!);
     put(lost.target, formatObjectName(LEDGER, { ...parsed, sha256: toHex(nodeHash.sha256(bytes)) }), bytes);
     expect(await lost.restore()).toMatchObject({ stop: null, setAside: 1 });
+    expectSame(lost);
+  });
+
+  test("anchors that a rotated checkpoint key has signed behind its time do not count, and a rotation's anchor keeps both signatures", async () => {
+    let rotated = 0;
+    const lost = await published({ batches: [3] }, [], (ledger) => {
+      rotated = ledger.rotateCheckpoint("second");
+      ledger.append(2);
+      ledger.anchor();
+    });
+    const { keyring } = lost.on.ledger;
+    const forged = new TestLedger({ batches: [3, 1, 20] });
+    const theirs = lost.on.memory("theirs");
+    await publish(forged, theirs, { after: rotated });
+    forged.remove();
+    const half = lost.on.memory("half");
+    await publish(lost.on.ledger, half, { signedBy: () => keyring.checkpointKeys.slice(0, 1) });
+    for (const [name, object] of [...theirs.objects, ...[...half.objects].filter(([one]) => one.includes(`/anchors/${String(rotated).padStart(20, "0")}`))]) {
+      if (name.includes("/anchors/")) lost.target.objects.set(name, { ...object, lastModified: 1 });
+    }
+    const vkeys = keyring.checkpointKeys.map(({ vkey }) => parseVkey(vkey));
+    expect(await lost.restore({ vkeys })).toMatchObject({ receipts: lost.on.anchored(), stop: null, isKept: true, setAside: 1 });
+    const outbox = openOutbox(join(lost.dir, "anchor.db"), LEDGER);
+    expect(parseNote(outbox.note(rotated)!).signatures.map(({ keyId }) => keyId)).toEqual(vkeys.map(({ keyId }) => keyId));
+    outbox.close();
     expectSame(lost);
   });
 

@@ -170,6 +170,19 @@ export class TestLedger {
     return treeSize;
   }
 
+  /** Closes the batch with the receipt that names another checkpoint key; `claims` makes it say something else. Returns the tree size of the anchor that both sign. */
+  rotateCheckpoint(seed: string, claims: { readonly [name: string]: Json } = {}): number {
+    this.now += 1000;
+    const key = checkpointKey(seed);
+    const details = { previous_vkey: this.keyring.checkpointKeys.at(-1)!.vkey, vkey: key.vkey, reason: "request", ...claims };
+    const { treeSize } = this.#open().closeBatch(this.#keys, (facts, at) => ({
+      ...facts, epoch_commitment: this.#keys.nextCommitment(), observed: this.observed(at).map((seen) => ({ ...seen })), next_anchor_by: formatTime(at + 900_000), reason: "request",
+    }), { receipt: systemRequest("checkpoint_rotation", this.#newId(), details), keyId: this.#keys.keyId });
+    this.#keys.advance();
+    this.keyring = { ...this.keyring, checkpointKeys: [...this.keyring.checkpointKeys, { ...key, after: treeSize - 2 }] };
+    return treeSize;
+  }
+
   /** Goes on with a key that nothing has named, from the open epoch on, which it closes. Returns the tree size. */
   breakRatchet(keyId: string, reason = "the disk failed"): number {
     this.now += 1000;

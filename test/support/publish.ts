@@ -21,6 +21,8 @@ export async function publish(ledger: { readonly path: string; readonly keyring:
   readonly after?: number;
   /** Where the target is a directory: its folder. */
   readonly folder?: string;
+  /** Of each tree size, the checkpoint keys that sign it; as the keyring has them. */
+  readonly signedBy?: (treeSize: number) => Keyring["checkpointKeys"];
   /** Told the time, ms, at which an anchor is published, before it is. */
   readonly at?: (published: number) => void;
 } = {}): Promise<Observed | null> {
@@ -38,7 +40,7 @@ export async function publish(ledger: { readonly path: string; readonly keyring:
   }
 }
 
-async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, target: AnchorTarget, { folder, at }: { readonly folder?: string; readonly at?: (published: number) => void }): Promise<Observed> {
+async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, target: AnchorTarget, { folder, at, signedBy }: NonNullable<Parameters<typeof publish>[2]>): Promise<Observed> {
   const published = reader.byIndex(row.treeSize - 1)!.recordedAt + 1000;
   at?.(published);
   const put = async ({ name, bytes }: { readonly name: string; readonly bytes: Uint8Array }): Promise<string> => {
@@ -48,17 +50,24 @@ async function publishOne(reader: Reader, row: AnchorRow, keyring: Keyring, targ
   };
   const batch = batchObject(reader, row);
   if (batch !== null) await put(batch);
-  const anchor = anchorObject(reader, row.treeSize, await signCheckpoint(checkpointText(reader, row.treeSize), keyring));
+  const anchor = anchorObject(reader, row.treeSize, await signCheckpoint(checkpointText(reader, row.treeSize), keyring, signedBy?.(row.treeSize) ?? inTurn(keyring, row.treeSize)));
   const versionId = await put(anchor);
   const seen = target.retain === null ? published : (await target.get({ name: anchor.name, versionId }, anchor.bytes.length)).lastModified;
   return { target: target.name, tree_size: row.treeSize, version_id: versionId, last_modified: formatTime(seen) };
 }
 
-/** The note of a checkpoint, signed with the keyring's newest key. */
-export async function signCheckpoint(text: string, keyring: Keyring): Promise<string> {
-  const privateKey = keyring.checkpointKeys.at(-1)!.privateKey!;
-  const publicKey = createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32);
-  return await signNote(text, { name: keyring.origin, publicKey, sign: (bytes) => sign(null, bytes, privateKey) });
+/** The note of a checkpoint, signed with these keys, or the keyring's newest one. */
+export async function signCheckpoint(text: string, keyring: Keyring, keys: Keyring["checkpointKeys"] = keyring.checkpointKeys.slice(-1)): Promise<string> {
+  return await signNote(text, ...keys.map(({ privateKey }) => {
+    const publicKey = createPublicKey(privateKey!).export({ format: "der", type: "spki" }).subarray(-32);
+    return { name: keyring.origin, publicKey, sign: (bytes: Uint8Array) => sign(null, bytes, privateKey!) };
+  }));
+}
+
+/** A test ledger's keys that sign the anchor of a size: each from the anchor behind its `checkpoint_rotation` on, up to the next one's. */
+export function inTurn({ checkpointKeys }: Keyring, treeSize: number): Keyring["checkpointKeys"] {
+  const first = (key: Keyring["checkpointKeys"][number] | undefined): number => (key?.after === undefined ? Number.POSITIVE_INFINITY : key.after + 2);
+  return checkpointKeys.filter((key, i) => (i === 0 || first(key) <= treeSize) && first(checkpointKeys[i + 1]) >= treeSize);
 }
 
 /** A directory target in the ledger's folder with all of its anchors. */

@@ -1,5 +1,5 @@
 /** test/vectors/anchors.json: what stands at a target, good and bad (docs/FORMAT.md sections 9 to 11, 13.3 and 13.4). */
-import { Builder, decision, type Hook, LEDGER_ID, LOG_KEY, ORIGIN, scenario } from "./build.ts";
+import { Builder, decision, handedOver, type Hook, LEDGER_ID, LOG_KEY, ORIGIN, scenario, SECOND_LOG_KEY, THIRD_LOG_KEY } from "./build.ts";
 import { blobOrPlace } from "./ledgers.ts";
 import {
   base64, bytes, type CheckpointKey, checkpointKey, checkpointText, entryOf, fixed, hashText, hex, leafOf, type Members, mth, note, path, sha256, tlogProof,
@@ -211,7 +211,6 @@ function anchorObjects(): readonly object[] {
     made("extra with another signature", "inclusion_mismatch", { extra: bytes(text.replace(/hmac-sha256:[0-9a-f]{64}/, `hmac-sha256:${"0".repeat(64)}`)) }),
     vector("a caller's receipt as an anchor", [...good, anchorObject(base, 12)], { code: "bad_receipt" }),
     vector("junk under a name with its hash", [...good, anchorNamed(12, bytes("junk"))], { code: "bad_tlog_proof" }),
-    vector("signed by two pinned keys", swapped(a, anchorObject(base, 11, { keys: [LOG_KEY, otherKey] })), { vkeys: [LOG_KEY.vkey, otherKey.vkey] }),
     vector("an unknown signature beside", swapped(a, anchorObject(base, 11, { keys: [witness, LOG_KEY] }))),
     vector("a wrong signature by a pinned key of another name beside", swapped(a, anchorObject(base, 11, wrongBeside(witness))), { vkeys: [LOG_KEY.vkey, witness.vkey] }),
     made("a wrong signature by a second pinned key of the log beside", "bad_note", wrongBeside(otherKey), { vkeys: [LOG_KEY.vkey, otherKey.vkey] }),
@@ -244,6 +243,46 @@ function falseBatch(): Stored[] {
   const root = hashText(mth(hashes.map((hash) => leafOf(entryOf(hash)))));
   const objects = publishedWith(12, (details) => { details["batch"] = { ...(details["batch"] as Members), root }; });
   return [...objects.filter((stored) => !nameOf(stored).startsWith(`batches/${digits(11)}`)), batchNamed(11, 11, entries(hashes))];
+}
+
+/** Checkpoint keys that take turns (sections 7, 13.3 step 3 and 13.4). */
+function handovers(): readonly object[] {
+  const b = handedOver();
+  const vkeys = [THIRD_LOG_KEY.vkey, LOG_KEY.vkey, SECOND_LOG_KEY.vkey]; // their order says nothing
+  const usual: Readonly<Record<number, readonly CheckpointKey[]>> = {
+    3: [LOG_KEY], 6: [LOG_KEY, SECOND_LOG_KEY], 8: [SECOND_LOG_KEY], 10: [SECOND_LOG_KEY, THIRD_LOG_KEY], 12: [THIRD_LOG_KEY],
+  };
+  const signed = (keys: Readonly<Record<number, readonly CheckpointKey[]>> = {}, of: Builder = b): Stored[] => [
+    ...of.anchors.map((size) => anchorObject(of, size, { keys: keys[size] ?? usual[size]! })), ...of.anchors.map((size) => batchObject(of, size)).filter((object) => object !== null),
+  ];
+  const wrong = (name: string, code: string, keys: Readonly<Record<number, readonly CheckpointKey[]>>, extra: Verdict = {}): object => vector(name, signed(keys), { code, vkeys, ...extra });
+  const with1 = vkeys.slice(1, 2);
+  const plain = scenario();
+  const other = handedOver({ 6: { before: (members) => { members["decision"] = "deny"; } } });
+  const old = { 8: [LOG_KEY], 10: [LOG_KEY], 12: [LOG_KEY] };
+  return [
+    vector("a checkpoint key is rotated, and its successor, too", signed(), { vkeys }),
+    vector("the same, against the ledger", signed(), { vkeys, ledger: b.blobs }),
+    vector("the same, only the first key pinned", signed(), { vkeys: with1, code: "bad_note" }),
+    vector("the same, only the newest key pinned", signed(), { vkeys: vkeys.slice(0, 1), code: "bad_note" }),
+    vector("a retired key signs beside the one in force", signed({ 8: [SECOND_LOG_KEY, LOG_KEY], 12: [LOG_KEY, THIRD_LOG_KEY] }), { vkeys, ledger: b.blobs }),
+    vector("of two objects of one anchor each has one of the signatures", [...signed({ 6: [LOG_KEY] }), anchorObject(b, 6, { keys: [SECOND_LOG_KEY] })], { vkeys, ledger: b.blobs }),
+    wrong("the first key alone behind its rotation", "retired_key", { 8: [LOG_KEY] }),
+    wrong("the first key alone behind two rotations", "retired_key", { 12: [LOG_KEY] }),
+    wrong("the second key alone behind its rotation", "retired_key", { 12: [SECOND_LOG_KEY] }),
+    vector("a retired key forks the log", [...signed(), anchorObject(other, 8, { keys: [LOG_KEY] })], { vkeys, code: "retired_key" }),
+    vector("a retired key goes on", [...signed(), anchorObject(scenario(), 13, { keys: [LOG_KEY] })], { vkeys, code: "retired_key" }),
+    wrong("the rotation's anchor is signed by the old key alone", "vkey_mismatch", { 6: [LOG_KEY] }),
+    wrong("the rotation's anchor is signed by the new key alone", "vkey_mismatch", { 6: [SECOND_LOG_KEY] }),
+    wrong("the same, against the ledger", "vkey_mismatch", { 6: [LOG_KEY] }, { ledger: b.blobs }),
+    wrong("the old key alone signs the rotation and all behind it, against the ledger", "vkey_mismatch", { 6: [LOG_KEY], ...old }, { ledger: b.blobs }),
+    wrong("the old key alone signs behind its rotation, and it alone is pinned, against the ledger", "retired_key", old, { vkeys: with1, ledger: b.blobs }),
+    wrong("three keys at once", "vkey_mismatch", { 6: [LOG_KEY, SECOND_LOG_KEY, THIRD_LOG_KEY], 8: [LOG_KEY], 10: [LOG_KEY], 12: [LOG_KEY] }),
+    vector("two keys sign, and then the first of them alone", swapped(anchorAt(11), anchorObject(base, 11, { keys: [LOG_KEY, otherKey] })), { vkeys: [LOG_KEY.vkey, otherKey.vkey], code: "retired_key" }),
+    vector("two keys sign, and no receipt says so, against the ledger", signed({ 5: [LOG_KEY], 6: [LOG_KEY], 11: [LOG_KEY], 13: [LOG_KEY, SECOND_LOG_KEY] }, plain), { vkeys, ledger: plain.blobs, code: "vkey_mismatch" }),
+    vector("another key signs, and no receipt says so, against the ledger", signed({ 5: [LOG_KEY], 6: [LOG_KEY], 11: [LOG_KEY], 13: [SECOND_LOG_KEY] }, plain), { vkeys, ledger: plain.blobs, code: "vkey_mismatch" }),
+    wrong("the key of a later rotation signs before it, against the ledger", "vkey_mismatch", { 3: [THIRD_LOG_KEY] }, { ledger: b.blobs }),
+  ];
 }
 
 function interference(): readonly object[] {
@@ -285,6 +324,7 @@ export function anchorVectors(): readonly object[] {
     ...batches(),
     ...anchorObjects(),
     ...signedContradictions(),
+    ...handovers(),
     ...interference(),
     ...againstLedger(),
   ];

@@ -8,6 +8,9 @@ export const LEDGER_ID = "4f1d2c3b5a69788796a5b4c3d2e1f001";
 export const KEY_ID = "key_v1";
 export const SEED = fixed("hmac seed");
 export const LOG_KEY = checkpointKey(ORIGIN, fixed("checkpoint key"));
+/** Those after it. */
+export const SECOND_LOG_KEY = checkpointKey(ORIGIN, fixed("second checkpoint key"));
+export const THIRD_LOG_KEY = checkpointKey(ORIGIN, fixed("third checkpoint key"));
 
 /** The last seconds of a year, so that numbers of two years come up. */
 const START = Date.UTC(2026, 11, 31, 23, 59, 58, 0);
@@ -115,6 +118,11 @@ export class Builder {
   rotate(keyId: string, seed: Uint8Array, mode = "retained"): void {
     this.add("_ledger", { type: "key_rotation", details: { previous_key_id: this.#key.keyId, key_id: keyId, mode, reason: "request" } });
     this.#next = { keyId, seed, firstEpoch: this.#epoch + 1 };
+  }
+
+  /** Before the anchor that both checkpoint keys sign. */
+  rotateCheckpoint(previous: { readonly vkey: string }, next: { readonly vkey: string }): void {
+    this.add("_ledger", { type: "checkpoint_rotation", details: { previous_vkey: previous.vkey, vkey: next.vkey, reason: "request" } });
   }
 
   /** The first of its key, before the anchor with which the epoch ends. */
@@ -234,5 +242,27 @@ export function brokenScenario(hooks: Readonly<Record<number, Hook>> = {}, befor
   b.add("acme", decision());
   b.anchor("schedule");
   b.add("beta", decision());
+  return b;
+}
+
+/**
+ * A ledger whose checkpoint key is rotated twice. 0 genesis, 1 acme, 2 anchor; 3 acme, 4 checkpoint_rotation, 5 anchor; 6 acme, 7 anchor;
+ * 8 checkpoint_rotation, 9 anchor; 10 beta, 11 anchor. `between`: receipts of acme after the first rotation, before its anchor.
+ */
+export function handedOver(hooks: Readonly<Record<number, Hook>> = {}, between = 0): Builder {
+  const b = new Builder(hooks);
+  b.genesis();
+  b.add("acme", decision());
+  b.anchor("start");
+  b.add("acme", decision());
+  b.rotateCheckpoint(LOG_KEY, SECOND_LOG_KEY);
+  for (let i = 0; i < between; i++) b.add("acme", decision());
+  b.anchor("request");
+  b.add("acme", decision());
+  b.anchor("schedule");
+  b.rotateCheckpoint(SECOND_LOG_KEY, THIRD_LOG_KEY);
+  b.anchor("request");
+  b.add("beta", decision());
+  b.anchor("schedule");
   return b;
 }

@@ -1,6 +1,6 @@
 /** test/vectors/ledgers.json: one ledger for each way to go wrong, and the good ones. What must be found is written down by hand. */
 import {
-  brokenScenario, type Builder, decision, type Hook, idOf, KEY_ID, LEDGER_ID, LOG_KEY, NEXT_KEY, NEXT_SEED, ORIGIN, rotatedScenario, scenario, SEED,
+  brokenScenario, type Builder, decision, handedOver, type Hook, idOf, KEY_ID, LEDGER_ID, LOG_KEY, NEXT_KEY, NEXT_SEED, ORIGIN, rotatedScenario, scenario, SEED, SECOND_LOG_KEY, THIRD_LOG_KEY,
 } from "./build.ts";
 import { bytes, epochKeys, fixed, hashText, hex, jcs, type Members, organizationKey, signReceipt } from "./primitives.ts";
 
@@ -147,6 +147,7 @@ export function ledgerVectors(): readonly object[] {
       12: { before: details((d) => { d["epoch_commitment"] = other; }) }, 13: { before: (m) => { m["key_id"] = "key_v2"; } },
     }),
     ...rotationVectors(),
+    ...handoverVectors(),
     ...breakVectors(),
     bad("another key inside an epoch", "key_mismatch", 7, { 7: { before: (m) => { m["key_id"] = "key_v2"; } } }),
 
@@ -204,6 +205,23 @@ function rotationVectors(): readonly object[] {
     wrong("signed with the key that was rotated away", "mac_mismatch", 6, { 6: { macKey: organizationKey(epochKeys(SEED, LEDGER_ID, KEY_ID, 2).S, "acme") } }),
     wrong("the key_rotation changed, everything else rebuilt", "mac_mismatch", 4, { 4: { after: (r) => { (r["details"] as Members)["mode"] = "forward-secure"; } } }),
     wrong("the key_revocation changed, everything else rebuilt", "mac_mismatch", 8, { 8: { after: (r) => { (r["details"] as Members)["compromised_since"] = "2026-12-31T23:59:59.600Z"; } } }),
+  ];
+}
+
+/** Checkpoint keys that change (section 7); how they sign is in anchors.json. */
+function handoverVectors(): readonly object[] {
+  const wrong = (name: string, at: number, change: (details: Members) => void): object =>
+    vector(name, handedOver({ [at]: { before: details(change) } }).blobs, { code: "vkey_mismatch", at });
+  return [
+    good("a checkpoint key that is rotated, and its successor, too", handedOver()),
+    good("the same without keys", handedOver(), { keys: false }),
+    wrong("a checkpoint_rotation of a key that is not that of genesis", 4, (d) => { d["previous_vkey"] = THIRD_LOG_KEY.vkey; }),
+    wrong("a checkpoint_rotation to the same key", 4, (d) => { d["vkey"] = LOG_KEY.vkey; }),
+    wrong("a second checkpoint_rotation of the first key", 8, (d) => { d["previous_vkey"] = LOG_KEY.vkey; }),
+    wrong("a checkpoint_rotation back to the first key", 8, (d) => { d["vkey"] = LOG_KEY.vkey; }),
+    wrong("a checkpoint_rotation to the key that signs", 8, (d) => { d["vkey"] = SECOND_LOG_KEY.vkey; }),
+    vector("a receipt after the checkpoint_rotation, in its batch", handedOver({}, 1).blobs, { code: "vkey_mismatch", at: 5 }),
+    vector("the checkpoint_rotation changed, everything else rebuilt", handedOver({ 4: { after: (r) => { (r["details"] as Members)["reason"] = "schedule"; } } }).blobs, { code: "mac_mismatch", at: 4 }),
   ];
 }
 

@@ -53,7 +53,7 @@ export function requestVectors(): readonly object[] {
     refusedField("bad_field", "type", ""),
     refusedField("unknown_type", "type", "verdict"),
     refusedField("unknown_type", "type", "x_"),
-    ...["genesis", "anchor", "clock_step", "key_rotation", "key_revocation", "ratchet_break", "prune", "erasure", "recovery", "access", "attestation", "chain"]
+    ...["genesis", "anchor", "clock_step", "key_rotation", "key_revocation", "ratchet_break", "checkpoint_rotation", "prune", "erasure", "recovery", "access", "attestation", "chain"]
       .map((type) => refusedField("reserved_type", "type", type)),
     refusedField("bad_field", "organization", "_ledger"),
     refusedField("bad_field", "organization", "Acme"),

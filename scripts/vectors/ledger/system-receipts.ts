@@ -11,6 +11,7 @@ export function systemReceipts(): readonly object[] {
   const batch = (change: Members): Members => anchor({ batch: { ...(detailsOf(10)["batch"] as Members), ...change } });
   const observed = { target: "disk", tree_size: 6, version_id: "1", last_modified: "2026-06-01T10:00:00.000Z" };
   const rotation = { previous_key_id: "key_v1", key_id: "key_v2", mode: "forward-secure", reason: "request" };
+  const handover = { previous_vkey: LOG_KEY.vkey, vkey: `${LOG_KEY.vkey}x`, reason: "request" };
   const broken = { previous_key_id: "key_v1", key_id: "key_v2", mode: "retained", epoch_commitment: previous, ratchet: "lost", reason: "the disk failed" };
   const revocation = { key_id: "key_v1", compromised_since: "2026-06-01T10:00:00.000Z", reason: "the backup of key_v1 was stolen" };
   const place = { log_index: 7, found: null };
@@ -64,6 +65,14 @@ export function systemReceipts(): readonly object[] {
     no("key_rotation without the key before", system("key_rotation", changed({ previous_key_id: undefined }, rotation))),
     no("key_rotation to no key id", system("key_rotation", { ...rotation, key_id: "Key 2" })),
     no("key_rotation with one more member", system("key_rotation", { ...rotation, x_note: 1 })),
+    good("checkpoint_rotation", system("checkpoint_rotation", handover)),
+    good("checkpoint_rotation on a schedule, to a key of 400", system("checkpoint_rotation", { ...handover, vkey: "😀".repeat(200), reason: "schedule" })),
+    no("checkpoint_rotation to a key of 402", system("checkpoint_rotation", { ...handover, vkey: "😀".repeat(201) })),
+    no("checkpoint_rotation to no key", system("checkpoint_rotation", { ...handover, vkey: "" })),
+    no("checkpoint_rotation for another reason", system("checkpoint_rotation", { ...handover, reason: "because" })),
+    no("checkpoint_rotation without the key before", system("checkpoint_rotation", changed({ previous_vkey: undefined }, handover))),
+    no("checkpoint_rotation with one more member", system("checkpoint_rotation", { ...handover, by: "me" })),
+    no("checkpoint_rotation in another organization", changed({ type: "checkpoint_rotation", details: handover }, members("acme", {}))),
     good("ratchet_break", system("ratchet_break", broken)),
     good("ratchet_break of a ratchet that is ahead, with a reason of 1024", system("ratchet_break", { ...broken, ratchet: "ahead", reason: "😀".repeat(512) })),
     good("ratchet_break of a ratchet that is wrong", system("ratchet_break", { ...broken, ratchet: "wrong" })),
