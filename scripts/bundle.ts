@@ -60,19 +60,38 @@ function licensesOf(modules: readonly string[]): string {
   return texts.sort().join(`\n${"-".repeat(80)}\n\n`);
 }
 
-/** verify.html: the page with its style and program in it, and a policy that lets it have those two and nothing else. */
-async function page(): Promise<string> {
+interface WebPage {
+  readonly html: string;
+  /** What it consists of, files of packages too. */
+  readonly modules: readonly string[];
+}
+
+/** Below src/web: the page, its program, and its styles in order; `more`: what its policy allows beside its own program and style. */
+async function page(html: string, program: string, styles: readonly string[], more: readonly string[] = []): Promise<WebPage> {
   const from = (name: string): string => join(root, "src/web", name);
   const { rolldown } = await import("rolldown");
-  const build = await rolldown({ input: from("verify.ts"), cwd: root, platform: "browser", resolve: { mainFields: ["module", "main"] }, logLevel: "warn" });
+  const build = await rolldown({
+    input: from(program), cwd: root, platform: "browser", resolve: { mainFields: ["module", "main"] }, logLevel: "warn",
+    transform: { jsx: { runtime: "automatic", importSource: "preact" } },
+  });
   const { output: [chunk] } = await build.generate({ format: "iife", minify: true });
   await build.close();
-  const style = readFileSync(from("verify.css"), "utf8");
+  const style = styles.map((name) => readFileSync(from(name), "utf8")).join("\n");
   const script = chunk.code.replaceAll("</script", "<\\/script");
   const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-  const policy = `default-src 'none'; script-src ${hash(script)}; style-src ${hash(style)}; base-uri 'none'; form-action 'none'`;
+  const policy = ["default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`, ...more, "base-uri 'none'", "form-action 'none'"].join("; ");
   const parts: Readonly<Record<string, string>> = { policy, style, script };
-  return readFileSync(from("verify.html"), "utf8").replaceAll(/\{\{(policy|style|script)\}\}/g, (_, name: string) => parts[name]!);
+  return { html: readFileSync(from(html), "utf8").replaceAll(/\{\{(policy|style|script)\}\}/g, (_, name: string) => parts[name]!), modules: chunk.moduleIds };
+}
+
+/** verify.html works from disk and asks nobody; page.html asks the server that it came from, and lets no text become markup or program. */
+async function pages(): Promise<Readonly<Record<"verify" | "page", WebPage>>> {
+  return {
+    verify: await page("verify.html", "verify.ts", ["verify.css"]),
+    page: await page("page/page.html", "page/main.tsx", ["../../node_modules/uplot/dist/uPlot.min.css", "page/page.css"], [
+      "connect-src 'self'", "img-src data:", "require-trusted-types-for 'script'", "trusted-types 'none'",
+    ]),
+  };
 }
 
 /** Makes dist/ anew, without declarations. Whoever runs the old one meanwhile finds it for as long as can be. */
@@ -83,8 +102,9 @@ export async function bundle(): Promise<void> {
   const { output } = await build.write({ dir: fresh, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" });
   await build.close();
   for (const layer of ["ledger", "anchor"]) cpSync(join(root, `src/${layer}/migrations`), join(fresh, `${layer}/migrations`), { recursive: true });
-  writeFileSync(join(fresh, "cli/verify.html"), await page());
-  writeFileSync(join(fresh, LICENSES), licensesOf(output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []))));
+  const made = await pages();
+  for (const [name, { html }] of Object.entries(made)) writeFileSync(join(fresh, `cli/${name}.html`), html);
+  writeFileSync(join(fresh, LICENSES), licensesOf([...output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])), ...Object.values(made).flatMap(({ modules }) => modules)]));
   mkdirSync(dist, { recursive: true });
   const old = join(root, `dist.${process.pid}.old`);
   renameSync(dist, old);

@@ -185,7 +185,7 @@ function violations(path: string, text: string): readonly Violation[] {
     if (layer === undefined) found.push({ rule: "no_layer", where: path });
     if (lineCount > LONGEST) found.push({ rule: "too_long", where: `${path}: ${lineCount} lines` });
   }
-  for (const node of nodesIn(parseAst(text, { lang: "ts" }, path))) {
+  for (const node of nodesIn(parseAst(text, { lang: path.endsWith(".tsx") ? "tsx" : "ts" }, path))) {
     const complain = (rule: Rule, what = "") => {
       const line = text.slice(0, node.start).split("\n").length;
       found.push({ rule, where: `${path}:${line} ${what}` });
@@ -288,7 +288,7 @@ describe("the checker", () => {
 
 const files = ["src", "test", "scripts", "examples"].flatMap((top) =>
   readdirSync(top, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => posix.join(top, name)),
 );
 

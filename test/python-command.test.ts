@@ -74,7 +74,7 @@ describe("ok, found or could not check", { timeout: 60_000 }, () => {
 
   it("ok: what a receipt says that format 1 does not check is said beside the verdict", () => {
     const ledger = young((b) => {
-      b.add("_ledger", { type: "access", details: { by: "auditor" } });
+      b.add("_ledger", { type: "prune", details: { by: "auditor" } });
       b.add("acme", { type: "chain", steps: [1, 2], _sd: "x" });
     });
     expect(verdict(targetOf(NOTHING), ledger, ...KEYS)).toMatchObject({ status: 0, text: expect.stringContaining("not checked: _sd, details, steps") });

@@ -1,7 +1,9 @@
-/** `receiptd http`: the HTTP API, beside the daemon and without its keys. */
+/** `receiptd http`: the HTTP API and its page, beside the daemon and without its keys. */
+import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { destination, pino } from "pino";
 import { placesOf } from "../daemon/places.ts";
+import type { StaticPage } from "../http/app.ts";
 import { HttpError, type HttpServer, startHttp } from "../http/server.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
@@ -31,7 +33,7 @@ async function http(cli: Cli, { dev = false }: HttpOptions): Promise<ExitCode> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
     if (dev) process.once("disconnect", () => resolve());
   });
-  const start = (listen: string): Promise<HttpServer> => startHttp({ ...config, http: { ...config.http, listen } }, placesOf(config), versionText(), log);
+  const start = (listen: string): Promise<HttpServer> => startHttp({ ...config, http: { ...config.http, listen } }, placesOf(config), versionText(), log, [page()]);
   const server = await start(config.http.listen).catch((error: unknown) => {
     if (dev && error instanceof HttpError) return start("127.0.0.1:0");
     throw error;
@@ -43,4 +45,11 @@ async function http(cli: Cli, { dev = false }: HttpOptions): Promise<ExitCode> {
   await server.stop();
   if (dev && process.connected) process.disconnect(); // it would keep this process
   return 0;
+}
+
+/** The page at /, with the policy that it has in itself, and which only a header can say in full. */
+function page(): StaticPage {
+  const bytes = readFileSync(new URL("./page.html", import.meta.url));
+  const [, policy = "default-src 'none'"] = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(bytes.toString("utf8")) ?? [];
+  return { path: "/", type: "text/html; charset=utf-8", bytes, policy: `${policy}; frame-ancestors 'none'` };
 }

@@ -28,6 +28,7 @@ interface ControlParts {
   readonly refusal: () => { readonly code: string; readonly message: string } | null;
   /** Why it does, or does not, take receipts. */
   readonly state: () => { readonly state: string; readonly reason: string | null };
+  readonly status: () => Json;
   readonly fatal: (error: Error) => void;
 }
 
@@ -91,6 +92,10 @@ class Port implements ControlPort {
 
   state(): Json {
     return { ...this.#parts.state() };
+  }
+
+  status(): Json {
+    return this.#parts.status();
   }
 
   fatal(error: Error): void {

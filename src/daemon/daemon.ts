@@ -171,7 +171,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     if (refusal() === null) recordRecoveries({ places, writer, closer, log });
     if (refusal() === null) await changes.takeUp().catch((error: unknown) => log.error({ err: error }, "what receiptd key has left in the data folder could not be taken up"));
     close("start");
-    const control = await startControl(config, { closer, keys, reader, refusal, fatal, state: () => port.state() }, log);
+    const control = await startControl(config, { closer, keys, reader, refusal, fatal, state: () => port.state(), status: () => port.status() }, log);
     undo.push(() => control?.drain(0));
     const schedule = startSchedule({
       cron: config.anchor.schedule,

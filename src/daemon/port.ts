@@ -40,7 +40,7 @@ export interface Parts {
   /** ms after which a receipt that is not anchored keeps others out, or null. */
   readonly failClosedAfter: number | null;
   /** What the intake and its socket know of themselves. */
-  readonly load: () => { readonly connections: number; readonly latency: { readonly [name: string]: number } };
+  readonly load: () => { readonly connections: number; readonly latency: Json };
   readonly fatal: (error: Error) => void;
   readonly startedAt: number;
 }

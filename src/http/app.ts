@@ -13,6 +13,7 @@ import { Bucket, InFlight, MAX_HEADER_BYTES, MAX_HEADERS, Pressure, requireForm 
 import { openApi } from "./openapi.ts";
 import { type Answer, JSON_TYPE, type Route } from "./route.ts";
 import { contentRoutes } from "./routes-contents.ts";
+import { overviewRoutes } from "./routes-overview.ts";
 import { proofRoutes } from "./routes-proofs.ts";
 import { publicRoutes } from "./routes-public.ts";
 import { TokenError, type Tokens } from "./tokens.ts";
@@ -63,7 +64,7 @@ const HEADERS = {
 } as const;
 
 function routesOf(context: Context): readonly Route[] {
-  return [...publicRoutes(context), ...proofRoutes(context), ...contentRoutes(context)];
+  return [...publicRoutes(context), ...proofRoutes(context), ...contentRoutes(context), ...overviewRoutes(context)];
 }
 
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
@@ -196,9 +197,12 @@ function known(error: unknown, request: FastifyRequest, log: Logger): ApiError {
   return new ApiError("internal", "an error inside receiptd; its log has the details");
 }
 
-/** What was no HTTP, or too much of it: there is no request yet. */
+/**
+ * What was no HTTP, or too much of it: there is no request yet. A connection on which nothing came is closed without a word: a browser that has
+ * opened it ahead of need would take that for the answer to its next request.
+ */
 function onClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  if (!socket.writable || error.code === "ECONNRESET" || socket.bytesRead === 0) return void socket.destroy();
   const { status, body } = failureOf(error.code);
   socket.end(`HTTP/1.1 ${status} \r\nconnection: close\r\ncontent-type: ${JSON_TYPE}\r\nx-content-type-options: nosniff\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

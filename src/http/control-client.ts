@@ -91,6 +91,16 @@ export class ControlClient {
     return this.#state.state;
   }
 
+  /** All that the daemon says of itself; null where it does not answer. */
+  async status(): Promise<Result | null> {
+    try {
+      return await this.#call("status", {});
+    } catch (error) {
+      if (error instanceof RpcFailure) return null;
+      throw error;
+    }
+  }
+
   async #askState(): Promise<string> {
     try {
       return String((await this.#call("state", {}))["state"]);

@@ -22,6 +22,8 @@ export interface KeyPeriod {
   readonly last_epoch: number | null;
   /** `ratchet_break`: nothing before it vouches for this key. */
   readonly begun_by: "genesis" | "key_rotation" | "ratchet_break";
+  /** recorded_at of that receipt. */
+  readonly since: string;
 }
 
 export interface Revocation {
@@ -76,7 +78,7 @@ export class KeyHistory {
     }
   }
 
-  #take({ type, key_epoch: epoch, log_index, details }: Receipt): void {
+  #take({ type, key_epoch: epoch, log_index, recorded_at: since, details }: Receipt): void {
     if (type === "clock_step") this.clockSteps.push(log_index);
     if (type === "key_revocation") {
       const { key_id, compromised_since } = details as KeyRevocationDetails;
@@ -89,6 +91,6 @@ export class KeyHistory {
     const first = type === "key_rotation" ? epoch + 1 : epoch;
     const before = this.#keys.pop();
     if (before !== undefined) this.#keys.push({ ...before, last_epoch: type === "ratchet_break" ? epoch : first - 1 });
-    this.#keys.push({ key_id, mode, first_epoch: first, last_epoch: null, begun_by: type });
+    this.#keys.push({ key_id, mode, first_epoch: first, last_epoch: null, begun_by: type, since });
   }
 }

@@ -76,7 +76,7 @@ export const answers = {
   }),
   keys: z.strictObject({
     ledger: z.string(), ledger_id: z.string(), vkeys: z.array(z.string()),
-    keys: z.array(z.strictObject({ key_id: z.string(), mode: z.enum(["retained", "forward-secure"]), first_epoch: count, last_epoch: count.nullable(), begun_by: z.enum(["genesis", "key_rotation", "ratchet_break"]) })),
+    keys: z.array(z.strictObject({ key_id: z.string(), mode: z.enum(["retained", "forward-secure"]), first_epoch: count, last_epoch: count.nullable(), begun_by: z.enum(["genesis", "key_rotation", "ratchet_break"]), since: time })),
     revoked: z.array(z.strictObject({ key_id: z.string(), compromised_since: time, log_index: count })),
     complete: z.boolean().describe("false: the ledger's own receipts have not all been read yet; ask again"),
   }),

@@ -7,6 +7,7 @@ import { createApp, type StaticPage } from "./app.ts";
 import { ControlClient } from "./control-client.ts";
 import { LedgerSource } from "./ledger-view.ts";
 import { Tokens } from "./tokens.ts";
+import { Watch } from "./watch.ts";
 
 export interface HttpPlaces {
   readonly ledger: string;
@@ -36,11 +37,13 @@ export async function startHttp(config: Config, places: HttpPlaces, version: str
   const source = new LedgerSource(ledgerPlaces);
   source.view();
   const control = new ControlClient(places.control);
-  const app = await createApp({ source, places: ledgerPlaces, control, http, auditors: config.auditors.map(parseCosigner), tokens: new Tokens(places.tokens), pages, version, log });
+  const watch = new Watch(source, control, config.anchor.grace);
+  const app = await createApp({ source, places: ledgerPlaces, control, watch, http, auditors: config.auditors.map(parseCosigner), tokens: new Tokens(places.tokens), pages, version, log });
   const [, host = "", port = ""] = /^(.*):([0-9]+)$/.exec(http.listen) ?? [];
   try {
     await app.listen({ host: host.replaceAll(/^\[|\]$/g, ""), port: Number(port) });
   } catch (error) {
+    watch.stop();
     source.close();
     throw new HttpError(`cannot listen on ${http.listen}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
@@ -50,6 +53,7 @@ export async function startHttp(config: Config, places: HttpPlaces, version: str
     async stop() {
       const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN);
       await app.close();
+      watch.stop();
       clearTimeout(timer);
       await control.close();
       source.close();

@@ -19,6 +19,8 @@ export interface ControlPort {
   checkMac(logIndex: number): Json;
   /** What the HTTP API says of the daemon. */
   state(): Json;
+  /** All that `status` says on the other socket. */
+  status(): Json;
   /** An error after which the process must end. */
   fatal(error: Error): void;
 }
@@ -102,8 +104,11 @@ export class Control implements LineServer {
       case "state":
         only(params);
         return this.#port.state();
+      case "status":
+        only(params);
+        return this.#port.status();
       default:
-        throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are record_access, check_mac and state`);
+        throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are record_access, check_mac, state and status`);
     }
   }
 }

@@ -129,6 +129,24 @@ export class Reader {
     return (this.#get(() => this.#s.organizationSize.get(org)) as { size: number }).size;
   }
 
+  /** How many receipts an organization has, and when the last was recorded (ms); null: none. */
+  organizationEnd(org: number): { readonly size: number; readonly recordedAt: number } | null {
+    const row = this.#get(() => this.#s.organizationEnd.get(org)) as { org_seq: number; recorded_at: number } | undefined;
+    return row === undefined ? null : { size: row.org_seq, recordedAt: row.recorded_at };
+  }
+
+  /** How many of an organization's receipts are among the ledger's first `size`: by halving, since both counts rise together. */
+  organizationSizeAt(org: number, size: number): number {
+    let [low, high] = [0, this.organizationSize(org)];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const { log_index } = (this.#get(() => this.#s.placeInChain.get(org, middle)) ?? { log_index: 0 }) as { log_index: number };
+      if (log_index < size) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
   /** Anchors with tree_size > after, in order, at most `limit`. */
   anchors(after: number, limit: number): AnchorRow[] {
     return this.#get(() => this.#s.anchors.all(after, limit) as { tree_size: number; first_index: number; root: Uint8Array }[]).map(anchorRow);
@@ -248,6 +266,8 @@ function prepare(db: Database) {
     timeRange: () => prepared(db, "SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),
     organizations: () => prepared(db, "SELECT org, name, prefix, first_index FROM organization ORDER BY org"),
     organizationSize: () => prepared(db, "SELECT coalesce(max(org_seq), 0) AS size FROM receipt WHERE org = ?"),
+    organizationEnd: () => prepared(db, "SELECT org_seq, recorded_at FROM receipt WHERE org = ? ORDER BY org_seq DESC LIMIT 1"),
+    placeInChain: () => prepared(db, "SELECT log_index FROM receipt WHERE org = ? AND org_seq = ?"),
     anchors: () => prepared(db, "SELECT tree_size, first_index, root FROM anchor WHERE tree_size > ? ORDER BY tree_size LIMIT ?"),
     newestAnchor: () => prepared(db, "SELECT tree_size, first_index, root FROM anchor ORDER BY tree_size DESC LIMIT 1"),
     hashes: () => prepared(db, "SELECT log_index, receipt_hash FROM receipt WHERE log_index >= ? AND log_index < ? ORDER BY log_index"),

@@ -19,7 +19,8 @@ function filled<T extends Element>(made: T, attributes: Readonly<Record<string, 
   return made;
 }
 
-function visible(text: string): string {
+/** Characters that are not seen, or change how others are, spelled out; lines stay lines. */
+export function visible(text: string): string {
   return text.replaceAll(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 

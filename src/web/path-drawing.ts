@@ -2,14 +2,13 @@
 import { toHex } from "../format/bytes.ts";
 import { foldPath } from "./fold-path.ts";
 import { svg } from "./dom.ts";
-import type { EvidenceFacts } from "../verify/evidence.ts";
 
 const ROW = 54;
 const BOX = { width: 190, height: 30 } as const;
 const [LEFT, RIGHT] = [20, 290] as const;
 const WIDTH = 500;
 
-export function drawPath(facts: EvidenceFacts): SVGElement {
+export function drawPath(facts: Parameters<typeof foldPath>[0]): SVGElement {
   const steps = foldPath(facts);
   const height = ROW * steps.length + 10;
   const y = (level: number): number => height - ROW * (level + 1) + 10;

@@ -140,7 +140,7 @@ describe.skipIf(problem !== undefined)("killed at a system call", () => {
       const steps = all.slice(0, all.findLastIndex(({ what }) => what.endsWith(" keyring.json.old")) + 2);
       const own = steps.filter(({ what }) => /keyring|next\.checkpoint|ledger\.db|tlog-proof/.test(what));
       expect(new Set(own.map(({ what }) => what.replace(/\d{20}-[0-9a-f]{64}/, "")))).toEqual(new Set([
-        "link keyring.json.new", "write keyring.json.new", "rename keyring.json", "sync ledger.db-wal", "write next.checkpoint", "unlink next.checkpoint",
+        "link keyring.json.new", "write keyring.json.new", "rename keyring.json", "sync ledger.db-wal", "write ledger.db-acks", "write next.checkpoint", "unlink next.checkpoint",
         "link .tlog-proof", "link keyring.json.old", "write keyring.json.old", "unlink keyring.json.old",
       ]));
       const secrets = new Set<string>();

@@ -264,7 +264,10 @@ test("everything is described, and nothing of a browser's is let in", async () =
       "/v1/checkpoint",
       "/v1/export",
       "/v1/health",
+      "/v1/history",
       "/v1/keys",
+      "/v1/organizations",
+      "/v1/overview",
       "/v1/proofs/consistency",
       "/v1/proofs/inclusion",
       "/v1/ready",
@@ -273,6 +276,8 @@ test("everything is described, and nothing of a browser's is let in", async () =
       "/v1/receipts/{receipt}/evidence",
       "/v1/receipts/{receipt}/link",
       "/v1/receipts/{receipt}/verify",
+      "/v1/timeline",
+      "/v1/timeline/anchors",
     ]
   `);
   expect([headers.get("access-control-allow-origin"), headers.get("x-content-type-options"), headers.get("content-security-policy"), headers.get("cache-control")])
