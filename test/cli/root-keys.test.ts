@@ -107,9 +107,9 @@ describe("what is missing is said with what to do", () => {
   ])("%j: %s", async (keys, code, words) => {
     withKeys(keys);
     writeFileSync(host.path("short"), "short", { mode: 0o600 });
-    const ran = await host.run(["init"]);
+    const ran = await here(host, ["init"]);
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(new RegExp(`^receiptd: ${code}: .*${words.source}`))]);
-    expect((await host.run(["init"])).stderr).toBe(ran.stderr);
+    expect((await here(host, ["init"])).stderr).toBe(ran.stderr);
   });
 });
 
@@ -162,20 +162,20 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   const [key, checkpoint] = [kms.newKey("symmetric"), kms.newKey("ed25519")];
   const place = { type: "aws-kms", endpoint: kms.endpoint };
   withKeys({ root_key: { ...place, key }, checkpoint: { ...place, key: checkpoint } });
-  await host.must(["init"]);
+  await must(host, ["init"]);
   const keyring = readFileSync(host.path("receiptd-data/keyring.json"), "utf8");
   expect((JSON.parse(keyring) as { checkpoint_keys: object[] }).checkpoint_keys).toEqual([{ vkey: expect.any(String), created_at: expect.any(String), kms_key: checkpoint, seal: expect.any(String) }]);
   const daemon = await serve();
   const append = (n: number): Promise<unknown> => talk(host, (client) => client.must("append", appending(n)));
-  const statusOf = async (): Promise<{ readonly anchored: number; readonly size: number; readonly signer: { readonly state: string } }> => json(await host.run(["status", "--json"])) as never;
+  const statusOf = async (): Promise<{ readonly anchored: number; readonly size: number; readonly signer: { readonly state: string } }> => json(await here(host, ["status", "--json"])) as never;
   const reaches = async (holds: (status: Awaited<ReturnType<typeof statusOf>>) => boolean): Promise<void> => {
     while (!holds(await statusOf())) await new Promise((resolve) => setTimeout(resolve, 50));
   };
   await append(1);
   await talk(host, (client) => client.must("anchor"));
   await reaches(({ anchored, size }) => anchored === size);
-  await host.must(["audit"]);
-  expect((await host.run(["doctor", "--json"])).stdout).toContain("this identity may sign with it");
+  await must(host, ["audit"]);
+  expect((await here(host, ["doctor", "--json"])).stdout).toContain("this identity may sign with it");
 
   await kms.goAway();
   await append(2);
@@ -186,10 +186,10 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   expect([away.code, away.stdout]).toEqual([1, expect.stringMatching(/^Receipts are taken, but anchors cannot be signed: kms:Sign with arn:/)]);
   await kms.comeBack();
   await reaches(({ signer, anchored, size }) => signer.state === "ok" && anchored >= size - 1);
-  expect((await host.run(["status"])).code).toBe(0);
+  expect((await here(host, ["status"])).code).toBe(0);
   const logged = (await stop(daemon)).stderr;
   expect(logged).toMatch(/anchors cannot be signed[^]*anchors are signed again/);
-  const audited = await host.must(["audit", "--json"]);
+  const audited = await must(host, ["audit", "--json"]);
   expect(json(audited)).toMatchObject({ exit_code: 0 });
 
   await kms.goAway();
@@ -208,7 +208,7 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   const again = await serve();
   await append(5);
   await stop(again);
-  await host.must(["audit"]);
+  await must(host, ["audit"]);
   const sizes = readdirSync(host.path("receiptd-data/anchors"), { recursive: true, encoding: "utf8" }).flatMap((name) => /anchors\/(\d+)-/.exec(name)?.[1] ?? []);
   expect(sizes.length).toBeGreaterThan(5);
   expect(new Set(sizes).size).toBe(sizes.length);
@@ -218,9 +218,9 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
 
 test("a ledger keeps its checkpoint key: another one in the configuration is refused", async () => {
   withKeys({});
-  await host.must(["init"]);
+  await must(host, ["init"]);
   writeFileSync(host.path("receiptd.yaml"), JSON.stringify({ ...BASE, keys: { checkpoint: { type: "aws-kms", key: kms.newKey("ed25519"), endpoint: kms.endpoint } } }));
   const ran = await host.run(["serve"]);
   expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/wrong_checkpoint_key: .*set keys\.checkpoint to \{type: local\}/)]);
-  expect((await host.run(["doctor"])).stdout).toMatch(/checkpoint key/);
+  expect((await here(host, ["doctor"])).stdout).toMatch(/checkpoint key/);
 });
