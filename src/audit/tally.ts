@@ -66,11 +66,12 @@ export interface TallyData {
 }
 
 /** Types of the ledger's own that are told of one by one. */
-const EVENTS: Readonly<Record<string, (details: Json) => string>> = {
+export const EVENTS: Readonly<Record<string, (details: Json) => string>> = {
   clock_step: (details) => `the host's clock was turned back from ${textOf(details, "from")} to ${textOf(details, "to")}`,
   recovery: (details) => `the ledger's file was made anew from what was left: ${textOf(details, "reason")}`,
   key_rotation: (details) => rotation(details as unknown as KeyRotationDetails),
   ratchet_break: (details) => `the key ${textOf(details, "key_id")} begins without a word of the one before, ${textOf(details, "previous_key_id")}: ${textOf(details, "reason")}`,
+  checkpoint_rotation: (details) => `the key that signs anchors was changed from ${textOf(details, "previous_vkey")} to ${textOf(details, "vkey")}`,
   key_revocation: (details) => revocation(details as unknown as KeyRevocationDetails),
 };
 

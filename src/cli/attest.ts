@@ -6,7 +6,7 @@ import { readBounded } from "../config/input-file.ts";
 import { type Attestation, checkpointOf, formatAttestation, formatStatement, readAttestationFile, readStatement, type Statement } from "../format/attestation.ts";
 import { parseHash } from "../format/chain.ts";
 import { cosignature, cosignedBytes, noteKeyOf } from "../format/cosignature.ts";
-import { count } from "../format/count.ts";
+import { count, receiptRange } from "../format/count.ts";
 import { formatNote, parseNote, signNote } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
 import { type AuditorKey, createAuditorKey, readAuditorKey } from "../keys/auditor-key.ts";
@@ -30,6 +30,8 @@ interface AttestOptions {
 /** Bytes. */
 const MAX_FILE = 131_072;
 /** What was not checked, of an audit: lines, and characters of each. */
+/** Before each of these lines of a statement. */
+const ACCEPTED = "accepted by the auditor: ";
 const MAX_LINES = 40;
 const MAX_LINE = 160;
 
@@ -95,12 +97,24 @@ function statementOf(record: AuditRecord, now: number): Statement {
   const [newest] = targets.filter(({ with_ledger: isHeld, newest: { tree_size: size } }) => isHeld && size <= ledger.size).map((one) => one.newest).toSorted((a, b) => b.tree_size - a.tree_size);
   if (newest === undefined) throw new CliError("not_anchored", "the audit saw no anchor of this ledger at any target: there is no checkpoint to countersign");
   if (Date.parse(made_at) > now) throw new CliError("bad_usage", `the record is of ${made_at}, which is still to come`);
-  const lines = audit.not_checked.map((what) => cut(what)).slice(0, MAX_LINES);
+  const all = [...acceptedIn(record), ...audit.not_checked].map((what) => cut(what));
+  const lines = all.length <= MAX_LINES ? all : [...all.slice(0, MAX_LINES - 1), `and ${all.length - MAX_LINES + 1} more that the audit names`];
   return {
     origin, ledgerId: ledger_id, auditedAt: formatTime(Date.parse(made_at)), auditedBy: cut(made_by), attestedAt: formatTime(now),
     log: { size: ledger.size, root: parseHash(ledger.root) }, anchor: { size: newest.tree_size, root: parseHash(newest.root) },
     readFrom: audit.read_from, readAt: formatTime(Date.parse(receipts.read_at)), macsChecked: audit.macs_checked, macsNotChecked: audit.macs_not_checked, notChecked: lines,
   };
+}
+
+/** What the audit found, and passed for because its auditor accepted it: whoever reads the attestation has to know. */
+function acceptedIn({ revoked, breaks }: AuditRecord): readonly string[] {
+  return [
+    ...breaks.map(({ receipt_number: number, receipt_hash: hash, says }) => `${ACCEPTED}${number} (${hash ?? "one of many"}), a ratchet_break: ${says}`),
+    ...revoked.flatMap(({ key_id: key, since, suspect, unread }) => [
+      ...(suspect === null ? [] : [`${ACCEPTED}${receiptRange(suspect.first_index, suspect.last_index)}, signed with ${key}, which is revoked since ${since}: they are suspect`]),
+      ...(unread ? [`${ACCEPTED}receipts signed with ${key}, which is revoked since ${since}, and were not read: they may be suspect`] : []),
+    ]),
+  ];
 }
 
 function cut(text: string): string {
@@ -123,6 +137,8 @@ async function sent(cli: Cli, attestation: Attestation): Promise<{ readonly [nam
 
 function sentenceOf({ statement }: Attestation): string {
   const { text, signatures: [by] } = parseNote(statement);
-  const { origin, log, anchor, auditedAt } = readStatement(text);
-  return `${by!.name} attests that the ${count(log.size, "receipt")} of ${origin} were in order at the audit of ${auditedAt}, and countersigns the checkpoint of ${count(anchor.size)}.`;
+  const { origin, log, anchor, auditedAt, notChecked } = readStatement(text);
+  const accepted = notChecked.filter((line) => line.startsWith(ACCEPTED));
+  const but = accepted.length === 0 ? "" : ` (but for what the auditor accepted: ${accepted.map((line) => line.slice(ACCEPTED.length)).join("; ")})`;
+  return `${by!.name} attests that the ${count(log.size, "receipt")} of ${origin} were in order at the audit of ${auditedAt}${but}, and countersigns the checkpoint of ${count(anchor.size)}.`;
 }

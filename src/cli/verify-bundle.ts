@@ -59,7 +59,7 @@ interface BundleVerdict {
 export function addVerifyBundle(program: Command, run: Run): void {
   addPinOptions(program.command("verify-bundle")
     .summary("verify a file of evidence, an export or a report, offline")
-    .description("Verifies a file that receiptd evidence, export or report has made: that the receipt in it is in the ledger whose key you pin; of an export, that all receipts of its time are there and none is left out; of a report, that the holder of that key has made it. It needs no ledger, no network and no configuration. Exit code 0: it is so; 1: the file shows no such thing; 2: it could not be checked."))
+    .description("Verifies a file that receiptd evidence, export or report has made: that the receipt in it is in the ledger whose key you pin; of an export, that all receipts of its time are there and none is left out; of a report, that the holder of that key has made it, whatever it says (its own verdict is told). It needs no ledger, no network and no configuration. Exit code 0: it is so; 1: the file shows no such thing; 2: it could not be checked."))
     .addArgument(new Argument("[file]", "the file of evidence, the export or the report"))
     .option("--auditor <vkey>", "of evidence: believe countersignatures by this auditor's key; may be given several times", collect)
     .option("--organization <name>", "the export has to be of this organization, or of all")

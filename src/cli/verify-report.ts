@@ -22,7 +22,7 @@ interface ReportVerdict {
 
 const NOT_CHECKED = [
   "whether what it says is true: it is the word of whoever holds the ledger's key; receiptd audit finds out",
-  "when it was made: that is the host's own clock",
+  "when it was made: that is the host's own clock; and whether a key that was rotated away since was still in force",
   "the page beside it: only this file is signed, and its hash stands on the page",
 ];
 

@@ -63,6 +63,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const writer = Writer.open(places.ledger, {
       ...writerOptions(config),
       onTorn: (torn) => log.error(torn, tornText(torn)),
+      onMarkLost: (err) => log.error({ err }, "ledger.db-acks cannot be written: should the log be damaged, nobody could tell what was acknowledged; give the file to the daemon's user, or remove it"),
     });
     undo.push(() => writer.close());
     if (writer.ledgerId !== keyring.ledgerId || writer.origin !== keyring.origin) {

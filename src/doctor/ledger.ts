@@ -12,6 +12,7 @@ import { readNextCheckpoint } from "../keys/next-checkpoint.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import { keyringProblem } from "../keys/seed.ts";
+import { markPath, readMark } from "../ledger/acks.ts";
 import { announcedIn, keyInUse } from "../ledger/keys-said.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { damagedLog } from "../ledger/left-over.ts";
@@ -81,7 +82,8 @@ export function checkLedger(config: Config, keyring: Keyring | null): { readonly
   if (config.origin !== origin && config.origin !== DEFAULT_ORIGIN) {
     return { facts, checks: [problem("ledger", `the ledger's origin is ${origin}, the configuration says ${config.origin}`, `set origin: ${origin}, or data_dir to the other ledger's folder`)] };
   }
-  return { facts, checks: [ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${count(size, "receipt")}; what is in them is for: receiptd audit`)] };
+  const marked = size > 1 && readMark(path) === null ? [warning("ledger: mark", `there is no mark of what was acknowledged that can be read (${markPath(path)}): should the log be damaged, nobody could tell what is missing`, "start the daemon, which makes it; if that says that it cannot, give the file to the daemon's user, or remove it")] : [];
+  return { facts, checks: [...marked, ok("ledger", `${origin} (${ledgerId}) opens, its schema is this version's, ${count(size, "receipt")}; what is in them is for: receiptd audit`)] };
 }
 
 /** Why the daemon could not sign with the ratchet, or should not; null where it can. */

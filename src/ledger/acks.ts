@@ -7,7 +7,7 @@
  * killed leaves what it wrote last, for whoever comes before the machine starts anew. Behind a power cut it is a lower bound: the file is
  * synced about once a second, off the writer's way, and at the start.
  */
-import { closeSync, constants, fdatasync, fdatasyncSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, fdatasyncSync, fstatSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { syncPath } from "./sync-path.ts";
@@ -74,10 +74,13 @@ export class MarkFile {
   #sequence: number;
   #timer: NodeJS.Timeout | null = null;
   #isNew = false;
+  #isLost = false;
+  readonly #onLost: (error: unknown) => void;
 
-  /** `size`: receipts, all of them on the disk. On the disk when this returns, if there is room. */
-  constructor(ledgerPath: string, ledgerId: string, size: number) {
+  /** `size`: receipts, all of them on the disk. On the disk when this returns, if there is room. `onLost`: it cannot be written, from now on. */
+  constructor(ledgerPath: string, ledgerId: string, size: number, onLost: (error: unknown) => void = () => undefined) {
     this.#path = markPath(ledgerPath);
+    this.#onLost = onLost;
     this.#sequence = readSlots(this.#path)?.sequence ?? 0;
     this.#slot.set(MAGIC);
     this.#slot.set(Buffer.from(bootId() ?? "", "hex"), BOOT);
@@ -87,8 +90,8 @@ export class MarkFile {
       this.#write(size, size); // of a mark that was there, nothing is left
       fsyncSync(this.#fd!);
       syncPath(dirname(this.#path));
-    } catch {
-      // a full disk, of which the first commit will tell
+    } catch (error) {
+      this.#lost(error);
     }
   }
 
@@ -96,9 +99,10 @@ export class MarkFile {
   note(acknowledged: number, synced: number): void {
     try {
       this.#write(acknowledged, synced);
-    } catch {
-      return; // the receipts are stored all the same
+    } catch (error) {
+      return this.#lost(error); // the receipts are stored all the same
     }
+    this.#isLost = false;
     this.#isNew = true;
     this.#timer ??= this.#syncSoon();
   }
@@ -128,6 +132,22 @@ export class MarkFile {
     this.#fd = null;
   }
 
+  #lost(error: unknown): void {
+    if (!this.#isLost) this.#onLost(error);
+    this.#isLost = true;
+  }
+
+  /** Somebody has removed the file that is open. */
+  #makeAnew(): void {
+    closeSync(this.#fd!);
+    this.#fd = null;
+    try {
+      this.#write(readCount(this.#slot, ACKNOWLEDGED), readCount(this.#slot, SYNCED));
+    } catch (error) {
+      this.#lost(error);
+    }
+  }
+
   #write(acknowledged: number, synced: number): void {
     const slot = this.#slot;
     this.#sequence++;
@@ -141,7 +161,8 @@ export class MarkFile {
 
   #syncSoon(): NodeJS.Timeout {
     return setTimeout(() => {
-      if (this.#fd === null) return;
+      if (this.#fd !== null && fstatSync(this.#fd).nlink === 0) this.#makeAnew();
+      if (this.#fd === null) return void (this.#timer = null);
       this.#isNew = false;
       fdatasync(this.#fd, () => { // where it fails, the mark on the disk stays the lower bound that it was
         this.#timer = this.#isNew && this.#fd !== null ? this.#syncSoon() : null;

@@ -1,5 +1,6 @@
 /** Auditors' words in a ledger (docs/FORMAT.md section 18): the newest of each auditor that is pinned. Nothing here is believed but what they have signed. */
 import { readAttestation } from "../format/attestation.ts";
+import { equal } from "../format/bytes.ts";
 import type { Cosigner } from "../format/cosignature.ts";
 import { FormatError } from "../format/errors.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
@@ -35,13 +36,18 @@ export function newestAttestations(reader: Reader, auditors: readonly Cosigner[]
     const page = reader.organizationPageBack(LEDGER_ORGANIZATION, before, PAGE);
     for (const stored of page) {
       const one = attestationIn(stored, auditors, verify);
-      if (one !== null && one.statement.ledgerId === ledgerId && one.statement.origin === origin && !found.has(one.auditor.vkey)) found.set(one.auditor.vkey, one);
+      if (one !== null && one.statement.ledgerId === ledgerId && one.statement.origin === origin && !found.has(one.auditor.vkey) && isOfThisPast(reader, one)) found.set(one.auditor.vkey, one);
     }
     if (page.length < PAGE || page.at(-1)!.logIndex < after) break;
     looked += PAGE;
     before = page.at(-1)!.orgSeq;
   }
   return found;
+}
+
+/** An auditor who saw another past has not seen this one, whoever put the attestation here. */
+function isOfThisPast(reader: Reader, { statement: { log, anchor } }: AttestationFacts): boolean {
+  return [log, anchor].every(({ size, root }) => size <= reader.size() && equal(reader.rootAt(size), root));
 }
 
 /** How far auditors have attested. */

@@ -119,11 +119,13 @@ export interface Torn {
   readonly copy: string | null;
   /** Receipts that were acknowledged as `wal` only and are gone, at least. */
   readonly receipts: number;
+  /** False: there was no mark to say what was acknowledged. */
+  readonly isMarked: boolean;
 }
 
-export function tornText({ copy, receipts }: Torn): string {
+export function tornText({ copy, receipts, isMarked }: Torn): string {
   return [
-    ...(copy === null ? [] : ["a power cut has torn the write-ahead log: what stood there behind the last commit that is whole, and is not known to have been acknowledged as stored on the disk, is left out; a copy of the log is kept"]),
+    ...(copy === null ? [] : [`${isMarked ? "a power cut has torn the write-ahead log" : "the write-ahead log is torn at its end, by a power cut or otherwise, and there is no mark (ledger.db-acks) that says what was acknowledged"}: what stood there behind the last commit that is whole, and is not known to have been acknowledged as stored on the disk, is left out; a copy of the log is kept`]),
     ...(receipts === 0 ? [] : [`${count(receipts, "receipt")} or more that ${receipts === 1 ? "was" : "were"} acknowledged as \`wal\` only did not outlive the end of the power; the next receipts get their log indexes and numbers`]),
   ].join("; ");
 }
@@ -143,7 +145,7 @@ export function checkLeftOver(path: string, now: number, onTorn: (torn: Torn) =>
   if (wrong !== null) throw new LedgerError("wal_damaged", `${wrong}; nothing was changed`);
   const receipts = shown === null || mark === null ? 0 : Math.max(0, mark.acknowledged - shown.size);
   const copy = damage === null ? null : cutLog(`${path}-wal`, damage.end, now);
-  if (copy !== null || receipts > 0) onTorn({ copy, receipts });
+  if (copy !== null || receipts > 0) onTorn({ copy, receipts, isMarked: mark !== null });
 }
 
 /** Keeps a copy, and so many frames: what is behind them must not be taken for whole by whoever reads the log after more was written. */

@@ -38,6 +38,8 @@ export interface WriterOptions {
   readonly prefixOf: (organization: string) => string | undefined;
   /** Told where a power cut has taken what nobody was told to be on the disk. */
   readonly onTorn?: (torn: Torn) => void;
+  /** The mark of what was acknowledged cannot be written (any more). */
+  readonly onMarkLost?: (error: unknown) => void;
 }
 
 /** A `key_rotation` receipt, and the key that it names; or a `ratchet_break`, which that key signs, and the anchor receipt too. */
@@ -75,7 +77,7 @@ export class Writer {
       db = openDatabase(path);
       emptyLeftOver(db);
       const state = loadState(db, options.sha256);
-      return new Writer(path, db, lock, options, state, new MarkFile(path, state.ledgerId, state.log.size));
+      return new Writer(path, db, lock, options, state, new MarkFile(path, state.ledgerId, state.log.size, options.onMarkLost));
     } catch (error) {
       db?.close();
       lock.release();

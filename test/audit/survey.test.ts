@@ -1,12 +1,14 @@
 /** What an audit draws and counts beside checking: the draw is uniform, follows from its seed alone, and knows nothing of threads or segments. */
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { Draw, type DrawData } from "../../src/audit/draw.ts";
 import { actionOf, failedGates, outcomeOf, refusals } from "../../src/audit/gates.ts";
 import { differences, notReplayable, readAnswer } from "../../src/audit/replay.ts";
 import type { SurveyAsk } from "../../src/audit/survey.ts";
 import type { SurveySeen } from "../../src/audit/surveying.ts";
+import { EVENTS } from "../../src/audit/tally.ts";
+import { SYSTEM_TYPES } from "../../src/format/fields.ts";
 import { canonicalize } from "../../src/format/canonical.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 import { formatTime } from "../../src/format/time.ts";
@@ -102,6 +104,12 @@ describe("a gate that failed", () => {
     expect(failedGates(["PASS", "FAIL", "WARN", "SKIP", "ERROR"].map((status) => ({ name: `g-${status}`, status })))).toEqual(["g-FAIL", "g-ERROR"]);
     expect([failedGates(undefined), actionOf({ action: 1 })]).toEqual([[], null]);
   });
+});
+
+test("every kind of the ledger's own receipts is an event of a report, or is told of elsewhere in it", () => {
+  const elsewhere = ["genesis", "anchor", "access", "attestation"];
+  const later = ["prune", "erasure"]; // which nothing writes yet
+  expect([...Object.keys(EVENTS), ...elsewhere, ...later].sort()).toEqual([...SYSTEM_TYPES].sort());
 });
 
 describe("beside an audit", () => {

@@ -5,6 +5,10 @@ import { formatAttestation, readAttestationFile, readStatement } from "../../src
 import { parseCheckpoint } from "../../src/format/checkpoint.ts";
 import { parseCosigner } from "../../src/format/cosignature.ts";
 import { formatNote, parseNote } from "../../src/format/note.ts";
+import { verifyByNode } from "../../src/keys/node-ed25519.ts";
+import { nodeHash } from "../../src/keys/node-hash.ts";
+import { newestAttestations } from "../../src/ledger/attestations.ts";
+import { Reader } from "../../src/ledger/reader.ts";
 import { verifyAttestation } from "../../src/verify/attestation.ts";
 import { here, must } from "./here.ts";
 import { Host, json, type Running } from "./host.ts";
@@ -99,6 +103,21 @@ describe("an attestation", () => {
     const { text, signatures: [line] } = parseNote(attestation.cosigned);
     expect(code({ cosigned: formatNote({ text, signatures: [{ ...line!, signature: line!.signature.map((byte, i) => (i === 20 ? byte ^ 1 : byte)) }] }) })).toBe("bad_note");
     expect(code({ cosigned: attestation.statement })).toBe("bad_attestation");
+  });
+
+  test("says first what the auditor had accepted, and that there is more where lines are left out", async () => {
+    const record = JSON.parse(readFileSync(host.path("audit.json"), "utf8")) as { readonly audit: { readonly not_checked: readonly string[] } };
+    const hash = `sha256:${"a".repeat(64)}`;
+    const accepted = {
+      revoked: [{ key_id: "key_v1", since: "2026-01-01T00:00:00.000Z", by: "auditor", announced: null, suspect: { first_index: 1, last_index: 2 }, unread: false }],
+      breaks: [{ key_id: "key_v1", log_index: 1, receipt_id: "x", receipt_number: "LEDGER-2026-00002", receipt_hash: hash, says: "the ratchet was lost, it says" }],
+      audit: { ...record.audit, not_checked: Array.from({ length: 60 }, (_, i) => `thing ${i}`) },
+    };
+    writeFileSync(host.path("accepted.record"), JSON.stringify({ ...record, ...accepted }), { mode: 0o600 });
+    const { sentence } = json(await must(host, ["attest", "--key", "auditor.key", "--record", "accepted.record", "-o", "accepted.json", "--json"]));
+    expect(sentence).toMatch(/in order at the audit of .* \(but for what the auditor accepted: LEDGER-2026-00002 \(sha256:a+\), a ratchet_break: .*; receipts 1 to 2, signed with key_v1, which is revoked since .*: they are suspect\)/);
+    const { notChecked } = readStatement(parseNote(readAttestationFile(readFileSync(host.path("accepted.json"))).statement).text);
+    expect([notChecked.length, notChecked[0], notChecked.at(-2), notChecked.at(-1)]).toEqual([40, expect.stringContaining(hash), "thing 36", "and 23 more that the audit names"]);
   });
 
   test("only of an audit that found everything in order, of the ledger", async () => {
@@ -209,6 +228,15 @@ test("a key in the configuration that is none is named, before anything is done"
   await init(other);
   for (const command of ["check-config", "serve"]) expect((await here(other, [command])).stderr).toContain("bad_vkey");
   await other.remove();
+});
+
+test("whoever saw another past has not attested this one", () => {
+  const reader = new Reader(host.path("receiptd-data/ledger.db"), nodeHash.sha256);
+  const seenIn = (more: object): number => newestAttestations({
+    identity: () => reader.identity(), organizationPageBack: (...asked: Parameters<Reader["organizationPageBack"]>) => reader.organizationPageBack(...asked), size: () => reader.size(), rootAt: (size: number) => reader.rootAt(size), ...more,
+  } as unknown as Reader, [parseCosigner(auditor)], verifyByNode).size;
+  expect([seenIn({}), seenIn({ rootAt: () => new Uint8Array(32) }), seenIn({ size: () => 2 })]).toEqual([1, 0, 0]);
+  reader.close();
 });
 
 test("a daemon that starts again knows what was attested", async () => {

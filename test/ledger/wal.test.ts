@@ -6,7 +6,7 @@ import { loadConfig } from "../../src/config.ts";
 import { checkLedger } from "../../src/doctor/ledger.ts";
 import { bootId, markPath, readMark } from "../../src/ledger/acks.ts";
 import { LedgerError } from "../../src/ledger/errors.ts";
-import { checkLeftOver, damagedLog, type Torn } from "../../src/ledger/left-over.ts";
+import { checkLeftOver, damagedLog, type Torn, tornText } from "../../src/ledger/left-over.ts";
 import { walDamage, WalFile } from "../../src/ledger/wal.ts";
 import { type Durability, Writer } from "../../src/ledger/writer.ts";
 import { fixture, type Fixture } from "../support/fixture.ts";
@@ -136,7 +136,7 @@ test("a power cut in the midst of the last commit: it goes on without that, and 
   const bytes = readFileSync(`${left.path}-wal`);
   expect(damagedLog(left.path)).toBeNull();
   const { size, torn } = opens(left);
-  expect([size, torn]).toEqual([COMMITS, [{ copy: expect.stringMatching(/ledger\.db-wal\.damaged-20260601T100000000Z$/), receipts: 0 }]]); // with the genesis
+  expect([size, torn]).toEqual([COMMITS, [{ copy: expect.stringMatching(/ledger\.db-wal\.damaged-20260601T100000000Z$/), receipts: 0, isMarked: true }]]); // with the genesis
   expect(readFileSync(torn[0]!.copy!).equals(bytes)).toBe(true);
 });
 
@@ -208,7 +208,7 @@ test("a last commit that did not come to its end, and frames of an earlier life 
   const last = left.frames.length - 1;
   left.change(last, 24 + 8000);
   powerCut(left, COMMITS);
-  expect(opens(left)).toEqual({ size: COMMITS, torn: [{ copy: expect.any(String), receipts: 0 }] });
+  expect(opens(left)).toEqual({ size: COMMITS, torn: [{ copy: expect.any(String), receipts: 0, isMarked: true }] });
   const cut = killed();
   truncateSync(`${cut.path}-wal`, statSync(`${cut.path}-wal`).size - 100);
   forgetSince(cut.path, COMMITS); // killed before anybody was told
@@ -226,11 +226,28 @@ test("of what was acknowledged as `wal` only, a power cut may take several commi
   left.change(first, 1024, (bytes) => bytes.fill(0xa5, 0, 512));
   expect(refusalOf(left)).toBe("wal_damaged");
   powerCut(left);
-  expect(opens(left)).toEqual({ size: 3, torn: [{ copy: expect.any(String), receipts: 4 }] });
+  expect(opens(left)).toEqual({ size: 3, torn: [{ copy: expect.any(String), receipts: 4, isMarked: true }] });
   const both = killed(["disk", "disk", "wal", "wal", "wal", "disk"]); // a power cut cannot have torn these
   both.change(first, 1024, (bytes) => bytes.fill(0xa5, 0, 512));
   powerCut(both);
   expect(refusalOf(both)).toBe("wal_damaged");
+});
+
+test("a mark that cannot be written is told of, once, and one that is removed is made anew", async () => {
+  const f = fixture();
+  mkdirSync(markPath(f.path));
+  const lost: unknown[] = [];
+  const writer = Writer.open(f.path, { ...f.options, onMarkLost: (error) => void lost.push(error) });
+  opened.push({ f, writer });
+  for (let i = 0; i < 3; i++) writer.commit([[f.request()]], f.keys, "disk");
+  expect(lost).toEqual([expect.objectContaining({ code: "EISDIR" })]);
+  rmSync(markPath(f.path), { recursive: true });
+  writer.commit([[f.request()]], f.keys, "disk");
+  expect(readMark(f.path)).toMatchObject({ acknowledged: 5 });
+  rmSync(markPath(f.path));
+  writer.commit([[f.request()]], f.keys, "disk");
+  await expect.poll(() => readMark(f.path), { timeout: 10_000 }).toMatchObject({ acknowledged: 6, synced: 6 });
+  expect(tornText({ copy: "x", receipts: 0, isMarked: false })).toMatch(/by a power cut or otherwise, and there is no mark/);
 });
 
 test("before the first `wal` the mark is on the disk: what was acknowledged as `disk` before it must be there", () => {
@@ -251,7 +268,7 @@ test("receipts that a power cut took without a trace are told of, if they were a
   const left = killed(["disk", "wal", "wal"]);
   truncateSync(`${left.path}-wal`, 32 + FRAME * left.frames.findIndex(({ commit }) => commit === 2));
   powerCut(left);
-  expect(opens(left)).toEqual({ size: 2, torn: [{ copy: null, receipts: 2 }] });
+  expect(opens(left)).toEqual({ size: 2, torn: [{ copy: null, receipts: 2, isMarked: true }] });
 });
 
 test("a sync is a promise, too; the mark stays, and the next start writes it anew", async () => {
