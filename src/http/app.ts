@@ -4,12 +4,12 @@
  */
 import fastifyRateLimit from "@fastify/rate-limit";
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import type { Logger } from "pino";
 import type { Context } from "./context.ts";
 import { ApiError, asApiError } from "./errors.ts";
 import { Grant } from "./grant.ts";
-import { Bucket, InFlight, MAX_HEADER_BYTES, MAX_HEADERS, Pressure, requireForm } from "./limits.ts";
+import { Bucket, Buckets, InFlight, MAX_HEADER_BYTES, MAX_HEADERS, Pressure, requireForm, requireOwnName, shareConnections } from "./limits.ts";
 import { openApi } from "./openapi.ts";
 import { type Answer, JSON_TYPE, type Route } from "./route.ts";
 import { contentRoutes } from "./routes-contents.ts";
@@ -32,6 +32,8 @@ export interface AppOptions extends Context {
   readonly pages: readonly StaticPage[];
   readonly version: string;
   readonly log: Logger;
+  /** Reached from this host only, and not through a proxy: a page elsewhere that has its own name lead here is sent away. */
+  readonly isLocal: boolean;
 }
 
 declare module "fastify" {
@@ -49,6 +51,8 @@ const MINUTE = 60_000;
 /** Clients that are counted; of more, those seen longest ago are forgotten. */
 const CLIENTS = 10_000;
 const PER_TOKEN = 16;
+const PER_TOKEN_A_SECOND = 50;
+const TOKENS = 1000;
 /** ms */
 const KEEP_ALIVE = 5000;
 const CHECK = 500;
@@ -86,19 +90,26 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   });
   app.server.maxConnections = http.max_connections;
   app.server.maxHeadersCount = MAX_HEADERS;
+  if (http.trust_proxy.length === 0) shareConnections(app.server, Math.max(1, Math.floor(http.max_connections / 4)));
   app.setErrorHandler((error, request, reply) => sendError(reply, known(error, request, log)));
 
   const overall = new Bucket(http.rate.overall);
   const pressure = new Pressure();
+  const perToken = new Buckets(PER_TOKEN_A_SECOND, TOKENS);
   app.addHook("onClose", async () => pressure.stop());
   app.decorateRequest("grant", null);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(HEADERS);
     requireForm(request.raw);
+    if (options.isLocal) requireOwnName(request.raw);
+    if (isIP(request.ip) === 0) throw new ApiError("bad_request", "X-Forwarded-For, as the proxy hands it on, is no address"); // each would be a client of its own
     request.grant = grantOf(request, options.tokens);
-    if (request.grant instanceof Grant || request.routeOptions.config.isUnlimited === true) return;
-    if (pressure.isTooHigh) throw new ApiError("overloaded", "there is too much to do now; try again");
-    if (!overall.take()) throw tooMany(reply, 1);
+    if (request.grant instanceof Grant) return perToken.take(request.grant.id);
+    if (request.routeOptions.config.isUnlimited !== true && pressure.isTooHigh) throw new ApiError("overloaded", "there is too much to do now; try again");
+  });
+  // behind the limit of each client: who is over that takes nothing from the others
+  app.addHook("preHandler", async (request, reply) => {
+    if (!(request.grant instanceof Grant) && request.routeOptions.config.isUnlimited !== true && !overall.take()) throw tooMany(reply, 1);
   });
   await app.register(fastifyRateLimit, {
     max: http.rate.per_client, timeWindow: MINUTE, cache: CLIENTS,
@@ -107,7 +118,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     addHeadersOnExceeding: { "x-ratelimit-limit": false, "x-ratelimit-remaining": false, "x-ratelimit-reset": false },
     addHeaders: { "x-ratelimit-limit": false, "x-ratelimit-remaining": false, "x-ratelimit-reset": false, "retry-after": true },
   });
-  app.setNotFoundHandler({ preHandler: app.rateLimit() }, (_, reply) => sendError(reply, new ApiError("not_found", "there is nothing here; see /v1/openapi.json")));
+  app.setNotFoundHandler({ preValidation: app.rateLimit() }, (_, reply) => sendError(reply, new ApiError("not_found", "there is nothing here; see /v1/openapi.json")));
 
   const routes = routesOf(options);
   const inFlight = new InFlight(PER_TOKEN);

@@ -2,12 +2,15 @@
  * The daemon, asked over its control socket (docs/PROTOCOL.md): writes down who is handed receipts, checks MACs of the open epoch, says how
  * it is. One connection, made anew after it was lost; no more calls at a time than the daemon takes.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_ACCESSES, type Access } from "../format/fields.ts";
 import { type Result, RpcClient, RpcFailure } from "../door/client.ts";
 import { ApiError } from "./errors.ts";
 
 /** ms */
 const PATIENCE = 5000;
+/** ms between two receipts of accesses, while reads go on. */
+const GAP = 100;
 /** Calls without an answer, and accesses that wait for one receipt. */
 const MOST_CALLS = 128;
 const MOST_WAITING = 1024;
@@ -58,6 +61,7 @@ export class ControlClient {
           : error;
         for (const { reject } of group) reject(failure);
       }
+      if (this.#waiting.length > 0) await sleep(GAP); // more reads share a receipt, which stays for ever
     }
     this.#isRecording = false;
   }

@@ -16,6 +16,7 @@ const STATUS = {
   request_timeout: 408,
   not_anchored: 409,
   url_too_long: 414,
+  host_not_served: 421,
   too_many_requests: 429,
   headers_too_large: 431,
   internal: 500,

@@ -1,5 +1,6 @@
 /** What nobody may exceed, before any route is reached: of a request's form, and of all requests without a token together. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import { isIP, type Socket } from "node:net";
 import { ApiError } from "./errors.ts";
 
 /** Characters. */
@@ -14,6 +15,28 @@ export function requireForm({ method, url = "", headers }: IncomingMessage): voi
   if (url.length > MAX_URL) throw new ApiError("url_too_long", `a URL is at most ${MAX_URL} characters`);
   if (method !== "GET") throw new ApiError("method_not_allowed", "everything here is asked for with GET");
   if (headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0") throw new ApiError("body_not_allowed", "no request here has a body");
+}
+
+/** A site that has its own name lead to this host would read it in the browser of whoever is here (DNS rebinding). Throws ApiError. */
+export function requireOwnName({ headers: { host = "" } }: IncomingMessage): void {
+  const name = host.replace(/:\d{1,5}$/, "").replaceAll(/^\[|\]$/g, "");
+  if (name !== "" && name !== "localhost" && isIP(name) === 0) throw new ApiError("host_not_served", "this is reached as localhost or by its address; behind a proxy http.trust_proxy names that");
+}
+
+/** No more connections of one address than this, so that it cannot take them all. */
+export function shareConnections(server: Server, most: number): void {
+  const open = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const from = socket.remoteAddress ?? "";
+    const count = (open.get(from) ?? 0) + 1;
+    open.set(from, count);
+    socket.once("close", () => {
+      const left = (open.get(from) ?? 1) - 1;
+      if (left === 0) open.delete(from);
+      else open.set(from, left);
+    });
+    if (count > most) socket.destroy();
+  });
 }
 
 /** So many a second, and as many at once. */
@@ -35,6 +58,28 @@ export class Bucket {
     if (this.#left < 1) return false;
     this.#left--;
     return true;
+  }
+}
+
+/** One for each of those that ask; of more, those that came first are forgotten. */
+export class Buckets {
+  readonly #perSecond: number;
+  readonly #most: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(perSecond: number, most: number) {
+    [this.#perSecond, this.#most] = [perSecond, most];
+  }
+
+  /** Throws ApiError `too_many_requests`. */
+  take(id: string): void {
+    let bucket = this.#buckets.get(id);
+    if (bucket === undefined) {
+      if (this.#buckets.size >= this.#most) this.#buckets.delete(this.#buckets.keys().next().value!);
+      bucket = new Bucket(this.#perSecond);
+      this.#buckets.set(id, bucket);
+    }
+    if (!bucket.take()) throw new ApiError("too_many_requests", `a token has at most ${this.#perSecond} requests a second`);
   }
 }
 

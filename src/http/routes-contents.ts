@@ -22,11 +22,14 @@ import { found, isWhole, namedBy, noSuchReceipt, numberOf } from "./which.ts";
 
 const DAY = 86_400_000;
 const LAST = Number.MAX_SAFE_INTEGER;
-/** Exports at a time, each with a thread. */
+/** Exports at a time, each with a thread and of another token. */
 const EXPORTS = 2;
+/** ms; a client that takes it slower is left with a file that breaks off. */
+const LONGEST_EXPORT = 3_600_000;
 
 export function contentRoutes({ source, places, control, http, auditors }: Context): readonly Route[] {
-  let exports = 0;
+  /** Tokens, each with one. */
+  const exporting = new Set<string>();
 
   const record = (grant: Grant, scope: Scope, what: string, organizations: readonly string[] | null, count: number | null): Promise<void> => (
     control.record({ token: grant.id, scope, what, organizations: organizations === null || organizations.length > MAX_ORGANIZATIONS ? null : [...organizations], count })
@@ -75,9 +78,10 @@ export function contentRoutes({ source, places, control, http, auditors }: Conte
         const { organization = null } = asked;
         requireExport(grant, organization);
         const { from, to } = timesOf(asked);
-        if (exports >= EXPORTS) throw new ApiError("overloaded", `${EXPORTS} exports at a time; try again later`);
-        exports++;
-        const done = (): void => void exports--;
+        if (exporting.has(grant.id)) throw new ApiError("overloaded", "one export of a token at a time; try again later");
+        if (exporting.size >= EXPORTS) throw new ApiError("overloaded", `${EXPORTS} exports at a time; try again later`);
+        exporting.add(grant.id);
+        const done = (): void => void exporting.delete(grant.id);
         let stream: Readable;
         try {
           const { vkeyTexts } = source.view();
@@ -86,7 +90,11 @@ export function contentRoutes({ source, places, control, http, auditors }: Conte
           done();
           throw error;
         }
-        stream.once("close", done);
+        const late = setTimeout(() => stream.destroy(), LONGEST_EXPORT).unref();
+        stream.once("close", () => {
+          clearTimeout(late);
+          done();
+        });
         try {
           await record(grant, "export", `export from ${asked.from ?? "the beginning"} to ${asked.to ?? "the newest anchor"}`, organization === null ? null : [...new Set([organization, LEDGER_ORGANIZATION])], null);
         } catch (error) {

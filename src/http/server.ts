@@ -30,6 +30,10 @@ export class HttpError extends Error {
 /** ms for what is being answered when it stops. */
 const DRAIN = 5000;
 
+function isLoopback(listen: string): boolean {
+  return /^(?:127\.|localhost:|\[::1\]:)/.test(listen);
+}
+
 /** Throws HttpError where it cannot listen; LedgerError and AnchorError where there is nothing to read. */
 export async function startHttp(config: Config, places: HttpPlaces, version: string, log: Logger, pages: readonly StaticPage[] = []): Promise<HttpServer> {
   const { http } = config;
@@ -38,12 +42,14 @@ export async function startHttp(config: Config, places: HttpPlaces, version: str
   source.view();
   const control = new ControlClient(places.control);
   const watch = new Watch(source, control, config.anchor.grace);
-  const app = await createApp({ source, places: ledgerPlaces, control, watch, http, auditors: config.auditors.map(parseCosigner), tokens: new Tokens(places.tokens), pages, version, log });
+  const app = await createApp({ source, places: ledgerPlaces, control, watch, http, auditors: config.auditors.map(parseCosigner), tokens: new Tokens(places.tokens), pages, version, log, isLocal: isLoopback(http.listen) && http.trust_proxy.length === 0 });
   const [, host = "", port = ""] = /^(.*):([0-9]+)$/.exec(http.listen) ?? [];
   try {
     await app.listen({ host: host.replaceAll(/^\[|\]$/g, ""), port: Number(port) });
   } catch (error) {
     watch.stop();
+    await control.close();
+    await app.close();
     source.close();
     throw new HttpError(`cannot listen on ${http.listen}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { closeSync, openSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { fromUtf8, utf8 } from "../format/bytes.ts";
@@ -66,6 +67,7 @@ export function readTokens(path: string): readonly TokenRecord[] {
 /** Changes the file while no other command does. */
 async function change(path: string, work: (tokens: readonly TokenRecord[]) => readonly TokenRecord[]): Promise<void> {
   const lock = `${path}.lock`;
+  requireOwnFolder(dirname(path));
   for (let left = 100; ; left--) {
     try {
       closeSync(openSync(lock, "wx", 0o600));
@@ -83,6 +85,13 @@ async function change(path: string, work: (tokens: readonly TokenRecord[]) => re
   } finally {
     rmSync(lock, { force: true });
   }
+}
+
+/** What root makes in another user's folder, that user's daemon cannot read: and then no token is good. */
+function requireOwnFolder(folder: string): void {
+  const owner = statSync(folder, { throwIfNoEntry: false })?.uid;
+  if (owner === undefined || owner === process.geteuid?.()) return;
+  throw new TokenError("tokens_unusable", `${folder} is another user's, who could not read what you write there: run this as that user (sudo -u receiptd receiptd token …)`);
 }
 
 export interface NewToken extends Pick<TokenRecord, "label" | "organizations" | "ledger"> {

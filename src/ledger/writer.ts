@@ -36,10 +36,8 @@ export interface WriterOptions {
   readonly maxBatch: number;
   readonly maxOrganizations: number;
   readonly prefixOf: (organization: string) => string | undefined;
-  /** Told where a power cut has taken what nobody was told to be on the disk. */
-  readonly onTorn?: (torn: Torn) => void;
-  /** The mark of what was acknowledged cannot be written (any more). */
-  readonly onMarkLost?: (error: unknown) => void;
+  /** Told where a power cut has taken what nobody was told to be on the disk; and where the mark of what was acknowledged cannot be written. */
+  readonly onTorn?: (torn: Torn) => void; readonly onMarkLost?: (error: unknown) => void;
 }
 
 /** A `key_rotation` receipt, and the key that it names; or a `ratchet_break`, which that key signs, and the anchor receipt too. */

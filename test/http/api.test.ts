@@ -223,7 +223,7 @@ describe("with a token", () => {
     expect([await h.code("/v1/export?organization=nobody", token), await h.code("/v1/export?from=2999-01-01", token)]).toEqual(["not_found", "not_anchored"]);
   });
 
-  test("an export that a client leaves frees its place; more than two at a time wait for one", async () => {
+  test("an export that a client leaves frees its place; of one token there is one at a time", async () => {
     const { token } = await h.token();
     const headers = { authorization: `Bearer ${token}` };
     for (let i = 0; i < 5; i++) {
@@ -232,7 +232,7 @@ describe("with a token", () => {
       expect(answer.status).toBe(200);
       left.abort();
       await answer.text().catch(() => undefined);
-      await expect.poll(async () => (await h.get("/v1/export", token)).status, { timeout: 20_000 }).toBe(200);
+      await expect.poll(() => h.get("/v1/export", token).then(({ status }) => status, String), { timeout: 20_000 }).toBe(200); // or a connection that the server was closing
     }
     const statuses = (await Promise.all(Array.from({ length: 4 }, () => h.get("/v1/export", token)))).map(({ status }) => status);
     expect([statuses.includes(200), statuses.every((status) => status === 200 || status === 503)]).toEqual([true, true]);

@@ -28,7 +28,7 @@ async function raw(bytes: string, host = h): Promise<string> {
   return text;
 }
 
-const get = (path: string, headers = ""): string => `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${headers}\r\n`;
+const get = (path: string, headers = ""): string => `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${headers}\r\n`;
 const codeIn = (text: string): unknown => ((JSON.parse(text.slice(text.indexOf("{"))) as Members)["error"] as Members)["code"];
 
 describe("form", () => {
@@ -49,6 +49,7 @@ describe("form", () => {
     [404, "not_found", get("//v1/health")],
     [404, "not_found", get("/v1/../v1/health")],
     [400, "bad_request", get("/v1/health?a=1")],
+    [421, "host_not_served", get("/v1/overview").replace("localhost", "evil.example:7463")],
   ])("%i %s", async (status, code, bytes) => {
     const text = await raw(bytes);
     expect([text.slice(0, 12), codeIn(text)]).toEqual([`HTTP/1.1 ${status}`, code]);
@@ -88,7 +89,30 @@ describe("rate", () => {
     const behind = await started({ rate, trust_proxy: ["127.0.0.1"] });
     expect([await asked(behind, "192.0.2.1"), await asked(behind, "192.0.2.2"), await asked(behind, "2001:db8::1"), await asked(behind, "2001:db8::2")])
       .toEqual([[200, 200, 200, 429], [200, 200, 200, 429], [200, 200, 200, 429], [429, 429, 429, 429]]);
-    for (const odd of ["", "unknown", "<x>", "1.2.3.4.5, 6", "::ffff:::1", "a".repeat(500)]) expect([200, 429]).toContain((await behind.get("/v1/keys", undefined, { "x-forwarded-for": odd })).status);
+    expect(await behind.get("/v1/keys", undefined, { "x-forwarded-for": "junk" })).toMatchObject({ status: 400 }); // or each would be a client of its own
+    for (const odd of ["", "unknown", "<x>", "1.2.3.4.5, 6", "::ffff:::1", "a".repeat(500)]) expect([200, 400, 429]).toContain((await behind.get("/v1/keys", undefined, { "x-forwarded-for": odd })).status);
+  });
+
+  test("whoever is over his own takes nothing from the others", async () => {
+    const host = await started({ rate: { per_client: 3, overall: 10 }, trust_proxy: ["127.0.0.1"] });
+    const asking = (address: string): Promise<number> => host.get("/v1/keys", undefined, { "x-forwarded-for": address }).then(({ status }) => status);
+    await Promise.all(Array.from({ length: 200 }, () => asking("192.0.2.1")));
+    expect([await asking("192.0.2.2"), await asking("192.0.2.3")]).toEqual([200, 200]);
+  });
+
+  test("of one token", async () => {
+    const host = await started({ rate: { per_client: 100_000, overall: 100_000 } });
+    const { token } = await host.token();
+    const statuses: number[] = [];
+    for (let i = 0; i < 12; i++) statuses.push(...(await Promise.all(Array.from({ length: 12 }, () => host.get("/v1/receipts/LEDGER-1970-00001", token)))).map(({ status }) => status));
+    expect([statuses.includes(404), statuses.includes(429)]).toEqual([true, true]);
+  });
+
+  test("of the connections of one address", async () => {
+    const host = await started({ max_connections: 8 });
+    const open = Array.from({ length: 8 }, () => connect(Number(new URL(host.http!.url).port), "127.0.0.1").on("error", () => undefined));
+    await expect.poll(() => open.filter(({ closed }) => closed).length).toBe(6);
+    for (const socket of open) socket.destroy();
   });
 
   test("of all together", async () => {
