@@ -22,7 +22,7 @@ import { straceProblem } from "./traced-process.ts";
 import type { Trace } from "./trace.ts";
 
 const LONG = process.env["RECEIPTD_LONG"] === "1";
-const CUTS = LONG ? 200 : 36;
+const CUTS = LONG ? 200 : 24;
 /** Of the cuts, those from which the daemon is started again. */
 const STARTS = CUTS / 12;
 const RECEIPTS = 120;
