@@ -77,12 +77,19 @@ export class Signers {
     return this.#at(treeSize).map(({ vkey }) => parseVkey(vkey));
   }
 
-  /** `publisher_failed` where the note of this size was signed by others: by the key of a keyring that is newer than this one. */
+  /**
+   * `publisher_failed` where the note of this size was signed by others: by a key of a keyring that is newer than this one; or, where that one was
+   * away for a while, by one that was rotated away before.
+   */
   requireSigned(note: string, treeSize: number): void {
-    const { signatures } = parseNote(note);
-    const missing = this.vkeysAt(treeSize).find(({ name, keyId }) => !signatures.some((line) => line.name === name && line.keyId === keyId));
-    if (missing === undefined) return;
-    throw new AnchorError("publisher_failed", `this host has signed the anchor of ${treeSize} receipts with another checkpoint key than the keyring has for it; put the newest backup of the keyring in its place`);
+    const due = this.vkeysAt(treeSize);
+    const own = parseNote(note).signatures.filter(({ name }) => due.some((vkey) => vkey.name === name));
+    const is = (vkey: Vkey) => (line: typeof own[number]): boolean => line.name === vkey.name && line.keyId === vkey.keyId;
+    const isUnknown = own.some((line) => !this.#known.some((vkey) => is(vkey)(line)));
+    if (!isUnknown && due.every((vkey) => own.some(is(vkey)))) return;
+    throw new AnchorError("publisher_failed", isUnknown
+      ? `this host has signed the anchor of ${treeSize} receipts with another checkpoint key than the keyring has for it; put the newest backup of the keyring in its place`
+      : `this host has signed the anchor of ${treeSize} receipts with a checkpoint key that had been rotated away before, by an older keyring that was in the place of this one; move anchor.db away, make it anew with receiptd init --outbox, which signs those anchors again, and run receiptd audit`);
   }
 }
 

@@ -1,11 +1,12 @@
 /** `receiptd key rotate --checkpoint`: the key that signs anchors, and the one after it; and the list of those that there were. */
-import { checkpointPeriods, outsideKey } from "../daemon/checkpoint-key.ts";
+import { type CheckpointPeriod, checkpointPeriods, outsideKey } from "../daemon/checkpoint-key.ts";
 import { periodJson } from "../daemon/checkpoint-keys.ts";
 import { openKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
 import { fingerprint } from "../daemon/port.ts";
 import { formatVkey } from "../format/note.ts";
 import type { Json } from "../format/strict-json.ts";
+import { KeyError } from "../keys/errors.ts";
 import { newCheckpointKey } from "../keys/keyring.ts";
 import type { NextCheckpoint } from "../keys/next-checkpoint.ts";
 import type { Cli } from "./cli.ts";
@@ -17,8 +18,7 @@ import { table } from "./table.ts";
 /** To the key in AWS KMS that the configuration names by now, or to one that is made here. */
 export async function rotateCheckpoint(cli: Cli, reason: NextCheckpoint["reason"]): Promise<ExitCode> {
   const { checkpoint } = cli.config.keys;
-  const { root, keyring } = await openKeys(cli.config);
-  const periods = await withReader(cli, {}, (reader) => checkpointPeriods(reader, keyring.checkpointKeys));
+  const { root, keyring, periods } = await openPeriods(cli);
   requireNothingPending(cli);
   const outside = await outsideKey(cli.config);
   const made = outside === null ? newCheckpointKey(keyring.origin) : null;
@@ -49,8 +49,18 @@ export type CheckpointRow = { readonly [name: string]: Json };
 
 /** In order, those that the ledger went on with. */
 export async function checkpointRows(cli: Cli): Promise<readonly CheckpointRow[]> {
-  const { keyring } = await openKeys(cli.config);
-  return withReader(cli, {}, (reader) => checkpointPeriods(reader, keyring.checkpointKeys).map(periodJson));
+  return (await openPeriods(cli)).periods.map(periodJson);
+}
+
+/** `key_missing` where the keyring is older than the ledger; looked at twice, since a daemon may be rotating the key. */
+async function openPeriods(cli: Cli, again = true): Promise<Awaited<ReturnType<typeof openKeys>> & { readonly periods: readonly CheckpointPeriod[] }> {
+  const keys = await openKeys(cli.config);
+  try {
+    return { ...keys, periods: await withReader(cli, {}, (reader) => checkpointPeriods(reader, keys.keyring.checkpointKeys)) };
+  } catch (error) {
+    if (again && error instanceof KeyError && error.code === "key_missing") return openPeriods(cli, false);
+    throw error;
+  }
 }
 
 export function checkpointTable(rows: readonly CheckpointRow[]): string {

@@ -83,7 +83,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<ExitCode> {
     const audited = report.isKept ? await auditOf(places.ledger, target, ledger, pins, keys, identities, report) : null;
     bar.end();
     const acknowledged = mark?.ledgerId === ledger.ledgerId ? mark.acknowledged : null;
-    return tell(cli, options, { acknowledged, report, audited, ledger, from: target.name, hasKeys: keys !== null, isSealed: keys !== null && sealedKeys(keys).length > 0 });
+    return tell(cli, options, { acknowledged, report, audited, ledger, from: target.name, hasKeys: keys !== null, isOlder: keys !== null && report.rotatedTo !== null && !keys.checkpointKeys.some(({ vkey }) => vkey === report.rotatedTo), isSealed: keys !== null && sealedKeys(keys).length > 0 });
   } finally {
     bar.end();
   }
@@ -104,8 +104,8 @@ async function auditOf(
   });
 }
 
-function tell(cli: Cli, options: RestoreOptions, { acknowledged, report, audited, ledger, from, hasKeys, isSealed }: {
-  readonly acknowledged: number | null; readonly report: RestoreReport; readonly audited: AuditReport | null; readonly ledger: LedgerName; readonly from: string; readonly hasKeys: boolean; readonly isSealed: boolean;
+function tell(cli: Cli, options: RestoreOptions, { acknowledged, report, audited, ledger, from, hasKeys, isOlder, isSealed }: {
+  readonly acknowledged: number | null; readonly report: RestoreReport; readonly audited: AuditReport | null; readonly ledger: LedgerName; readonly from: string; readonly hasKeys: boolean; readonly isOlder: boolean; readonly isSealed: boolean;
 }): ExitCode {
   const { stop, isKept, receipts, anchors, newest } = report;
   cli.result({ ledger: ledger.origin, ledger_id: ledger.ledgerId, acknowledged, restored: snakeCased(report), audit: audited === null ? null : snakeCased(audited) }, () => {
@@ -119,7 +119,8 @@ function tell(cli: Cli, options: RestoreOptions, { acknowledged, report, audited
     if (isKept) lines.push(acknowledged !== null && acknowledged > receipts ? `${count(acknowledged - receipts, "receipt")} or more that were acknowledged here (log indexes ${receipts} to ${acknowledged - 1}) are lost; the next ones get their places.` : "Receipts after the newest anchor, if there were any, are lost.");
     if (isKept && !hasKeys) lines.push("The ledger can be read and audited. To go on writing to it, restore root key and keyring from their backup, move this ledger.db and anchor.db away, and restore again: what tells requests that are sent twice needs the keyring.");
     if (isKept && isSealed) lines.push("Its keys are forward-secure: if the ratchet was lost with the host, make it again with the auditor's seed first: receiptd init --ratchet --seed FILE; where nobody has it: receiptd key break");
-    if (isKept && hasKeys && stop?.code !== "anchor_missing") lines.push("Start it with: receiptd serve");
+    if (isKept && isOlder) lines.push(`The keyring is older than this ledger: it has not the checkpoint key ${report.rotatedTo}. receiptd serve refuses${stop === null ? " until the newest backup of the keyring is in its place" : ": this can be read and audited; to go on writing, put the newest backup of the keyring in its place, move this ledger.db and anchor.db away, and restore again"}.`);
+    if (isKept && hasKeys && !isOlder && stop?.code !== "anchor_missing" && stop?.code !== "vkey_unknown") lines.push("Start it with: receiptd serve");
     if (audited !== null) lines.push("", formatReport(audited).trimEnd());
     return lines.join("\n");
   });

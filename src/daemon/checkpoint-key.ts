@@ -8,7 +8,7 @@ import type { CheckpointKey, Keyring, OutsideKey } from "../keys/keyring.ts";
 import { KmsCheckpointKey } from "../keys/kms/checkpoint-key.ts";
 import type { KmsKey } from "../keys/kms/client.ts";
 import type { NextCheckpoint } from "../keys/next-checkpoint.ts";
-import { checkpointRotationAt, isReadable } from "../ledger/keys-said.ts";
+import { checkpointRotationAt, isReadable, newestCheckpointRotation } from "../ledger/keys-said.ts";
 import type { Reader } from "../ledger/reader.ts";
 
 /** Of a ledger to come, or of a rotation: the key in AWS KMS that is configured; null: one is to be made here. `kms_unavailable`, `kms_denied`, `wrong_checkpoint_key`. */
@@ -30,6 +30,8 @@ export interface CheckpointPeriod {
  * The keys of the keyring that the ledger went on with, in order: what its `checkpoint_rotation` receipts say, not what was filed. A key is filed
  * right before its receipt, which tells where that is; a last one may be there for which it never came. Where the receipt cannot be read the
  * keyring is believed, which nobody changes without the root key.
+ *
+ * `key_missing` where the ledger has gone on with a key behind the last of these: the keyring is an older one, and its newest key is retired.
  */
 export function checkpointPeriods(reader: Reader, keys: Keyring["checkpointKeys"]): readonly CheckpointPeriod[] {
   const [first, ...more] = keys;
@@ -44,7 +46,9 @@ export function checkpointPeriods(reader: Reader, keys: Keyring["checkpointKeys"
     periods.splice(-1, 1, { ...before, last: treeSize });
     periods.push({ key, first: treeSize, last: null });
   }
-  return periods;
+  const newest = newestCheckpointRotation(reader, periods.at(-1)!.first);
+  if (newest === null) return periods;
+  throw new KeyError("key_missing", `the ledger's anchors are signed with ${newest.vkey} from that of ${newest.treeSize} receipts on, as its checkpoint_rotation says, which the keyring does not know: it is an older one`, { next: "put the newest backup of the keyring in its place" });
 }
 
 /** For what reads anchors: of a key that was rotated away, those that it signed in its time. */

@@ -77,6 +77,8 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     undo.push(() => reader.close());
     const changed = keyringProblem(keyring, (epoch) => announcedIn(reader, epoch));
     if (changed !== null) throw new KeyError("key_file_damaged", changed);
+    const periods = checkpointPeriods(reader, keyring.checkpointKeys);
+    signingKeyOf(config, periods, readNextCheckpoint(places.nextCheckpoint, keyring, root));
     const ratchet = new RatchetFile(places.ratchet, root, keyring.ledgerId);
     const key = signingKey(keyring, writer.keyId);
     const kept = ratchet.load(key.keyId);
@@ -88,8 +90,6 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     await ratchet.store(state); // also where it has not moved: a crash may have left the key of the epoch before beside it
     const keys = new EpochKeys(keyring, state);
 
-    const periods = checkpointPeriods(reader, keyring.checkpointKeys);
-    signingKeyOf(config, periods, readNextCheckpoint(places.nextCheckpoint, keyring, root));
     const fatal = (error: Error): void => {
       log.fatal({ err: error }, "cannot go on");
       onFatal(error);

@@ -1,10 +1,11 @@
 /** What a stored ledger says of its keys (docs/FORMAT.md section 7): which one signs next, where an epoch begins, what was announced of a key. */
 import { FormatError } from "../format/errors.ts";
 import type { AnchorDetails, CheckpointRotationDetails, GenesisDetails, KeyRotationDetails, RatchetBreakDetails } from "../format/fields.ts";
+import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import { type ReadReceipt, readReceipt } from "../format/receipt.ts";
 import type { Reader } from "./reader.ts";
 
-/** Anchors read at a time. */
+/** Rows read at a time. */
 const PAGE = 1024;
 
 /** `isClosed`: the newest receipt is an anchor receipt. null where the ledger is empty, or the receipt that says it cannot be read. */
@@ -83,6 +84,22 @@ export function announcedIn(reader: Reader, epoch: number): readonly Announced[]
 export function checkpointRotationAt(reader: Reader, treeSize: number): CheckpointRotationDetails | null {
   const said = treeSize < 2 ? null : read(reader.byIndex(treeSize - 2)?.blob ?? null);
   return said?.known === true && said.receipt.type === "checkpoint_rotation" ? (said.receipt["details"] as CheckpointRotationDetails) : null;
+}
+
+/**
+ * Tree size of the newest anchor above `after` before whose receipt a `checkpoint_rotation` stands, and what that says; null where there is none.
+ * What the index says of the ledger's own chain is enough to find it: of a ledger of years no more than the few receipts are read that may be it.
+ */
+export function newestCheckpointRotation(reader: Reader, after: number): { readonly treeSize: number; readonly vkey: string } | null {
+  for (let before = Number.MAX_SAFE_INTEGER, page = reader.closingPageBack(LEDGER_ORGANIZATION, before, PAGE); page.length > 0; page = reader.closingPageBack(LEDGER_ORGANIZATION, before, PAGE)) {
+    for (const { orgSeq, treeSize } of page) {
+      if (treeSize <= after) return null;
+      const said = checkpointRotationAt(reader, treeSize);
+      if (said !== null) return { treeSize, vkey: said.vkey };
+      before = orgSeq;
+    }
+  }
+  return null;
 }
 
 /** Is there a receipt in this place that can be read? Its bytes may be damaged, or gone. */

@@ -152,6 +152,11 @@ export class Reader {
     return this.#get(() => this.#s.anchors.all(after, limit) as { tree_size: number; first_index: number; root: Uint8Array }[]).map(anchorRow);
   }
 
+  /** Where a receipt of this organization that is no anchor receipt stands right before one: org_seq < before, at most `limit`, the newest first. By indexes alone. */
+  closingPageBack(organization: string, before: number, limit: number): { readonly orgSeq: number; readonly treeSize: number }[] {
+    return (this.#get(() => this.#s.closingPageBack.all(organization, before, limit)) as { org_seq: number; tree_size: number }[]).map((row) => ({ orgSeq: row.org_seq, treeSize: row.tree_size }));
+  }
+
   newestAnchor(): AnchorRow | null {
     const row = this.#get(() => this.#s.newestAnchor.get()) as Parameters<typeof anchorRow>[0] | undefined;
     return row === undefined ? null : anchorRow(row);
@@ -263,6 +268,8 @@ function prepare(db: Database) {
       `${SELECT_BLOB.replace("receipt r", "receipt r INDEXED BY receipt_by_time")} WHERE (r.recorded_at, r.log_index) > (?, ?) AND r.recorded_at < ? ORDER BY r.recorded_at, r.log_index LIMIT ?`),
     organizationPageBack: () => prepared<[string, number, number], BlobRow>(db,
       `${SELECT_BLOB} WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq < ? AND NOT EXISTS (SELECT 1 FROM anchor a WHERE a.tree_size = r.log_index + 1) ORDER BY r.org_seq DESC LIMIT ?`),
+    closingPageBack: () => prepared(db,
+      "SELECT r.org_seq AS org_seq, r.log_index + 2 AS tree_size FROM receipt r WHERE r.org = (SELECT org FROM organization WHERE name = ?) AND r.org_seq < ? AND EXISTS (SELECT 1 FROM anchor a WHERE a.tree_size = r.log_index + 2) AND NOT EXISTS (SELECT 1 FROM anchor a WHERE a.tree_size = r.log_index + 1) ORDER BY r.org_seq DESC LIMIT ?"),
     timeRange: () => prepared(db, "SELECT min(log_index) AS first, max(log_index) AS last FROM receipt INDEXED BY receipt_by_time WHERE recorded_at >= ? AND recorded_at < ?"),
     organizations: () => prepared(db, "SELECT org, name, prefix, first_index FROM organization ORDER BY org"),
     organizationSize: () => prepared(db, "SELECT coalesce(max(org_seq), 0) AS size FROM receipt WHERE org = ?"),

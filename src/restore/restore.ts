@@ -12,10 +12,11 @@ import { auditHash } from "../audit/hash.ts";
 import { readEntries } from "../format/entries.ts";
 import { FormatError } from "../format/errors.ts";
 import { type LedgerName, sizeInName } from "../format/names.ts";
-import type { Vkey } from "../format/note.ts";
+import { type Vkey, vkeyText } from "../format/note.ts";
 import { LedgerRestore } from "../ledger/restore.ts";
 import { AnchorWalk } from "../verify/anchors.ts";
 import { VerifyError, type VerifyErrorCode } from "../verify/errors.ts";
+import { checkpointRotationOf } from "../verify/log.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { RestoredOutbox } from "./outbox.ts";
 import { Published, type PublishedAnchor } from "./published.ts";
@@ -40,7 +41,7 @@ export interface RestoreOptions {
 
 /** Why it ended before the newest anchor. */
 export interface Stop {
-  readonly code: VerifyErrorCode | "not_archived" | "archive_encrypted" | "unknown_version" | "no_anchors" | "anchor_missing";
+  readonly code: VerifyErrorCode | "not_archived" | "archive_encrypted" | "unknown_version" | "no_anchors" | "anchor_missing" | "vkey_unknown";
   /** One sentence. */
   readonly message: string;
 }
@@ -51,6 +52,8 @@ export interface RestoreReport {
   readonly anchors: number;
   /** null: everything that the target still has is back. */
   readonly stop: Stop | null;
+  /** The newest key that a `checkpoint_rotation` names in what is back; null: there is none. */
+  readonly rotatedTo: string | null;
   /** Does the outbox that was there say that nothing else was signed? A target alone cannot say what was taken from it. */
   readonly isWitnessed: boolean;
   /** Is there a ledger now? */
@@ -103,6 +106,9 @@ class Restore {
   readonly #published: Published;
   readonly #walk = new AnchorWalk({ hash: auditHash });
   #anchors = 0;
+  #rotatedTo: string | null = null;
+  /** What a `checkpoint_rotation` of the batch that is read names. */
+  #closing: string | null = null;
   #newest: RestoreReport["newest"] = null;
   #total = 0;
 
@@ -129,6 +135,7 @@ class Restore {
     const missing = stop === null ? this.#outbox.missing(this.#ledger.size) : null;
     if (missing !== null) stop = { code: "anchor_missing", message: missing };
     return {
+      rotatedTo: this.#rotatedTo,
       isWitnessed: this.#outbox.isWitness(this.#ledger.size),
       receipts: this.#ledger.size, anchors: this.#anchors, stop, newest: this.#newest, setAside: this.#published.setAside,
       isKept: stop === null || (this.#options.keepsPart && this.#anchors > 0),
@@ -153,10 +160,19 @@ class Restore {
     if (stop !== null) return stop;
     this.#ledger.commit({ treeSize: facts.treeSize, firstIndex: first, root: facts.root });
     this.#outbox.add(anchor);
+    const rotatedTo = this.#closing;
+    this.#closing = null;
     this.#anchors++;
     this.#newest = { recordedAt: facts.receipt.recorded_at, lastModified: anchor.lastModified };
     this.#hooks.onProgress?.(facts.treeSize, this.#total);
-    return null;
+    return rotatedTo === null ? null : this.#goesOn(rotatedTo, facts.treeSize);
+  }
+
+  /** Behind the anchor that both keys sign nothing counts without the new one: an end that nobody could tell from the true one. */
+  #goesOn(vkey: string, treeSize: number): Stop | null {
+    this.#rotatedTo = vkey;
+    if (this.#options.vkeys.some((known) => vkeyText(known) === vkey)) return null;
+    return { code: "vkey_unknown", message: `the checkpoint_rotation before the anchor of ${treeSize} receipts hands over to ${vkey}, which is none of the keys that are believed here (those given, else the keyring's), and what it alone has signed does not count: put the newest backup of the keyring in its place, or pin that key, too, once you know by another way that it is the ledger's (--vkey)` };
   }
 
   async #receipts(first: number, count: number, entries: Uint8Array): Promise<Stop | null> {
@@ -183,6 +199,7 @@ class Restore {
     if (!verified.known) return { code: "unknown_version", message: `receipt ${logIndex} has schema_version ${verified.receipt.schema_version}: restore the ledger with a newer receiptd` };
     const { receipt, hash } = verified;
     if (receipt.log_index !== logIndex) return { code: "log_index_gap", message: `receipt ${logIndex} calls itself ${receipt.log_index}` };
+    this.#closing = checkpointRotationOf(verified)?.vkey ?? this.#closing;
     this.#ledger.append(storedReceipt(receipt, hash, blob, this.#options.requestKey, null), blob);
     return null;
   }

@@ -1,8 +1,10 @@
 /** Checkpoint keys that take turns, as the publisher signs with them: which key signs what, with what is gone, and with what somebody has kept. */
 import { afterEach, describe, expect, test } from "vitest";
+import { checkpointText } from "../../src/anchor/objects.ts";
 import type { Progress } from "../../src/anchor/publisher.ts";
 import { Signers } from "../../src/anchor/signers.ts";
-import { parseNote, parseVkey } from "../../src/format/note.ts";
+import { parseCheckpoint } from "../../src/format/checkpoint.ts";
+import { parseNote, parseVkey, signNote } from "../../src/format/note.ts";
 import { TestLedger } from "../support/ledger.ts";
 import type { MemoryTarget } from "../support/memory-target.ts";
 import { publish } from "../support/publish.ts";
@@ -101,6 +103,27 @@ describe("signing", () => {
     if (what.includes("receipt")) await again.publisher.start(); // it is never its turn
     else await expect(again.publisher.start()).rejects.toMatchObject({ code: "publisher_failed" });
   });
+});
+
+test("an outbox whose newest anchor both keys have signed tells of a newer keyring; one that a retired key has signed, of an older one", async () => {
+  bench = new Bench({ batches: [2] });
+  const target = bench.memory();
+  const rotation = bench.ledger.rotateCheckpoint("second");
+  const both = bench.publisher([target]);
+  await both.publisher.start();
+  await both.until(isAnchored(rotation));
+  await both.stop();
+  const [first] = periodsOf(bench.ledger.keyring);
+  const older = bench.publisher([target], { signers: new Signers([first!]) });
+  await expect(older.publisher.start()).rejects.toMatchObject({ code: "publisher_failed", message: expect.stringMatching(/put the newest backup of the keyring in its place/) as unknown });
+  bench.ledger.append(1);
+  const next = bench.ledger.anchor();
+  const outbox = bench.outbox();
+  const text = checkpointText(bench.reader(), next);
+  outbox.reserve([{ treeSize: next, root: parseCheckpoint(text).root }]);
+  outbox.saveNotes([{ treeSize: next, note: await signNote(text, ...new Signers([first!]).at(bench.reader(), next)!) }]);
+  const right = bench.publisher([target]);
+  await expect(right.publisher.start()).rejects.toMatchObject({ code: "publisher_failed", message: expect.stringMatching(/rotated away before.*receiptd init --outbox.*receiptd audit/) as unknown });
 });
 
 describe("what somebody has signed with a key that was rotated away", () => {

@@ -47,7 +47,11 @@ afterAll(async () => {
   await kms.goAway();
 });
 
+/** A keyring of before the first rotation. */
+let older: Buffer;
+
 test("is rotated under a daemon that runs; the old private key is overwritten when both signatures are published", async () => {
+  older = readFileSync(data("keyring.json"));
   const { checkpoint, next_vkey: next } = await rotate();
   expect(checkpoint).toEqual({ previous_vkey: vkeys[0], vkey: next, tree_size: expect.any(Number) });
   vkeys.push(String(next));
@@ -121,4 +125,20 @@ test("receipts of every key's time are proven to whoever pins that key, and thos
   await must(host, ["export", "-o", host.path("all.ndjson"), ...pins(...vkeys)]);
   expect((await here(host, ["verify-bundle", host.path("all.ndjson"), ...pins(...vkeys)])).code).toBe(0);
   expect(existsSync(data("keyring.json.old"))).toBe(false);
+});
+
+test("with a keyring of before a rotation nothing is taken, signed or rotated, and doctor says so", async () => {
+  const newest = readFileSync(data("keyring.json"));
+  const names = readdirSync(data("."));
+  writeFileSync(data("keyring.json"), older);
+  try {
+    for (const command of [["serve"], ["key", "list"], ["key", "rotate", "--checkpoint"]]) {
+      const ran = await here(host, command);
+      expect([command, ran.code, ran.stderr]).toEqual([command, 2, expect.stringMatching(new RegExp(`key_missing: .*${vkeys[3]!.replaceAll("+", "\\+")}.*put the newest backup of the keyring in its place`))]);
+    }
+    expect((await here(host, ["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +keys: .*it is an older one\n +→ put the newest backup of the keyring in its place/);
+    expect(readdirSync(data(".")).filter((name) => !names.includes(name) && !/-(wal|shm)$/.test(name))).toEqual([]);
+  } finally {
+    writeFileSync(data("keyring.json"), newest);
+  }
 });

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { checkpointPeriods, knownVkeys } from "../../src/daemon/checkpoint-key.ts";
 import type { Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
-import { checkpointVkeysAt } from "../../src/ledger/keys-said.ts";
+import { checkpointVkeysAt, newestCheckpointRotation } from "../../src/ledger/keys-said.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { tamper } from "../audit/support.ts";
 import { TestLedger, testKeyring } from "../support/ledger.ts";
@@ -34,10 +34,38 @@ test("each from the anchor behind its receipt to that of the next; a key that wa
   ledger.anchor();
   ledger.close();
   const expected = [[0, 0, first], [1, first, second], [2, second, null]];
-  expect([spans(keys), spans([...keys, spare]), spans(keys.slice(0, 1)), spans([keys[0]!, { ...spare, after: 4 }])]).toEqual([expected, expected, [[0, 0, null]], [[0, 0, null]]]);
+  expect([spans(keys), spans([...keys, spare])]).toEqual([expected, expected]);
   expect(read((reader) => knownVkeys(checkpointPeriods(reader, keys))).map(({ last }) => last)).toEqual([first, second, undefined]);
   const named = keys.map(({ vkey }) => vkey);
   expect(read((reader) => [1, first, between, second, second + 2].map((size) => checkpointVkeysAt(reader, size)))).toEqual([named.slice(0, 1), named.slice(0, 2), named.slice(1, 2), named.slice(1), named.slice(2)]);
+});
+
+test.each([
+  ["without the newest key", [0, 1]],
+  ["with the first alone", [0]],
+  ["without one between", [0, 2]],
+])("a keyring %s is an older one, also where nothing stands behind the rotation", (_, known) => {
+  ledger = new TestLedger({ batches: [2] });
+  ledger.rotateCheckpoint("second");
+  ledger.rotate("key_v2"); // stands where a checkpoint_rotation would
+  ledger.append(1);
+  const last = ledger.rotateCheckpoint("third");
+  const { checkpointKeys: keys } = ledger.keyring;
+  const refused = (): unknown => {
+    try {
+      return spans(known.map((i) => keys[i]!));
+    } catch (error) {
+      return error;
+    }
+  };
+  const expected = { code: "key_missing", message: expect.stringContaining(keys[2]!.vkey) as unknown, next: expect.stringContaining("newest backup of the keyring") as unknown };
+  expect(refused()).toMatchObject(expected);
+  for (let i = 0; i < 3; i++) ledger.anchor(); // of nothing
+  ledger.append(1, () => ({ decision: { type: "checkpoint_rotation" } }));
+  ledger.anchor();
+  expect(refused()).toMatchObject(expected);
+  ledger.close();
+  expect(read((reader) => [0, last - 1, last].map((after) => newestCheckpointRotation(reader, after)?.treeSize ?? null))).toEqual([last, last, null]);
 });
 
 test("where the receipt is damaged the keyring is believed", () => {

@@ -9,10 +9,11 @@ import { Archive } from "../../src/anchor/archive.ts";
 import { createOutbox, openOutbox } from "../../src/anchor/outbox.ts";
 import { type AnchorTarget, TargetError } from "../../src/anchor/target.ts";
 import { auditHash } from "../../src/audit/hash.ts";
+import { checkpointPeriods } from "../../src/daemon/checkpoint-key.ts";
 import { toHex } from "../../src/format/bytes.ts";
 import { requestKey } from "../../src/format/mac.ts";
 import { formatObjectName, parseObjectName } from "../../src/format/names.ts";
-import { parseNote, parseVkey } from "../../src/format/note.ts";
+import { parseNote, parseVkey, vkeyText } from "../../src/format/note.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import type { Reader } from "../../src/ledger/reader.ts";
 import { restore, type RestoreOptions } from "../../src/restore/restore.ts";
@@ -331,11 +332,36 @@ describe("what somebody put there", () => {
       if (name.includes("/anchors/")) lost.target.objects.set(name, { ...object, lastModified: 1 });
     }
     const vkeys = keyring.checkpointKeys.map(({ vkey }) => parseVkey(vkey));
-    expect(await lost.restore({ vkeys })).toMatchObject({ receipts: lost.on.anchored(), stop: null, isKept: true, setAside: 1 });
+    expect(await lost.restore({ vkeys })).toMatchObject({ receipts: lost.on.anchored(), stop: null, isKept: true, setAside: 1, rotatedTo: vkeyText(vkeys[1]!) });
     const outbox = openOutbox(join(lost.dir, "anchor.db"), LEDGER);
     expect(parseNote(outbox.note(rotated)!).signatures.map(({ keyId }) => keyId)).toEqual(vkeys.map(({ keyId }) => keyId));
     outbox.close();
     expectSame(lost);
+  });
+
+  test.each([[true], [false]])("a rotation to a key that is neither pinned nor in the keyring is not the end, whether or not more came behind it: %s", async (goesOn) => {
+    let rotated = 0;
+    const lost = await published({ batches: [3] }, [], (ledger) => {
+      rotated = ledger.rotateCheckpoint("second");
+      if (goesOn) {
+        ledger.append(2);
+        ledger.anchor();
+      }
+    });
+    const [first, second] = lost.on.ledger.keyring.checkpointKeys;
+    const none = await lost.restore();
+    expect(none).toMatchObject({ isKept: false, receipts: rotated, rotatedTo: second!.vkey, stop: { code: "vkey_unknown", message: expect.stringMatching(/the newest backup of the keyring in its place, or pin that key/) as unknown } });
+    expect(none.stop!.message).toContain(second!.vkey);
+    expect(readdirSync(lost.dir).filter((name) => !name.endsWith(".lock"))).toEqual([]);
+    expect(await lost.restore({ keepsPart: true })).toMatchObject({ isKept: true, receipts: rotated, rotatedTo: second!.vkey, stop: { code: "vkey_unknown" } });
+    const reader = lost.on.reader(join(lost.dir, "ledger.db"));
+    let refused: unknown;
+    try {
+      checkpointPeriods(reader, [first!]);
+    } catch (error) {
+      refused = error;
+    }
+    expect(refused).toMatchObject({ code: "key_missing" }); // what is kept is read, and no daemon goes on from it with that keyring
   });
 
   test("anchors of another key do not count", async () => {
