@@ -1,7 +1,10 @@
 /** Commands in the test's own process, for tests with many of them: what a process adds (start, exit code, pipes) has tests of its own. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { pino } from "pino";
 import { run } from "../../src/cli/program.ts";
-import type { Host, Ran } from "./host.ts";
+import { loadConfig } from "../../src/config.ts";
+import { startDaemon } from "../../src/daemon/daemon.ts";
+import type { Host, Ran, Running } from "./host.ts";
 
 interface Written {
   stdout: string;
@@ -45,4 +48,17 @@ export async function here(host: Host, args: readonly string[]): Promise<Ran> {
     running--;
     if (running === 0) process.chdir(ROOT);
   }
+}
+
+/** A daemon in this process, for tests that start one and stop it in order: what a process adds has tests of its own. */
+export async function serveHere(host: Host): Promise<Pick<Running, "child" | "ended">> {
+  const said: Written = { stdout: "", stderr: "" };
+  const log = pino({ level: "info", base: null }, { write: (line: string) => { said.stderr += line; } });
+  const ended = Promise.withResolvers<Ran>();
+  const daemon = await startDaemon(loadConfig({ path: host.path("receiptd.yaml"), env: {} }), log, (error) => ended.reject(error));
+  const kill = (): boolean => {
+    daemon.stop().then(() => ended.resolve({ code: 0, ...said }), ended.reject);
+    return true;
+  };
+  return { child: { kill } as unknown as Running["child"], ended: ended.promise };
 }

@@ -8,7 +8,7 @@ import { RatchetBreak } from "../../src/daemon/ratchet-break.ts";
 import { placesOf } from "../../src/daemon/places.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
-import { here, must } from "./here.ts";
+import { here, must, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -26,7 +26,7 @@ function newHost(): Host {
 const data = (host: Host, name: string): string => host.path(`receiptd-data/${name}`);
 const errorOf = (ran: Ran): unknown => (JSON.parse(ran.stderr) as { error: { code: string } }).error.code;
 
-async function stop({ child, ended }: Running): Promise<void> {
+async function stop({ child, ended }: Pick<Running, "child" | "ended">): Promise<void> {
   child.kill("SIGTERM");
   expect((await ended).code).toBe(0);
 }
@@ -191,7 +191,7 @@ describe("a ratchet that is ahead, or wrong", () => {
     const went = json(await must(host, ["key", "break", "--reason", "the host was restored from a snapshot", "--retained", "--json"]));
     expect(went).toMatchObject({ key_id: "key_v2", mode: "retained", ratchet, first_epoch: epoch });
     expect(file().load("key_v1")).toMatchObject({ keyId: "key_v2", epoch: epoch + 1 });
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     const report = await audited(host);
     expect(wrong(report)).toEqual([`ratchet_break ${Number(went["tree_size"]) - 2}`]);
   });
@@ -202,7 +202,7 @@ describe("a ratchet that is ahead, or wrong", () => {
     await day(host);
     rmSync(data(host, "ratchet"));
     expect(errorOf(await here(host, ["key", "break", "--reason", "x", "--json"]))).toBe("ratchet_usable");
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     const file = readFileSync(data(host, "ratchet"));
     writeFileSync(data(host, "ratchet"), file.fill(1, 0, 512));
     expect(errorOf(await here(host, ["key", "break", "--reason", "x", "--json"]))).toBe("ratchet_usable");

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "../faults/client.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
 import { fakeDaemon, resultLine } from "./fake-daemon.ts";
-import { here, must } from "./here.ts";
+import { here, must, serveHere } from "./here.ts";
 import { Host, json, MAIN, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -27,7 +27,7 @@ const append = async (client: Client, ...numbers: readonly number[]): Promise<vo
   for (const n of numbers) await client.must("append", appending(n));
 };
 
-async function stop({ child, ended }: Running): Promise<void> {
+async function stop({ child, ended }: Pick<Running, "child" | "ended">): Promise<void> {
   child.kill("SIGTERM");
   expect((await ended).code).toBe(0);
 }
@@ -313,7 +313,7 @@ describe("without a daemon", () => {
     expect(errorOf(await here(host, ["key", "rotate", "--json"]))).toBe("key_pending");
     expect(await states(host)).toEqual(["key_v1 signs retained"]);
     keep("before");
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     keep("after");
     expect(existsSync(data(host, "next.key"))).toBe(false);
     expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 signs retained"]);
@@ -321,13 +321,13 @@ describe("without a daemon", () => {
 
   test("a file that a crash has left behind the rotation is taken away, and nothing is done twice", async () => {
     copyFileSync(host.path("next.key.before"), data(host, "next.key"));
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     expect([existsSync(data(host, "next.key")), await states(host)]).toEqual([false, ["key_v1 rotated retained", "key_v2 signs retained"]]);
   });
 
   test("an old one that was put back does not bring its key back", async () => {
     await must(host, ["key", "rotate"]);
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     copyFileSync(host.path("next.key.before"), data(host, "next.key"));
     const daemon = await host.serve();
     expect(daemon.stderr()).toContain("it was put back; remove the file");
@@ -349,7 +349,7 @@ describe("without a daemon", () => {
 
   test("a revocation waits, too, and the key that signs is rotated before it", async () => {
     await must(host, ["key", "revoke", "key_v3", "--since", "2026-01-01", "--reason", "lost"]);
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     expect(await states(host)).toEqual(["key_v1 rotated retained", "key_v2 rotated retained", "key_v3 revoked retained", "key_v4 signs retained"]);
     expect(existsSync(data(host, "revocation.json"))).toBe(false);
   });
@@ -358,10 +358,10 @@ describe("without a daemon", () => {
     const later = await must(host, ["key", "revoke", "key_v3", "--since", "2026-03-01", "--reason", "found again"]);
     expect(later.stdout).toContain("It was revoked before, since 2026-01-01T00:00:00.000Z: of several times the earliest counts.");
     expect(later.stdout).toContain("receiptd audit --revoked key_v3=2026-01-01T00:00:00.000Z");
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     expect((await keys(host))[2]).toMatchObject({ key_id: "key_v3", revoked: { compromised_since: "2026-01-01T00:00:00.000Z", reason: "lost" } });
     await must(host, ["key", "revoke", "key_v3", "--since", "2025-12-01", "--reason", "earlier than we thought"]);
-    await stop(await host.serve());
+    await stop(await serveHere(host));
     expect((await keys(host))[2]).toMatchObject({ revoked: { compromised_since: "2025-12-01T00:00:00.000Z" } });
   });
 });
@@ -467,7 +467,7 @@ test("cut short by the end of the daemon: it is said where the change is, and th
   await fake.stop();
   expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/^receiptd: connection_lost: .*; it stays in the data folder until the daemon.* takes it up; to see whether it was: receiptd key list$/m)]);
   expect(await states(host)).toEqual(["key_v1 signs retained"]);
-  await stop(await host.serve());
+  await stop(await serveHere(host));
   expect(await states(host)).toEqual(["key_v1 revoked retained", "key_v2 signs retained"]);
 });
 
@@ -486,7 +486,7 @@ test("killed at any moment of a rotation, the daemon goes on with one key or the
     }).catch(() => undefined);
     await daemon.ended;
   }
-  await stop(await host.serve());
+  await stop(await serveHere(host));
   const listed = await keys(host);
   expect(listed.filter(({ state }) => state === "signs")).toHaveLength(1);
   expect(listed.map(({ key_id }) => key_id)).toEqual(listed.map((_, i) => `key_v${i + 1}`));
