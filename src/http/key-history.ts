@@ -1,13 +1,18 @@
 /**
  * What the ledger's own receipts say of its keys, and of its clock, read once and kept up to date: rotations, key_revocation and ratchet_break are few among
- * the anchor receipts, and no index leads to them. A part at a time, so that no request waits for a ledger of years.
+ * the anchor receipts, and no index leads to them. A part at a time, so that no request waits for a ledger of years. Whoever holds the disk
+ * can change a receipt so that it no longer revokes a key: bytes that are not those in the index, or not linked, say nothing, and are damage.
  */
+import { equal } from "../format/bytes.ts";
+import { hashText } from "../format/chain.ts";
 import { FormatError } from "../format/errors.ts";
 import type { CheckpointRotationDetails, GenesisDetails, KeyRevocationDetails, KeyRotationDetails, RatchetBreakDetails } from "../format/fields.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
 import { readReceipt, type Receipt } from "../format/receipt.ts";
 import { parseTime } from "../format/time.ts";
-import type { Reader } from "../ledger/reader.ts";
+import { nodeHash } from "../keys/node-hash.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import type { Reader, StoredBlob } from "../ledger/reader.ts";
 
 /** Receipts at a time: a ms or two. */
 const PART = 256;
@@ -33,20 +38,27 @@ export interface Revocation {
 }
 
 export class KeyHistory {
-  readonly #reader: Reader;
+  readonly #reader: Pick<Reader, "organizationPage">;
   #next = 1;
+  /** Of the receipt before `#next`, as the index has it. */
+  #previous: Uint8Array | null = null;
+  #isAtEnd = false;
+  #isDamaged = false;
+  #isUnreadable = false;
   readonly #keys: KeyPeriod[] = [];
   readonly #revocations: Revocation[] = [];
   readonly #vkeys: string[] = [];
-  /** Everything that there was, when it was last looked at. */
-  isComplete = false;
   /** Log indexes of receipts at which the clock was turned back. */
   readonly clockSteps: number[] = [];
 
-  constructor(reader: Reader) {
+  constructor(reader: Pick<Reader, "organizationPage">) {
     this.#reader = reader;
   }
 
+  /** Everything that there was, when it was last looked at, and all of it as it was recorded. */
+  get isComplete(): boolean { return this.#isAtEnd && !this.isUnsure; }
+  /** Receipts are damaged, or could not be read: there may be revocations that nothing here tells of. */
+  get isUnsure(): boolean { return this.#isDamaged || this.#isUnreadable; }
   get keys(): readonly KeyPeriod[] { return this.#keys; }
   /** Of the checkpoint keys, in order: those that genesis names, and each that a `checkpoint_rotation` does. */
   get vkeys(): readonly string[] { return this.#vkeys; }
@@ -58,23 +70,43 @@ export class KeyHistory {
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  /** Reads one part more. */
-  step(): void {
-    const rows = this.#reader.organizationPage(LEDGER_ORGANIZATION, this.#next, PART);
-    for (const { blob, orgSeq } of rows) {
-      this.#next = orgSeq + 1;
-      const bytes = blob === null ? null : Buffer.from(blob.buffer, blob.byteOffset, blob.length);
-      if (bytes !== null && MARKS.some((mark) => bytes.includes(mark))) this.#read(bytes);
+  /** Reads one part more. True: there is another to read now; where the file cannot be read, a later call tries that part again. */
+  step(): boolean {
+    const rows = this.#page();
+    this.#isUnreadable = rows === null;
+    this.#isAtEnd = rows !== null && rows.length < PART;
+    for (const row of rows ?? []) {
+      if (!this.#read(row)) this.#isDamaged = true;
+      this.#next = row.orgSeq + 1;
+      this.#previous = row.receiptHash;
     }
-    this.isComplete = rows.length < PART;
+    if (this.#isAtEnd && this.#next === 1) this.#isDamaged = true; // every ledger has its genesis
+    return rows?.length === PART;
   }
 
-  #read(blob: Uint8Array): void {
+  #page(): readonly StoredBlob[] | null {
     try {
-      const { known, receipt } = readReceipt(blob);
-      if (known) this.#take(receipt);
+      return this.#reader.organizationPage(LEDGER_ORGANIZATION, this.#next, PART);
     } catch (error) {
-      if (!(error instanceof FormatError)) throw error; // it says nothing; the audit names it
+      if (error instanceof LedgerError) return null;
+      throw error;
+    }
+  }
+
+  /** False: it is not what was recorded there; the audit names what is wrong. */
+  #read({ blob, orgSeq, receiptHash }: StoredBlob): boolean {
+    if (blob === null || orgSeq !== this.#next || !equal(nodeHash.sha256(blob), receiptHash)) return false;
+    const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.length);
+    // the bytes are those in the index, and the next receipt names their hash: to look for the member is as good as to parse each of them
+    if (!bytes.includes(`"previous_receipt_hash":${this.#previous === null ? "null" : `"${hashText(this.#previous)}"`}`)) return false;
+    if (!MARKS.some((mark) => bytes.includes(mark))) return true;
+    try {
+      const { known, receipt } = readReceipt(bytes);
+      if (known) this.#take(receipt);
+      return true;
+    } catch (error) {
+      if (error instanceof FormatError) return false;
+      throw error;
     }
   }
 

@@ -108,11 +108,10 @@ export class LedgerSource {
     return this.#view;
   }
 
-  /** Goes on with what the ledger says of its keys, between two requests. */
+  /** Goes on with what the ledger says of its keys, between two requests; from damage that cannot be read, at the next look. */
   #read(history: KeyHistory): void {
     if (this.#stepping !== null) return;
-    history.step();
-    if (history.isComplete) return;
+    if (!history.step()) return;
     this.#stepping = setImmediate(() => {
       this.#stepping = null;
       if (this.#view?.history === history) this.#read(history);

@@ -51,25 +51,25 @@ export function proofRoutes({ source }: Context): readonly Route[] {
       },
     }),
     route({
-      path: "/v1/proofs/inclusion", operation: "inclusionProof", summary: "The path from a leaf to the root of a signed tree (RFC 6962).", scope: null, params: params.none, query: query.inclusion,
+      path: "/v1/proofs/inclusion", operation: "inclusionProof", summary: "The path from a leaf to the root of a tree no larger than the newest signed one (RFC 6962).", scope: null, params: params.none, query: query.inclusion,
       answer: { type: "application/json", schema: answers.inclusion }, errors: ["not_found"],
       handle({ query: { log_index, size: asked } }) {
         const { reader, outbox } = source.view();
         const index = Number(log_index);
-        const size = signedSize(outbox, asked);
+        const size = coveredSize(outbox, asked);
         if (index >= size) throw new ApiError("not_found", `the tree of ${size} receipts has no leaf ${index}`);
         return json({ log_index: index, size, root: hashText(reader.rootAt(size)), path: reader.inclusionPath(index, size).map(toBase64), checkpoint: outbox.note(size) });
       },
     }),
     route({
-      path: "/v1/proofs/consistency", operation: "consistencyProof", summary: "What shows that a signed tree goes on from a smaller one (RFC 6962).", scope: null, params: params.none, query: query.consistency,
+      path: "/v1/proofs/consistency", operation: "consistencyProof", summary: "What shows that a tree, no larger than the newest signed one, goes on from a smaller one (RFC 6962).", scope: null, params: params.none, query: query.consistency,
       answer: { type: "application/json", schema: answers.consistency }, errors: ["not_found"],
       handle({ query: { first: smaller, second: larger } }) {
         const { reader, outbox } = source.view();
-        const second = signedSize(outbox, larger);
-        const first = signedSize(outbox, smaller);
+        const second = coveredSize(outbox, larger);
+        const first = coveredSize(outbox, smaller);
         if (first > second) throw new ApiError("bad_request", "first is larger than second");
-        return json({ first, second, first_root: hashText(reader.rootAt(first)), second_root: hashText(reader.rootAt(second)), path: first === second ? [] : reader.consistencyPath(first, second).map(toBase64) });
+        return json({ first, second, first_root: hashText(reader.rootAt(first)), second_root: hashText(reader.rootAt(second)), path: first === second ? [] : reader.consistencyPath(first, second).map(toBase64), first_checkpoint: outbox.note(first), second_checkpoint: outbox.note(second) });
       },
     }),
   ];
@@ -88,10 +88,10 @@ function noteAt(outbox: LedgerView["outbox"], size: number): string {
   return note;
 }
 
-/** A size up to the newest that was signed: of what comes later only the host knows. */
-function signedSize(outbox: LedgerView["outbox"], asked: string | undefined): number {
+/** A size up to the newest that was signed, which need not be one that was: of what comes later only the host knows. */
+function coveredSize(outbox: LedgerView["outbox"], asked: string | undefined): number {
   const newest = outbox.signedSize();
   const size = asked === undefined ? newest : Number(asked);
-  if (size < 1 || size > newest) throw new ApiError("not_found", `there are signed trees of 1 to ${newest} receipts`);
+  if (size < 1 || size > newest) throw new ApiError("not_found", `the newest signed tree has ${newest} receipts`);
   return size;
 }

@@ -12,6 +12,7 @@ const asked = z.string().regex(/^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3
 const organization = z.string().regex(/^(?:_ledger|[a-z0-9][a-z0-9._-]{0,63})$/);
 const number = z.string().regex(/^[A-Z][A-Z0-9]{0,15}-\d{4}-\d{5,16}$/).describe("a receipt number, such as PR-2026-00042");
 const said = z.array(z.strictObject({ code: z.string(), sentence: z.string() }));
+const NOTE = "the signed note, where an anchor has this size; null: nobody has signed this root";
 const state = z.enum(["anchored", "logged", "pending"]);
 
 export const error = z.strictObject({ error: z.strictObject({ code: z.enum(ERROR_CODES), message: z.string() }) });
@@ -78,10 +79,13 @@ export const answers = {
     ledger: z.string(), ledger_id: z.string(), vkeys: z.array(z.string()),
     keys: z.array(z.strictObject({ key_id: z.string(), mode: z.enum(["retained", "forward-secure"]), first_epoch: count, last_epoch: count.nullable(), begun_by: z.enum(["genesis", "key_rotation", "ratchet_break"]), since: time })),
     revoked: z.array(z.strictObject({ key_id: z.string(), compromised_since: time, log_index: count })),
-    complete: z.boolean().describe("false: the ledger's own receipts have not all been read yet; ask again"),
+    complete: z.boolean().describe("false: the ledger's own receipts have not all been read yet, or are damaged; ask again"),
   }),
-  inclusion: z.strictObject({ log_index: count, size: count, root: hash, path: z.array(bytes), checkpoint: z.string().nullable().describe("the signed note, where an anchor has this size") }),
-  consistency: z.strictObject({ first: count, second: count, first_root: hash, second_root: hash, path: z.array(bytes) }),
+  inclusion: z.strictObject({ log_index: count, size: count, root: hash, path: z.array(bytes), checkpoint: z.string().nullable().describe(NOTE) }),
+  consistency: z.strictObject({
+    first: count, second: count, first_root: hash, second_root: hash, path: z.array(bytes),
+    first_checkpoint: z.string().nullable().describe(NOTE), second_checkpoint: z.string().nullable().describe(NOTE),
+  }),
   receipt: listed,
   receipts: z.strictObject({
     receipts: z.array(listed),

@@ -101,11 +101,11 @@ function narrowed({ reader }: LedgerView, wanted: Wanted, grant: Grant): Wanted 
     const only = grant.organizations?.length === 1 && !grant.allows("_ledger") ? grant.organizations[0]! : null;
     return { ...wanted, organization: wanted.organization ?? only };
   }
-  if (firstNumber !== null && lastNumber !== null && firstNumber.prefix !== lastNumber.prefix) throw new ApiError("bad_request", "first_number and last_number are of two organizations");
+  if (firstNumber !== null && lastNumber !== null && firstNumber.prefix !== lastNumber.prefix) throw new ApiError("bad_request", "first_number and last_number have two prefixes");
   const organization = reader.byNumber(prefix, 1)?.organization ?? null;
-  if (organization === null) throw new ApiError("not_found", "no organization has such numbers");
+  // first of all, and in the same words: whether another organization has that prefix, and its name, are not for this token
+  if (organization === null || !grant.allows(organization)) throw new ApiError("not_found", "no organization has such numbers");
   if (wanted.organization !== null && wanted.organization !== organization) throw new ApiError("bad_request", "the numbers are not of that organization");
-  grant.requireOrganization(organization);
   return { ...wanted, organization };
 }
 

@@ -19,7 +19,8 @@ export const CHECKED = {
 export const NOT_CHECKED = {
   fields: "Fields whose meaning this version does not know.",
   link: "The link: the organization's receipt before is damaged; its hash in the index is the one that is named.",
-  revocations: "Whether its key was revoked: the ledger's own receipts have not all been read yet.",
+  revocations: "Whether its key was revoked: the ledger's own receipts have not all been read yet, or are damaged.",
+  checkpoint: "The signature of the anchor's checkpoint: the ledger's own receipts, which name its keys, have not all been read yet, or are damaged.",
   inclusion: "Whether it is under its anchor: the ledger's file is damaged elsewhere.",
   confirmed: "Whether the anchor is outside this host: not every required target has confirmed it yet.",
   anchor: "Any anchor: none that covers it is signed yet, so that its host alone vouches for it.",

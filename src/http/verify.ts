@@ -6,12 +6,13 @@ import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { entryOf } from "../format/entries.ts";
 import { leafHash, verifyInclusion } from "../format/merkle.ts";
+import type { Vkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { StoredBlob } from "../ledger/reader.ts";
-import { verifyCheckpoint } from "../verify/checkpoint.ts";
+import { type SignedCheckpoint, verifyCheckpoint } from "../verify/checkpoint.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type VerifiedReceipt, verifyReceipt } from "../verify/receipt.ts";
 import type { LedgerView } from "./ledger-view.ts";
@@ -64,11 +65,12 @@ export async function examineStored(view: LedgerView, stored: StoredBlob, named:
   try {
     receipt = checkAlone(view, stored, named, course);
     const isSuspect = judgeKey(view, receipt, course);
+    const mayBeRevoked = view.history.isUnsure;
     const anchored = checkAnchor(view, stored, receipt, course);
     // behind a wait the view may be an old one, and closed
     const standing = anchored ?? checkMac(stored, receipt, await askMac(stored.logIndex, hashText(receipt.hash)), course);
     course.didNot("targets", "vkey", "other_receipts");
-    return { ...judged(receipt, standing, isSuspect), receipt, checks: course.checks, notChecked: course.notChecked, problem: null, isBetween: standing === "between" };
+    return { ...judged(receipt, standing, isSuspect, mayBeRevoked), receipt, checks: course.checks, notChecked: course.notChecked, problem: null, isBetween: standing === "between" };
   } catch (error) {
     if (!(error instanceof VerifyError || error instanceof IndexFault)) throw error;
     const problem = { code: error.code, message: sentenceOf(error.code) };
@@ -115,12 +117,17 @@ type Standing = "anchored" | "logged" | "mac" | "between" | "unsure";
 
 /** By the signed root of the first anchor over it; null where there is none yet. Throws VerifyError. */
 function checkAnchor(view: LedgerView, { logIndex }: StoredBlob, { hash }: VerifiedReceipt, course: Course): Standing | null {
-  const { reader, outbox, ledger, vkeys, targets } = view;
+  const { reader, outbox, ledger, vkeys, targets, history } = view;
   try {
     const row = reader.coveringAnchor(logIndex);
     const note = row === null ? null : outbox.note(row.treeSize);
     if (row === null || note === null) return null;
-    const { size, root } = verifyCheckpoint(note, ledger.origin, vkeys, { hash: nodeHash, verify: verifyByNode });
+    const signed = checkpointOf(note, ledger.origin, vkeys, history.isComplete);
+    if (signed === null) {
+      course.didNot("checkpoint");
+      return "unsure";
+    }
+    const { size, root } = signed;
     if (size !== row.treeSize || !equal(root, row.root)) throw new VerifyError("log_root_mismatch", "another root was signed");
     course.did("checkpoint");
     const path = reader.inclusionPath(logIndex, size);
@@ -135,6 +142,16 @@ function checkAnchor(view: LedgerView, { logIndex }: StoredBlob, { hash }: Verif
     if (!(error instanceof LedgerError)) throw error;
     course.didNot("inclusion"); // damage elsewhere in the file
     return "unsure";
+  }
+}
+
+/** null: no key that is known has signed it, and not all keys are known. Throws VerifyError. */
+function checkpointOf(note: string, origin: string, vkeys: readonly Vkey[], areAllKnown: boolean): SignedCheckpoint | null {
+  try {
+    return verifyCheckpoint(note, origin, vkeys, { hash: nodeHash, verify: verifyByNode });
+  } catch (error) {
+    if (!areAllKnown && error instanceof VerifyError && error.code === "bad_note") return null;
+    throw error;
   }
 }
 
@@ -161,9 +178,10 @@ function judgeKey(view: LedgerView, { receipt }: VerifiedReceipt, course: Course
   return true;
 }
 
-function judged({ known }: VerifiedReceipt, standing: Standing, isSuspect: boolean): Pick<Examined, "valid" | "status"> {
+function judged({ known }: VerifiedReceipt, standing: Standing, isSuspect: boolean, mayBeRevoked: boolean): Pick<Examined, "valid" | "status"> {
   if (!known) return { valid: null, status: "not_checked" };
   if (isSuspect) return { valid: null, status: "suspect" };
+  if (mayBeRevoked) return { valid: null, status: "not_checked" };
   switch (standing) {
     case "anchored":
     case "logged": return { valid: true, status: standing };

@@ -118,6 +118,8 @@ describe("for anybody", () => {
     for (let first = 1; first <= size; first++) {
       const { json } = await h.get(`/v1/proofs/consistency?first=${first}&second=${size}`);
       expect(verifyConsistency({ size1: first, size2: size, path: bytes(json["path"]), root1: parseHash(String(json["first_root"])), root2: parseHash(String(json["second_root"])) })).toBe(true);
+      expect(verifyCheckpoint(String(json["second_checkpoint"]), "test.example/receipts", [parseVkey(h.vkey)]).root).toEqual(parseHash(String(json["second_root"])));
+      expect([first, json["first_checkpoint"] === null]).toEqual([first, !reading((reader) => reader.anchors(first - 1, 1)[0]!.treeSize === first)]);
     }
     for (const [code, path] of [["not_found", "inclusion?log_index=99"], ["not_found", `inclusion?log_index=0&size=${size + 1}`], ["not_found", "consistency?first=0"], ["bad_request", "consistency?first=3&second=2"], ["bad_request", "inclusion"]] as const) {
       expect([path, await h.code(`/v1/proofs/${path}`)]).toEqual([path, code]);
@@ -147,7 +149,12 @@ describe("with a token", () => {
       h.code(`/v1/receipts/${number(1, "CARDS")}`, token), h.code(`/v1/receipts/LEDGER-${year}-00001`, token), h.code("/v1/receipts?organization=cards", token), h.code("/v1/receipts?organization=_ledger", token),
       h.code(`/v1/receipts?first_number=${number(1, "CARDS")}`, token), h.code(`/v1/receipts/${ids[0]}/evidence`, token), h.code("/v1/export?organization=loans", token),
     ]);
-    expect(asked).toEqual(["not_found", "not_found", "organization_not_allowed", "organization_not_allowed", "organization_not_allowed", "scope_missing", "scope_missing"]);
+    expect(asked).toEqual(["not_found", "not_found", "organization_not_allowed", "organization_not_allowed", "not_found", "scope_missing", "scope_missing"]);
+    const unknown = await h.get(`/v1/receipts?first_number=${number(1, "NOBODY")}`, token);
+    for (const query of [`first_number=${number(1, "CARDS")}`, `last_number=${number(1, "CARDS")}`, `organization=loans&first_number=${number(1, "CARDS")}`, `first_number=LEDGER-${year}-00001`, `organization=loans&first_number=${number(1, "NOBODY")}`]) {
+      const { status, text } = await h.get(`/v1/receipts?${query}`, token);
+      expect([query, status, text]).toEqual([query, 404, unknown.text]); // whether somebody else has the prefix, it does not tell
+    }
     const { json } = await h.get("/v1/receipts", token);
     expect(new Set(list(json["receipts"]).map(({ receipt }) => (receipt as Members)["organization"]))).toEqual(new Set(["loans"]));
     expect(accesses().length).toBe(before + 1); // what was refused was not read

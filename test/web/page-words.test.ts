@@ -36,6 +36,7 @@ describe("the verdict", () => {
     ["a target is unavailable", { targets: [{ ...TARGET, state: "unavailable" }] }, "warn", /^The target worm is unavailable: receipts are taken, and count as anchored only when it has them/],
     ["one that is not required is", { targets: [{ ...TARGET, state: "unavailable", required: false }] }, "warn", /it is not required/],
     ["somebody else writes there", { targets: [{ ...TARGET, interference: 3 }] }, "warn", /3 objects that this ledger did not make/],
+    ["the ledger's own receipts are damaged", { keys_complete: false }, "warn", /^Whether a key is revoked is not known/],
     ["a key is revoked", { revoked_keys: 1 }, "warn", /^A key is revoked/],
     ["the signer is away", { daemon: { ...GOOD.daemon, signer: "unavailable" } }, "warn", /^Anchors cannot be signed/],
     ["a change of keys waits", { daemon: { ...GOOD.daemon, key_change_waiting: true } }, "warn", /^A change of keys waits/],

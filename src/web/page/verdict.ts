@@ -46,12 +46,13 @@ function factsOf({ receipts, anchored, newest_anchor: newest }: Overview, now: n
 }
 
 function reasonsFor(overview: Overview, now: number): readonly Reason[] {
-  const { targets, revoked_keys: revoked, newest_anchor: newest, receipts } = overview;
+  const { targets, revoked_keys: revoked, keys_complete: areKeysKnown, newest_anchor: newest, receipts } = overview;
   return [
     ...ofDaemon(overview),
     ...ofSelfCheck(overview),
     ...ofAnchors(overview, now),
     ...(newest === null && receipts > 1 ? [{ level: "warn", text: "No anchor has been made yet: nothing outside this host vouches for these receipts." } as const] : []),
+    ...(areKeysKnown ? [] : [{ level: "warn", text: "Whether a key is revoked is not known: the ledger's own receipts are damaged, or have not all been read yet. An audit names damage." } as const]),
     ...targets.flatMap(ofTarget),
     ...(revoked > 0 ? [{ level: "warn", text: `${revoked === 1 ? "A key is revoked" : `${count(revoked)} revocations of keys are recorded`}: what it signed is suspect, unless it was anchored before.` } as const] : []),
   ];
