@@ -22,7 +22,8 @@ import { nodeHash } from "../../src/keys/node-hash.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { createLedger } from "../../src/ledger/create.ts";
 import { Reader } from "../../src/ledger/reader.ts";
-import { Writer, type WriterOptions } from "../../src/ledger/writer.ts";
+import { Writer } from "../../src/ledger/writer.ts";
+import type { WriterOptions } from "../../src/ledger/writer-options.ts";
 import type { Host } from "./hosts.ts";
 
 /** A receipt as its writer sent it. */

@@ -37,7 +37,7 @@ export interface AuditOptions {
   } | null;
   /** Keys that are not to be believed any more, as the auditor knows; those that the ledger announces are judged too. */
   readonly revoked?: RevokedKeys | undefined;
-  /** Keys that begin with a `ratchet_break` of which the auditor knows: a note, and no finding. */
+  /** `sha256:…` of each `ratchet_break` receipt that the auditor accepts: a note, and no finding. */
   readonly acceptedBreaks?: ReadonlySet<string> | undefined;
   /** age identities, for archived receipts that are encrypted. */
   readonly identities?: readonly string[] | undefined;

@@ -68,7 +68,7 @@ export interface PlaceQuestion {
   readonly vkeys: readonly Vkey[];
   /** What anchor.db says that a target has confirmed, as a tree size; null: nothing. */
   readonly confirmed: (target: string) => number | null;
-  /** Keys that begin with a `ratchet_break` of which whoever asks knows. */
+  /** `sha256:…` of each `ratchet_break` receipt of which whoever asks knows. */
   readonly breaks: ReadonlySet<string>;
 }
 

@@ -21,7 +21,7 @@ import { createSecretFile } from "../keys/secret-file.ts";
 import { createLedger } from "../ledger/create.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { syncPath } from "../ledger/sync-path.ts";
-import type { WriterOptions } from "../ledger/writer.ts";
+import type { WriterOptions } from "../ledger/writer-options.ts";
 import { outsideKey } from "./checkpoint-key.ts";
 import { advised } from "./key-advice.ts";
 import { type Places, placesOf } from "./places.ts";

@@ -3,7 +3,7 @@
  * and then erased. As with next.key, who may write there may change keys.
  */
 import { z } from "zod";
-import { fromBase64, fromUtf8, toBase64, utf8 } from "../format/bytes.ts";
+import { fromBase64, toBase64, utf8 } from "../format/bytes.ts";
 import { canonicalize } from "../format/canonical.ts";
 import type { LedgerName } from "../format/names.ts";
 import type { Json } from "../format/strict-json.ts";
@@ -11,7 +11,7 @@ import { KeyError } from "./errors.ts";
 import { vkeyOfSeed } from "./keyring.ts";
 import type { KmsKey } from "./kms/client.ts";
 import type { RootKey } from "./root-key.ts";
-import { createSecretFile, eraseSecretFile, readSecretFile } from "./secret-file.ts";
+import { leaveFile, readWaiting } from "./waiting-file.ts";
 
 const text = z.string().max(2048);
 const fields = z.strictObject({
@@ -35,29 +35,13 @@ export interface NextCheckpoint {
 export function fileNextCheckpoint(path: string, ledger: LedgerName, root: RootKey, { vkey, createdAt, reason, secret }: NextCheckpoint): void {
   const meta = { vkey, created_at: createdAt, reason, kms: secret instanceof Uint8Array ? null : kmsOf(secret) };
   const wrapped = toBase64(root.wrap(secret instanceof Uint8Array ? secret : new Uint8Array(), contextOf(ledger, meta)));
-  try {
-    createSecretFile(path, utf8(`${JSON.stringify({ format: "receiptd-next-checkpoint/1", ...meta, secret: wrapped })}\n`));
-  } catch (error) {
-    if (!(error instanceof KeyError) || error.code !== "key_file_exists") throw error;
-    throw new KeyError("key_pending", `${path} holds a checkpoint key that the daemon has not taken up yet: start it (receiptd serve), or remove the file`, { cause: error });
-  }
+  leaveFile(path, "checkpoint key", { format: "receiptd-next-checkpoint/1", ...meta, secret: wrapped });
 }
 
-/** null where there is none, or where one was being erased, as in `readNextKey`. `key_file_damaged`, `wrong_root_key`. */
+/** null where there is none, or where one was being erased. `key_file_damaged`, `wrong_root_key`. */
 export function readNextCheckpoint(path: string, ledger: LedgerName, root: RootKey): NextCheckpoint | null {
-  let parsed: z.infer<typeof schema>;
-  try {
-    const bytes = readSecretFile(path);
-    if (bytes.includes(0)) {
-      eraseSecretFile(path);
-      return null;
-    }
-    parsed = schema.parse(JSON.parse(fromUtf8(bytes)));
-  } catch (error) {
-    if (error instanceof KeyError && error.code === "key_file_missing") return null;
-    if (error instanceof KeyError) throw error;
-    throw new KeyError("key_file_damaged", `${path} is not a checkpoint key to rotate to`); // no cause: JSON.parse quotes the text
-  }
+  const parsed = readWaiting(path, "checkpoint key", schema);
+  if (parsed === null) return null;
   const { format: _, secret, ...meta } = parsed;
   const wrapped = fromBase64(secret);
   if (wrapped === null) throw new KeyError("key_file_damaged", `${path} holds a secret that is not base64`);

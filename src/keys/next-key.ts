@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { fromBase64, fromUtf8, toBase64, utf8 } from "../format/bytes.ts";
+import { fromBase64, toBase64, utf8 } from "../format/bytes.ts";
 import { canonicalize } from "../format/canonical.ts";
 import { firstRatchetKey } from "../format/mac.ts";
 import { KEY_ID, type LedgerName } from "../format/names.ts";
@@ -14,7 +14,7 @@ import { KeyError } from "./errors.ts";
 import type { KeyMode, Keyring } from "./keyring.ts";
 import { nodeHash } from "./node-hash.ts";
 import type { RootKey } from "./root-key.ts";
-import { createSecretFile, eraseSecretFile, readSecretFile } from "./secret-file.ts";
+import { leaveFile, readWaiting } from "./waiting-file.ts";
 
 const meta = z.strictObject({
   key_id: z.string().regex(KEY_ID),
@@ -57,32 +57,13 @@ export function firstKeyOf(ledgerId: string, keyId: string, seed: Uint8Array): U
 export function fileNextKey(path: string, ledger: LedgerName, root: RootKey, key: NextKey): void {
   const fields = { key_id: key.keyId, mode: key.mode, first_epoch: key.firstEpoch, created_at: key.createdAt, reason: key.reason };
   const secret = toBase64(root.wrap(key.secret, contextOf(ledger, fields)));
-  try {
-    createSecretFile(path, utf8(`${JSON.stringify({ format: "receiptd-next-key/1", ...fields, secret })}\n`));
-  } catch (error) {
-    if (!(error instanceof KeyError) || error.code !== "key_file_exists") throw error;
-    throw new KeyError("key_pending", `${path} holds a key that the daemon has not taken up yet: start it (receiptd serve), or remove the file`, { cause: error });
-  }
+  leaveFile(path, "key", { format: "receiptd-next-key/1", ...fields, secret });
 }
 
-/**
- * null where there is none; so it is where one was being erased, which begins when it was taken up and a power cut can leave half done: zeros,
- * of which JSON has none. `key_file_damaged`, `wrong_root_key`.
- */
+/** null where there is none, or where one was being erased. `key_file_damaged`, `wrong_root_key`. */
 export function readNextKey(path: string, ledger: LedgerName, root: RootKey): NextKey | null {
-  let parsed: z.infer<typeof schema>;
-  try {
-    const bytes = readSecretFile(path);
-    if (bytes.includes(0)) {
-      eraseSecretFile(path);
-      return null;
-    }
-    parsed = schema.parse(JSON.parse(fromUtf8(bytes)));
-  } catch (error) {
-    if (error instanceof KeyError && error.code === "key_file_missing") return null;
-    if (error instanceof KeyError) throw error;
-    throw new KeyError("key_file_damaged", `${path} is not a key to rotate to`); // no cause: JSON.parse quotes the text
-  }
+  const parsed = readWaiting(path, "key", schema);
+  if (parsed === null) return null;
   const { format: _, secret, ...fields } = parsed;
   const wrapped = fromBase64(secret);
   if (wrapped === null) throw new KeyError("key_file_damaged", `${path} holds a secret that is not base64`);

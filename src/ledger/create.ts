@@ -12,7 +12,8 @@ import { lockLedger } from "./lock.ts";
 import type { Signer } from "./stage.ts";
 import { loadState } from "./state.ts";
 import { syncPath } from "./sync-path.ts";
-import { Writer, type WriterOptions } from "./writer.ts";
+import { Writer } from "./writer.ts";
+import type { WriterOptions } from "./writer-options.ts";
 
 export interface Genesis {
   readonly origin: string;

@@ -5,7 +5,6 @@
  */
 import { open as openFile } from "node:fs/promises";
 import { hashText } from "../format/chain.ts";
-import type { Sha256 } from "../format/hash.ts";
 import { CompactRange, leafHash } from "../format/merkle.ts";
 import { concat, uint64 } from "../format/bytes.ts";
 import type { Request } from "../format/request.ts";
@@ -19,26 +18,15 @@ import { type Checkpointer, INLINE_PAGES } from "./checkpointer.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
 import { insertRows, insertStatements } from "./insert-statements.ts";
-import { checkLeftOver, emptyLeftOver, type Torn, warnOfTorn } from "./left-over.ts";
+import { checkLeftOver, emptyLeftOver, warnOfTorn } from "./left-over.ts";
 import { lockLedger, type WriterLock } from "./lock.ts";
 import { receiptRow, SELECT_RECEIPT, type ReceiptRow } from "./rows.ts";
 import { pagesOf, type Signer, Stage, type StoredReceipt } from "./stage.ts";
 import { type LedgerState, loadState, nextTime, type TreeHead } from "./state.ts";
+import type { WriterOptions } from "./writer-options.ts";
 
 /** What a commit must survive: `wal` the end of the process, `disk` the end of the power. */
 export type Durability = "wal" | "disk";
-
-export interface WriterOptions {
-  readonly sha256: Sha256;
-  /** ms since 1970, the host's claim. */
-  readonly now: () => number;
-  readonly newId: () => string;
-  readonly maxBatch: number;
-  readonly maxOrganizations: number;
-  readonly prefixOf: (organization: string) => string | undefined;
-  /** Told where a power cut has taken what nobody was told to be on the disk; and where the mark of what was acknowledged cannot be written. */
-  readonly onTorn?: (torn: Torn) => void; readonly onMarkLost?: (error: unknown) => void;
-}
 
 /** A `key_rotation` receipt, and the key that it names; or a `ratchet_break`, which that key signs, and the anchor receipt too. */
 export interface Rotation {

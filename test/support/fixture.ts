@@ -10,7 +10,8 @@ import { createKeyring, type Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { createRootKeyFile } from "../../src/keys/root-key.ts";
 import { createLedger } from "../../src/ledger/create.ts";
-import { Writer, type WriterOptions } from "../../src/ledger/writer.ts";
+import { Writer } from "../../src/ledger/writer.ts";
+import type { WriterOptions } from "../../src/ledger/writer-options.ts";
 
 export interface Fixture {
   readonly dir: string;

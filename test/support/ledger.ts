@@ -19,7 +19,8 @@ import { commitmentOf, EpochKeys, ratchetAt } from "../../src/keys/epoch-keys.ts
 import type { Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { createLedger } from "../../src/ledger/create.ts";
-import { Writer, type WriterOptions } from "../../src/ledger/writer.ts";
+import { Writer } from "../../src/ledger/writer.ts";
+import type { WriterOptions } from "../../src/ledger/writer-options.ts";
 import { signatureBy } from "./signature.ts";
 
 export const ORIGIN = "test.example/receipts";
