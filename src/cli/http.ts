@@ -1,5 +1,6 @@
 /** `receiptd http`: the HTTP API and its page, beside the daemon and without its keys. */
 import { readFileSync } from "node:fs";
+import { getPriority, setPriority } from "node:os";
 import { type Command, Option } from "commander";
 import { destination, pino } from "pino";
 import { placesOf } from "../daemon/places.ts";
@@ -10,6 +11,9 @@ import { examples, type Run } from "./command.ts";
 import { devConfig } from "./dev-http.ts";
 import type { ExitCode } from "./errors.ts";
 import { versionText } from "./version.ts";
+
+/** Niceness: whoever waits for a receipt's acknowledgement, waits for no reader. */
+const BEHIND_THE_WRITER = 10;
 
 interface HttpOptions {
   /** A child of `receiptd dev`: with its configuration, on another port where the configured one is taken, and not for longer than it. */
@@ -26,6 +30,7 @@ export function addHttp(program: Command, run: Run): void {
 }
 
 async function http(cli: Cli, { dev = false }: HttpOptions): Promise<ExitCode> {
+  yieldToTheWriter();
   const config = dev ? devConfig(cli) : cli.config;
   const level = dev && config.log.level === "info" ? "warn" : config.log.level;
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination({ fd: 2, sync: true }));
@@ -45,6 +50,15 @@ async function http(cli: Cli, { dev = false }: HttpOptions): Promise<ExitCode> {
   await server.stop();
   if (dev && process.connected) process.disconnect(); // it would keep this process
   return 0;
+}
+
+/** Before there are other threads, which take their priority from this one. */
+function yieldToTheWriter(): void {
+  try {
+    if (getPriority() < BEHIND_THE_WRITER) setPriority(BEHIND_THE_WRITER);
+  } catch {
+    // a sandbox that forbids it
+  }
 }
 
 /** The page at /, with the policy that it has in itself, and which only a header can say in full. */
