@@ -101,7 +101,7 @@ export async function bundle(): Promise<void> {
   const build = await rolldown({ input: ENTRIES, cwd: root, platform: "node", external: [/^better-sqlite3$/], plugins: [placesInDist, coreOfCryptoJs, withoutFacade], resolve: { mainFields: ["module", "main"] }, logLevel: "warn" });
   const { output } = await build.write({ dir: fresh, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" });
   await build.close();
-  for (const layer of ["ledger", "anchor"]) cpSync(join(root, `src/${layer}/migrations`), join(fresh, `${layer}/migrations`), { recursive: true });
+  for (const layer of ["ledger", "anchor", "chains"]) cpSync(join(root, `src/${layer}/migrations`), join(fresh, `${layer}/migrations`), { recursive: true });
   const made = await pages();
   for (const [name, { html }] of Object.entries(made)) writeFileSync(join(fresh, `cli/${name}.html`), html);
   writeFileSync(join(fresh, LICENSES), licensesOf([...output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])), ...Object.values(made).flatMap(({ modules }) => modules)]));

@@ -122,6 +122,11 @@ const SCHEMA = section({
     root_key: rootKey,
     checkpoint,
   }),
+  chains: section({
+    max_open: whole(1_000_000, 10_000).default(10_000),
+    max_entries: whole(100_000, 2000).default(2000),
+    timeout: duration("10ms", "1d").prefault("1d"),
+  }),
   self_check: section({
     enabled: z.boolean(wanted("true or false", "true")).default(true),
     processor: whole(100, 2).default(2),

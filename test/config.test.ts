@@ -73,6 +73,7 @@ describe("defaults", () => {
         targets: [{ name: "local", type: "directory", path: resolve("receiptd-data/anchors"), required: true }],
       },
       keys: { root_key: { type: "file", path: resolve("receiptd-data/root.key") }, checkpoint: { type: "local" } },
+      chains: { max_open: 10_000, max_entries: 2000, timeout: 86_400_000 },
       self_check: { enabled: true, processor: 2, interval: 5000 },
       http: {
         listen: "127.0.0.1:7463", trust_proxy: [], public_numbers: true, rate: { per_client: 120, overall: 200 }, max_page: 100, max_connections: 256,

@@ -7,13 +7,14 @@
  * (`receiptd init --outbox`) is safe: the start-up comparison asks the targets first, and signing is deterministic, so the same
  * bytes are signed and stored again.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { equal } from "../format/bytes.ts";
 import type { LedgerName } from "../format/names.ts";
 import { isOutOfSpace } from "../ledger/errors.ts";
 import { emptyLeftOver, syncLeftOver } from "../ledger/left-over.ts";
+import { migrate as applyMigrations, migrationsIn } from "../ledger/migrations.ts";
 import { syncPath } from "../ledger/sync-path.ts";
 import { AnchorError } from "./errors.ts";
 
@@ -219,19 +220,8 @@ function configure(db: Database.Database): void {
 }
 
 function migrate(db: Database.Database): void {
-  const all = readdirSync(MIGRATIONS)
-    .filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name))
-    .sort()
-    .map((name) => ({ version: Number(name.slice(0, 4)), name }));
-  const version = db.pragma("user_version", { simple: true }) as number;
-  const newest = all.at(-1)!.version;
-  if (version > newest) throw new AnchorError("newer_outbox", `the outbox has schema ${version}; this receiptd knows ${newest}: use a newer one`);
-  for (const migration of all.filter((one) => one.version > version)) {
-    db.transaction(() => {
-      db.exec(readFileSync(new URL(migration.name, MIGRATIONS), "utf8"));
-      db.pragma(`user_version = ${migration.version}`);
-    }).exclusive();
-  }
+  const flaw = applyMigrations(db, migrationsIn(MIGRATIONS));
+  if (flaw !== null) throw new AnchorError("newer_outbox", `the outbox ${flaw}`);
 }
 
 function guard<T>(work: () => T): T {

@@ -1,6 +1,7 @@
 /** One place of the ledger: its blob by itself (docs/FORMAT.md section 13.1), its row by itself, and both against each other. */
 import { equal } from "../format/bytes.ts";
 import { formatNumber } from "../format/chain.ts";
+import { ASSEMBLED_TYPES } from "../format/fields.ts";
 import type { Hash } from "../format/hash.ts";
 import { equalMac, signatureOf } from "../format/mac.ts";
 import { LEDGER_ORGANIZATION } from "../format/names.ts";
@@ -130,7 +131,8 @@ export class ReceiptCheck {
       problems.push(problemOf(asVerifyError(error)));
       return null;
     }
-    for (const name of read.known ? read.notChecked : ["schema_version"]) increase(this.notChecked, name);
+    const names = !read.known ? ["schema_version"] : ASSEMBLED_TYPES.has(read.receipt.type) ? [read.receipt.type] : read.notChecked;
+    for (const name of names) increase(this.notChecked, name);
     if (read.receipt.log_index !== logIndex) {
       problems.push({
         code: "log_index_gap", message: "another receipt is stored in this place", at: "/log_index",

@@ -1,5 +1,6 @@
 /** The one sentence, the exit code, and what they do not cover. */
 import { count, receiptRange } from "../format/count.ts";
+import { ASSEMBLED_TYPES } from "../format/fields.ts";
 import { formatTime } from "../format/time.ts";
 import type { AuditOptions } from "./options.ts";
 import type { Joiner } from "./join.ts";
@@ -49,6 +50,7 @@ export class NotChecked {
     macs(", the ledger's own, by which the time range was found", part.macsNotChecked ?? new Map());
     for (const [name, n] of notChecked) {
       if (name === "schema_version") this.fail(`the fields of ${count(n, "receipt")}: this program does not know their schema_version`);
+      else if (ASSEMBLED_TYPES.has(name)) this.add(`what ${count(n, "receipt")} of chains say${n === 1 ? "s" : ""} of their events: the records, where they are disclosed, show it (receiptd verify-bundle --records)`);
       else this.add(`${name} of ${count(n, "receipt")}: this program does not know their type`);
     }
     if (since !== null) this.add(`the first ${count(part.first, "receipt")} again, and the ledger's tables and indexes as a whole: ${foundBy(since)}; with --all-receipts they are read again`);

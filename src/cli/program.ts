@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   ingest: async () => (await import("./ingest.ts")).addIngest,
   get: async () => (await import("./get.ts")).addGet,
   list: async () => (await import("./list.ts")).addList,
+  chain: async () => (await import("./chain.ts")).addChain,
   anchor: async () => (await import("./anchor.ts")).addAnchor,
   anchors: async () => (await import("./anchors.ts")).addAnchors,
   verify: async () => (await import("./verify.ts")).addVerify,

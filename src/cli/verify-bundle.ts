@@ -1,7 +1,7 @@
 /** `receiptd verify-bundle`: a file of evidence, an export or a report, offline. Neither a ledger nor a configuration is needed. */
 import { readFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
-import { InputFile } from "../config/input-file.ts";
+import { InputFile, readBounded } from "../config/input-file.ts";
 import { hashText } from "../format/chain.ts";
 import { type Cosigner, parseCosigner } from "../format/cosignature.ts";
 import { FormatError } from "../format/errors.ts";
@@ -13,6 +13,7 @@ import { parseVkey } from "../format/note.ts";
 import type { Json } from "../format/strict-json.ts";
 import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
+import { type ChainRecordsFacts, verifyChainRecords } from "../verify/chain-records.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type EvidenceFacts, verifyEvidence } from "../verify/evidence.ts";
 import { evidenceVerdict, wordsFor } from "../verify/evidence-words.ts";
@@ -29,6 +30,8 @@ const LF = 0x0a;
 
 /** Bytes that are read: one that is too large for evidence is a finding, and one that would fill the memory is not read. */
 const MAX_FILE = 16 * MAX_EVIDENCE_BYTES;
+/** Bytes of records: as many events as a chain may have, each of some size. */
+const MAX_RECORDS = 256 * 1024 * 1024;
 
 interface BundleOptions extends PinOptions {
   readonly page?: boolean;
@@ -36,6 +39,7 @@ interface BundleOptions extends PinOptions {
   readonly from?: string;
   readonly to?: string;
   readonly auditor?: readonly string[];
+  readonly records?: string;
 }
 
 interface BundleVerdict {
@@ -53,6 +57,10 @@ interface BundleVerdict {
   readonly receipt: { readonly [name: string]: Json } | null;
   readonly checked: readonly string[];
   readonly not_checked: readonly string[];
+  /** Of a chain: the places of events and approvals whose records were given, and of the others; and whether the events add up to what the receipt says. */
+  readonly records_checked?: readonly number[];
+  readonly records_not_disclosed?: readonly number[];
+  readonly totals_checked?: boolean;
   readonly problem: { readonly code: string; readonly message: string; readonly pointer?: string; readonly expected?: string; readonly found?: string } | null;
 }
 
@@ -65,6 +73,7 @@ export function addVerifyBundle(program: Command, run: Run): void {
     .option("--organization <name>", "the export has to be of this organization, or of all")
     .option("--from <time>", "the export has to begin at this date or time, UTC, or before it")
     .option("--to <time>", "the export has to reach up to this time, or to the end of this date, UTC")
+    .option("--records <file>", "of evidence of a chain: records of its events and approvals (receiptd chain disclose), which have to be those that the receipt covers")
     .option("--page", "print verify.html instead, one page that checks evidence in a browser, from disk and without a network")
     .addHelpText("after", examples([
       "receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…' --auditor 'auditor.example.com+5e6f7a8b+BA…'", "receiptd verify-bundle november.export.ndjson --trust keys.txt", "receiptd verify-bundle report.json --trust keys.txt", "receiptd verify-bundle --page > verify.html",
@@ -92,7 +101,7 @@ function verifyBundle(cli: Cli, file: string | undefined, options: BundleOptions
     if (vkeys.length === 0) throw new CliError("bad_usage", `no key is pinned${hint}`, "name the ledger's vkey, which you have from elsewhere, with --vkey or --trust");
     if (whole === null) return verifyExport(cli, input, begin, vkeys, { organization: options.organization ?? null, from: options.from === undefined ? null : from, to: options.to === undefined ? null : to });
     if (isOfPeriod) return verifyReportFile(cli, whole, vkeys);
-    const verdict = judge(whole, vkeys, (options.auditor ?? []).map(parseCosigner));
+    const verdict = judge(whole, vkeys, (options.auditor ?? []).map(parseCosigner), options.records === undefined ? null : recordsIn(options.records));
     cli.result(verdict, () => report(verdict));
     return verdict.verdict === "invalid" ? 1 : 0;
   } finally {
@@ -112,15 +121,28 @@ function beginningOf(input: InputFile): Uint8Array {
   return Buffer.concat(parts);
 }
 
-function judge(bytes: Uint8Array, vkeys: readonly string[], auditors: readonly Cosigner[]): BundleVerdict {
+/** One a line. */
+function recordsIn(path: string): readonly Uint8Array[] {
+  const bytes = readBounded(path, MAX_RECORDS, (why) => new CliError("bad_usage", `${path} cannot be read: ${why}`));
+  const lines: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf(LF, at);
+    lines.push(bytes.subarray(at, end < 0 ? bytes.length : end));
+    at = end < 0 ? bytes.length : end + 1;
+  }
+  return lines;
+}
+
+function judge(bytes: Uint8Array, vkeys: readonly string[], auditors: readonly Cosigner[], records: readonly Uint8Array[] | null): BundleVerdict {
   try {
     const facts = verifyEvidence(bytes, vkeys.map(parseVkey), { hash: nodeHash, verify: verifyByNode, auditors });
-    return { ...shown(facts, auditors.length), problem: null };
+    const verdict = { ...shown(facts, auditors.length), problem: null };
+    return records === null ? verdict : withRecords(verdict, verifyChainRecords(facts.receipt, records, nodeHash));
   } catch (error) {
     if (!(error instanceof VerifyError)) throw error;
     const { code, message, pointer, expected, found } = error;
     return {
-      verdict: "invalid", sentence: `This file is no evidence: ${code}: ${message}.`, receipt_hash: null, log_index: null, tree_size: null, root: null, signed_by: [], countersigned_by: [], published: [], receipt: null, checked: [], not_checked: [],
+      verdict: "invalid", sentence: code === "record_mismatch" ? `These are not the records that the receipt covers: ${message}.` : `This file is no evidence: ${code}: ${message}.`, receipt_hash: null, log_index: null, tree_size: null, root: null, signed_by: [], countersigned_by: [], published: [], receipt: null, checked: [], not_checked: [],
       problem: { code, message, ...(pointer === undefined ? {} : { pointer }), ...(expected === undefined ? {} : { expected }), ...(found === undefined ? {} : { found }) },
     };
   }
@@ -133,6 +155,12 @@ function shown(facts: EvidenceFacts, auditors: number): Omit<BundleVerdict, "pro
     verdict: evidenceVerdict(facts), sentence, receipt_hash: hashText(receiptHash), log_index: logIndex, tree_size: treeSize, root: hashText(root), signed_by: signedBy, countersigned_by: cosigned.map(({ cosigner: { vkey }, time }) => ({ vkey, time })),
     published: evidence.published, receipt, checked, not_checked: notChecked,
   };
+}
+
+function withRecords(verdict: BundleVerdict, { checked, notDisclosed, addUp }: ChainRecordsFacts): BundleVerdict {
+  const checks = [`the records of ${checked.length} of the chain's ${checked.length + notDisclosed.length} events and approvals: they are those that the receipt covers`, ...(addUp ? ["what all events add up to"] : [])];
+  const not = notDisclosed.length === 0 ? [] : [`the events and approvals ${notDisclosed.slice(0, 20).join(", ")}${notDisclosed.length > 20 ? " …" : ""} of the chain: their records were not given${addUp ? "" : ", nor what all of them add up to"}`];
+  return { ...verdict, records_checked: checked, records_not_disclosed: notDisclosed, totals_checked: addUp, checked: [...verdict.checked, ...checks], not_checked: [...verdict.not_checked, ...not] };
 }
 
 /** The keys that the file names: what to look for elsewhere, and never what to pin. */

@@ -26,6 +26,7 @@ import { Writer } from "../ledger/writer.ts";
 import { readNextCheckpoint } from "../keys/next-checkpoint.ts";
 import { checkpointPeriods, signingKeyOf, signingPeriods } from "./checkpoint-key.ts";
 import { CheckpointKeys } from "./checkpoint-keys.ts";
+import { startChains } from "./chains.ts";
 import { startControl } from "./control.ts";
 import { newId, openKeys, writerOptions } from "./init.ts";
 import { Attestations } from "./attestations.ts";
@@ -138,8 +139,10 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const selfCheck = config.self_check.enabled ? startSelfCheck(config, root, keyring, writer, keys, log) : null;
     undo.push(() => selfCheck?.stop());
     let server: IntakeServer | null = null;
+    const chains = startChains(config, { origin: writer.origin, ledgerId: writer.ledgerId }, () => port, log);
+    undo.push(() => chains.stop());
     const port = new Port({
-      writer, reader, keys, closer, changes, attestations, publisher, selfCheck, refusal, fatal, startedAt,
+      writer, reader, keys, closer, changes, attestations, chains, publisher, selfCheck, refusal, fatal, startedAt,
       checkpoint,
       dataDir: config.data_dir,
       failClosedAfter: config.anchor.fail_closed_after,
@@ -192,6 +195,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
         schedule.stop();
         const unwatched = selfCheck?.stop();
         await Promise.all([listening.drain(DRAIN), control?.drain(DRAIN)]); // from here on nothing comes that the last anchor would leave out
+        chains.stop();
         await changes.settled();
         close("shutdown");
         await closer.settled();

@@ -20,6 +20,8 @@ export interface Places {
   readonly quarantine: string;
   /** The root key, or what it is made from; of a credential without its folder, no path. */
   readonly rootKey: string;
+  /** Chains that are open, and the records of those that have ended. */
+  readonly chains: string;
   /** The publisher's own database. */
   readonly outbox: string;
   /** A folder: archive objects that are not at every target yet. */
@@ -43,6 +45,7 @@ export function placesOf(config: Config): Places {
     recovery: inData("recovery.json"),
     quarantine: inData("quarantine"),
     rootKey: rootKeySource(config.keys.root_key).place,
+    chains: inData("chains.db"),
     outbox: inData("anchor.db"),
     archive: inData("archive"),
     control: inData("control.sock"),

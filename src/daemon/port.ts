@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BatchCloser, ClosedBatch } from "../anchor/closer.ts";
 import type { PublisherClient, PublisherStatus } from "../anchor/client.ts";
+import type { Chains } from "../chains/chains.ts";
 import { toHex } from "../format/bytes.ts";
 import { formatNumber, hashText } from "../format/chain.ts";
 import type { Json } from "../format/strict-json.ts";
@@ -30,6 +31,7 @@ export interface Parts {
   readonly closer: BatchCloser;
   readonly changes: KeyChanges;
   readonly attestations: Attestations;
+  readonly chains: Chains;
   readonly publisher: PublisherClient;
   /** null: it is turned off. */
   readonly selfCheck: SelfCheck | null;
@@ -137,6 +139,10 @@ export class Port implements IntakePort {
     }
   }
 
+  chain(...call: Parameters<IntakePort["chain"]>): ReturnType<IntakePort["chain"]> {
+    return this.#parts.chains.call(...call);
+  }
+
   head(organization: string | null): Json {
     const { writer } = this.#parts;
     const log = { size: writer.size, root: hashText(writer.logRoot()), recorded_at: formatTime(writer.lastRecordedAt) };
@@ -157,7 +163,7 @@ export class Port implements IntakePort {
   }
 
   status(): Json {
-    const { writer, keys, changes, attestations, publisher, checkpoint, selfCheck, dataDir, startedAt, load } = this.#parts;
+    const { writer, keys, changes, attestations, chains, publisher, checkpoint, selfCheck, dataDir, startedAt, load } = this.#parts;
     const refusal = this.refusal();
     const { targets, anchoredSize, signerError } = publisher.status();
     const disk = statfsSync(dataDir);
@@ -181,6 +187,7 @@ export class Port implements IntakePort {
       checkpoint_keys: checkpoint.status(),
       signer: { state: signerError === null ? "ok" : "unavailable", last_error: signerError },
       targets: targets.map(targetStatus),
+      chains: chains.status(),
       attested: attestations.status(),
       self_check: selfCheck?.status() ?? { enabled: false },
       free_bytes: disk.bavail * disk.bsize,

@@ -104,7 +104,8 @@ export function checkValue(schema: z.ZodType, value: unknown, pointer: string): 
   throw new FormatError("bad_field", issue.message, pointer + at);
 }
 
-function refuseReservedAnywhere(value: Json, pointer: string): void {
+/** Throws FormatError `reserved_field` at a name that no caller may use at any depth. */
+export function refuseReservedAnywhere(value: Json, pointer: string): void {
   if (typeof value !== "object" || value === null) return;
   for (const [name, inner] of Object.entries(value)) {
     const at = pointer + pointerToken(name);

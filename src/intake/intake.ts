@@ -3,6 +3,7 @@
  * then one commit for all appends of the round, one write per connection. The group grows by itself with the load. No client's
  * flood delays another by more than one line a turn, nor by more than one full round: who was served goes behind who was not.
  */
+import { ChainError } from "../chains/errors.ts";
 import { FormatError } from "../format/errors.ts";
 import { readRequest, type Request } from "../format/request.ts";
 import { LedgerError } from "../ledger/errors.ts";
@@ -248,7 +249,7 @@ export class Intake {
 
   #refuse(connection: Connection, slot: Slot, id: RpcId, error: unknown): void {
     connection.answer(slot, errorLine(id, error));
-    if (!(error instanceof RpcError || error instanceof FormatError || error instanceof LedgerError)) this.#options.onInternalError(error);
+    if (!(error instanceof RpcError || error instanceof FormatError || error instanceof LedgerError || error instanceof ChainError)) this.#options.onInternalError(error);
   }
 }
 

@@ -1,10 +1,11 @@
 /** The calls that only look, or wait (docs/PROTOCOL.md). Each returns JSON text, now or later. */
 import { equal } from "../format/bytes.ts";
 import { formatNumber } from "../format/chain.ts";
+import type { ChainMethod } from "../format/chain-calls.ts";
 import { formatTime } from "../format/time.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { LedgerError } from "../ledger/errors.ts";
-import { foundText } from "./answers.ts";
+import { ackText, foundText } from "./answers.ts";
 import { needed, only, readIndex, readOrganization, readWhich } from "./params.ts";
 import type { IntakePort } from "./port.ts";
 import { type Call, RpcError } from "./protocol.ts";
@@ -47,11 +48,26 @@ export function answerCall(call: Call, around: Surroundings): string | Promise<s
     case "attest":
       only(params, "attestation");
       return JSON.stringify(port.attest(needed(params, "attestation")));
+    case "chain.open":
+    case "chain.event":
+    case "chain.approve":
+    case "chain.complete":
+    case "chain.get":
+    case "chain.disclose":
+      return chain(method, call, around);
     case "wait":
       return wait(call, around);
     default:
-      throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait, anchor, attest and key_change`);
+      throw new RpcError("unknown_method", `no method ${method.slice(0, 64)}; there are append, append_many, get, head, status, wait, anchor, attest, key_change and chain.…`);
   }
+}
+
+async function chain(method: ChainMethod, { params }: Call, { port, sync }: Surroundings): Promise<string> {
+  const answer = await port.chain(method, params);
+  if (answer.kind === "said") return JSON.stringify(answer.answer);
+  const { chainId, receipt } = answer;
+  if (receipt.stored.logIndex >= port.syncedSize()) await sync(); // a duplicate of one that was stored a moment ago
+  return `{"chain_id":${JSON.stringify(chainId)},${ackText(receipt, port.syncedSize()).slice(1)}`;
 }
 
 type Found = NonNullable<ReturnType<IntakePort["find"]>>;

@@ -1,4 +1,6 @@
 /** What the intake needs of the rest of the daemon; the composition root supplies it. */
+import type { ChainAnswer } from "../chains/chains.ts";
+import type { ChainMethod } from "../format/chain-calls.ts";
 import type { Request } from "../format/request.ts";
 import type { Json } from "../format/strict-json.ts";
 import type { StoredReceipt } from "../ledger/stage.ts";
@@ -31,6 +33,7 @@ export interface IntakePort {
   changeKeys(): Promise<Json>;
   /** Stores an auditor's word on an audit. */
   attest(attestation: Json): Json;
+  chain(method: ChainMethod, params: Json): Promise<ChainAnswer>;
   head(organization: string | null): Json;
   status(): Json;
   /** An error after which the process must end. */

@@ -2,6 +2,7 @@
  * JSON-RPC 2.0, one message a line (docs/PROTOCOL.md). Everything here is written by strangers: it goes through the strict parser, and
  * every refusal has a code, a pointer into the message as it was sent, and a sentence that says what to do.
  */
+import { ChainError } from "../chains/errors.ts";
 import { FormatError } from "../format/errors.ts";
 import { fromUtf8 } from "../format/bytes.ts";
 import { type Json, parseStrict } from "../format/strict-json.ts";
@@ -39,12 +40,13 @@ const NUMBERS: Readonly<Record<string, number>> = {
   too_many_organizations: -32007, ledger_io: -32008, ledger_corrupt: -32008, ledger_failed: -32008, ledger_busy: -32008, receipt_damaged: -32008, overloaded: -32009, anchoring_overdue: -32010,
   key_file_damaged: -32011, key_file_mode: -32011, wrong_root_key: -32011, epoch_passed: -32011, key_unknown: -32011, key_in_use: -32011,
   attestation_refused: -32012,
+  chain_closed: -32013, chain_full: -32013, too_many_chains: -32013,
   wrong_checkpoint_key: -32011, kms_unavailable: -32011, kms_denied: -32011,
   internal: -32603,
 };
 
 /** Codes after which the very same call may succeed later. */
-const RETRY: ReadonlySet<string> = new Set(["disk_full", "shutting_down", "timeout", "overloaded", "ledger_busy", "too_many_connections", "anchoring_overdue"]);
+const RETRY: ReadonlySet<string> = new Set(["disk_full", "shutting_down", "timeout", "overloaded", "ledger_busy", "too_many_connections", "anchoring_overdue", "too_many_chains"]);
 
 /** message + params + receipt: a receipt's own depth of 32 begins two levels down, in append_many three. */
 const DEPTH = 34;
@@ -114,6 +116,10 @@ function describe(error: unknown): { readonly code: string; readonly message: st
   if (error instanceof FormatError) {
     const at = error.pointer === undefined || error.pointer === "" ? "" : `${error.pointer}: `;
     return { code: error.code, message: (at + error.message).slice(0, 2000), data: error.pointer === undefined ? {} : { pointer: error.pointer.slice(0, 2000).toWellFormed() } };
+  }
+  if (error instanceof ChainError) {
+    const { code, message, pointer, receiptId } = error;
+    return { code, message, data: { ...(pointer === undefined ? {} : { pointer }), ...(receiptId === undefined ? {} : { receipt_id: receiptId }) } };
   }
   if (error instanceof LedgerError) return { code: error.code, message: error.message, data: {} };
   return { code: "internal", message: "an error inside receiptd; nothing was stored; the log has the details", data: {} };

@@ -2,9 +2,10 @@
  * The ledger's SQLite file: created once, opened afterwards, never one for the other. A missing ledger is an error: whoever
  * deletes the file must not get a fresh, empty one in its place.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import { LedgerError, ledgerError } from "./errors.ts";
+import { migrate as applyMigrations, type Migration, migrationsIn } from "./migrations.ts";
 
 /** "rcpt": written into the file's header, so that `file` and we know it. */
 const APPLICATION_ID = 0x72637074;
@@ -12,12 +13,8 @@ const MIGRATIONS = new URL("./migrations/", import.meta.url);
 
 export type { Database } from "better-sqlite3";
 
-/** The numbered migrations, in order; a number is never used twice and a published file never changes. */
-export function migrations(): readonly { readonly version: number; readonly sql: string }[] {
-  return readdirSync(MIGRATIONS)
-    .filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name))
-    .sort()
-    .map((name) => ({ version: Number(name.slice(0, 4)), sql: readFileSync(new URL(name, MIGRATIONS), "utf8") }));
+export function migrations(): readonly Migration[] {
+  return migrationsIn(MIGRATIONS);
 }
 
 /** Creates the file with the newest schema; `ledger_exists` where there is one. WAL mode stays with the file. */
@@ -91,17 +88,8 @@ function configure(db: Database.Database): void {
 }
 
 function migrate(db: Database.Database): void {
-  const all = migrations();
-  const newest = all.at(-1)!.version;
-  const version = db.pragma("user_version", { simple: true }) as number;
-  if (version > newest) throw new LedgerError("newer_ledger", `the ledger has schema ${version}; this receiptd knows ${newest}: use a newer one`);
-  for (const migration of all) {
-    if (migration.version <= version) continue;
-    db.transaction(() => {
-      db.exec(migration.sql);
-      db.pragma(`user_version = ${migration.version}`);
-    }).exclusive();
-  }
+  const flaw = applyMigrations(db, migrations());
+  if (flaw !== null) throw new LedgerError("newer_ledger", `the ledger ${flaw}`);
 }
 
 function guard<T>(open: () => T): T {

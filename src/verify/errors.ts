@@ -35,7 +35,9 @@ export type VerifyErrorCode =
   | "fork"
   | "batch_missing"
   | "log_root_mismatch"
-  | "ledger_behind";
+  | "ledger_behind"
+  // records of a chain (section 19)
+  | "record_mismatch";
 
 export interface VerifyErrorDetail {
   /** RFC 6901 pointer into the receipt. */

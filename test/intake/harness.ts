@@ -57,6 +57,7 @@ export async function harness(
       return () => clearInterval(timer);
     },
     attest: () => ({}),
+    chain: () => Promise.reject(new Error("no chains here")),
     changeKeys: async () => ({ rotated: null, revoked: null }),
     anchorNow: async () => ({ treeSize: writer.size, root: "sha256:00" }),
     head: () => ({ size: writer.size }),

@@ -1,0 +1,171 @@
+/**
+ * chains.db: chains that are open, and the records of those that have ended. Apart from the ledger: nothing in it is signed, and what a chain's
+ * receipt says is what was here when it ended.
+ */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import Database from "better-sqlite3";
+import type { LedgerName } from "../format/names.ts";
+import { ledgerError } from "../ledger/errors.ts";
+import { emptyLeftOver, syncLeftOver } from "../ledger/left-over.ts";
+import { migrate, migrationsIn } from "../ledger/migrations.ts";
+import { syncPath } from "../ledger/sync-path.ts";
+import { ChainError } from "./errors.ts";
+
+/** "rcpc", in the file's header. */
+const APPLICATION_ID = 0x72637063;
+const MIGRATIONS = new URL("./migrations/", import.meta.url);
+
+export interface ChainRow {
+  readonly chain_id: string;
+  readonly organization: string;
+  readonly receipt_id: string;
+  readonly status: "open" | "ending" | "ended";
+  /** JCS of the call that opened it. */
+  readonly opened: string;
+  /** ms since 1970 */
+  readonly started_at: number;
+  readonly expires_at: number;
+  /** How many entries it has. */
+  readonly entries: number;
+  /** JSON: what they have added up to. */
+  readonly state: string;
+  /** JSON: how it ended. */
+  readonly ending: string | null;
+}
+
+export interface EntryRow {
+  readonly seq: number;
+  readonly entry_id: string;
+  readonly asked: Uint8Array;
+  readonly kind: "event" | "approval";
+  /** JSON: what the receipt says of it. */
+  readonly summary: string;
+  /** JCS: what its hash covers. */
+  readonly record: string;
+}
+
+/** Makes the file where there is none: `isNew` then. Throws ChainError `chains_unreadable`, LedgerError. */
+export function openChainStore(path: string, ledger: LedgerName): { readonly store: ChainStore; readonly isNew: boolean } {
+  const isNew = !existsSync(path);
+  return guard(() => {
+    if (!isNew) syncLeftOver(path);
+    const db = new Database(path, { timeout: 5000 });
+    try {
+      if (isNew) db.pragma("journal_mode = WAL");
+      configure(db, path);
+      emptyLeftOver(db);
+      const flaw = migrate(db, migrationsIn(MIGRATIONS));
+      if (flaw !== null) throw new ChainError("chains_unreadable", `${path} ${flaw}`);
+      db.prepare("INSERT INTO ledger (one, origin, ledger_id) VALUES (1, ?, ?) ON CONFLICT DO NOTHING").run(ledger.origin, ledger.ledgerId);
+      const row = db.prepare<[], { ledger_id: string }>("SELECT ledger_id FROM ledger").get()!;
+      if (row.ledger_id !== ledger.ledgerId) throw new ChainError("chains_unreadable", `${path} has the chains of ledger ${row.ledger_id}, this is ${ledger.ledgerId}: move the file away`);
+      if (isNew) syncPath(dirname(path));
+      return { store: new ChainStore(db), isNew };
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  });
+}
+
+function configure(db: Database.Database, path: string): void {
+  const id = db.pragma("application_id", { simple: true });
+  const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema").get() === undefined; // a crash may have left it so
+  if (id !== APPLICATION_ID && !(id === 0 && isEmpty)) throw new ChainError("chains_unreadable", `${path} is no file of chains`);
+  if (isEmpty) db.pragma(`application_id = ${APPLICATION_ID}`);
+  db.pragma("synchronous = FULL");
+  db.pragma("cache_size = -2048"); // 2 MiB
+  db.pragma("trusted_schema = OFF");
+  db.pragma("cell_size_check = ON");
+}
+
+/** Methods throw LedgerError. */
+export class ChainStore {
+  readonly #db: Database.Database;
+  readonly #s: ReturnType<typeof prepare>;
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+    this.#s = prepare(db);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** All that `work` does is stored, on the disk, or none of it. */
+  group(work: () => void): void {
+    guard(() => this.#db.transaction(work).immediate());
+  }
+
+  chain(chainId: string): ChainRow | null {
+    return guard(() => this.#s.chain.get(chainId)) ?? null;
+  }
+
+  unfinished(): number {
+    return guard(() => this.#s.unfinished.get())!.count;
+  }
+
+  /** Ids of chains that are ending, and of those that are open for too long. */
+  due(now: number, most: number): { readonly ending: readonly string[]; readonly expired: readonly string[] } {
+    return guard(() => ({ ending: this.#s.ending.all(most).map((row) => row.chain_id), expired: this.#s.expired.all(now, most).map((row) => row.chain_id) }));
+  }
+
+  open(row: Omit<ChainRow, "status" | "entries" | "ending">): void {
+    guard(() => this.#s.open.run(row.chain_id, row.organization, row.receipt_id, row.opened, row.started_at, row.expires_at, row.state));
+  }
+
+  entry(chainId: string, entryId: string): EntryRow | null {
+    return guard(() => this.#s.entry.get(chainId, entryId)) ?? null;
+  }
+
+  entryAt(chainId: string, seq: number): EntryRow | null {
+    return guard(() => this.#s.entryAt.get(chainId, seq)) ?? null;
+  }
+
+  entries(chainId: string): readonly Pick<EntryRow, "kind" | "summary">[] {
+    return guard(() => this.#s.entries.all(chainId));
+  }
+
+  add(chainId: string, { seq, entry_id, asked, kind, summary, record }: EntryRow, state: string): void {
+    guard(() => {
+      this.#s.add.run(chainId, seq, entry_id, asked, kind, summary, record);
+      this.#s.added.run(seq, state, chainId);
+    });
+  }
+
+  end(chainId: string, ending: string): void {
+    guard(() => this.#s.end.run(ending, chainId));
+  }
+
+  /** Its receipt is in the ledger. */
+  ended(chainId: string): void {
+    guard(() => this.#s.ended.run(chainId));
+  }
+}
+
+function prepare(db: Database.Database) {
+  return {
+    chain: db.prepare<[string], ChainRow>("SELECT * FROM chains WHERE chain_id = ?"),
+    unfinished: db.prepare<[], { count: number }>("SELECT count(*) AS count FROM chains WHERE status <> 'ended'"),
+    ending: db.prepare<[number], { chain_id: string }>("SELECT chain_id FROM chains WHERE status <> 'ended' AND status = 'ending' LIMIT ?"),
+    expired: db.prepare<[number, number], { chain_id: string }>("SELECT chain_id FROM chains WHERE status <> 'ended' AND status = 'open' AND expires_at <= ? LIMIT ?"),
+    open: db.prepare("INSERT INTO chains (chain_id, organization, receipt_id, status, opened, started_at, expires_at, entries, state) VALUES (?, ?, ?, 'open', ?, ?, ?, 0, ?)"),
+    entry: db.prepare<[string, string], EntryRow>("SELECT * FROM entries WHERE chain_id = ? AND entry_id = ?"),
+    entryAt: db.prepare<[string, number], EntryRow>("SELECT * FROM entries WHERE chain_id = ? AND seq = ?"),
+    entries: db.prepare<[string], Pick<EntryRow, "kind" | "summary">>("SELECT kind, summary FROM entries WHERE chain_id = ? ORDER BY seq"),
+    add: db.prepare("INSERT INTO entries (chain_id, seq, entry_id, asked, kind, summary, record) VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    added: db.prepare("UPDATE chains SET entries = ?, state = ? WHERE chain_id = ?"),
+    end: db.prepare("UPDATE chains SET status = 'ending', ending = ? WHERE chain_id = ?"),
+    ended: db.prepare("UPDATE chains SET status = 'ended' WHERE chain_id = ?"),
+  };
+}
+
+function guard<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof ChainError ? error : ledgerError(error);
+  }
+}

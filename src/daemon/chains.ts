@@ -1,0 +1,59 @@
+/** Chains as the daemon has them: their file beside the ledger, their receipts in it. */
+import { randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import { Chains } from "../chains/chains.ts";
+import { ChainError } from "../chains/errors.ts";
+import { openChainStore } from "../chains/store.ts";
+import type { Config } from "../config.ts";
+import type { LedgerName } from "../format/names.ts";
+import type { IntakePort } from "../intake/port.ts";
+import { RpcError } from "../intake/protocol.ts";
+import { LedgerError } from "../ledger/errors.ts";
+import { newId } from "./init.ts";
+import { placesOf } from "./places.ts";
+
+/** Crockford's base32, as in a ULID. */
+const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+type ChainsPort = Pick<IntakePort, "commit" | "refusal" | "fatal">;
+
+/** `port` is asked when a call comes. Throws ChainError, LedgerError. */
+export function startChains(config: Config, ledger: LedgerName, port: () => ChainsPort, log: Logger): Chains {
+  const { chains: path } = placesOf(config);
+  const { store, isNew } = openChainStore(path, ledger);
+  if (isNew) log.info({ path }, "made anew: no chain was open here");
+  return new Chains({
+    store, newId, newChainId,
+    now: Date.now,
+    newSalt: () => randomBytes(16).toString("hex"),
+    maxOpen: config.chains.max_open,
+    maxEntries: config.chains.max_entries,
+    timeout: config.chains.timeout,
+    refuse() {
+      const refusal = port().refusal();
+      if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
+    },
+    append(request) {
+      const { outcomes: [outcome], error } = port().commit([[request]], "disk");
+      if (error instanceof LedgerError && error.fatal) port().fatal(error);
+      if (outcome === undefined) throw error ?? new LedgerError("ledger_failed", "the receipt of the chain was not stored");
+      if (!outcome.ok) throw new ChainError(outcome.code, `the receipt of the chain cannot be stored (${outcome.code})`, { receiptId: outcome.receiptId });
+      return outcome.receipts[0]!;
+    },
+    onError(error, chainId) {
+      if (error instanceof LedgerError && error.fatal) port().fatal(error);
+      else if (chainId !== null) log.error({ err: error, chain_id: chainId }, "a chain could not be ended; trying again");
+    },
+  });
+}
+
+/** `chn_` and a UUIDv7 in 26 digits. */
+function newChainId(): string {
+  let value = BigInt(`0x${newId().replaceAll("-", "")}`);
+  let text = "";
+  for (let i = 0; i < 26; i++) {
+    text = DIGITS[Number(value & 31n)]! + text;
+    value >>= 5n;
+  }
+  return `chn_${text}`;
+}

@@ -1,0 +1,240 @@
+/** Chains on a real file and a real ledger: sent again, at the wrong time, too much, given up, and with a crash between any two writes. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Chains, type ChainsOptions } from "../../src/chains/chains.ts";
+import { ChainError } from "../../src/chains/errors.ts";
+import { openChainStore } from "../../src/chains/store.ts";
+import type { ChainMethod } from "../../src/format/chain-calls.ts";
+import { FormatError } from "../../src/format/errors.ts";
+import type { Request } from "../../src/format/request.ts";
+import type { Json } from "../../src/format/strict-json.ts";
+import { uuidV7 } from "../../src/format/uuid.ts";
+import type { Acknowledged } from "../../src/ledger/admit.ts";
+import { LedgerError } from "../../src/ledger/errors.ts";
+
+type Members = { readonly [name: string]: Json };
+
+const LEDGER = { origin: "test.example/chains", ledgerId: "0123456789abcdef0123456789abcdef" };
+const START = Date.parse("2026-06-13T14:22:00.000Z");
+
+let dir: string;
+let now: number;
+let ids: number;
+let chains: Chains;
+/** What the ledger has: each receipt's bytes, by its id. */
+let stored: Map<string, string>;
+let broken: Error | null;
+let errors: unknown[];
+
+const text = ({ json }: Request): string => Buffer.from(json).toString();
+
+/** As the ledger does it: one id, one content. */
+function append(request: Request): Acknowledged {
+  if (broken !== null) throw broken;
+  const earlier = stored.get(request.receiptId);
+  if (earlier !== undefined && earlier !== text(request)) throw new Error("the same chain had two receipts");
+  stored.set(request.receiptId, text(request));
+  return { stored: { receiptId: request.receiptId } as Acknowledged["stored"], duplicate: earlier !== undefined };
+}
+
+function open(more: Partial<ChainsOptions> = {}): Chains {
+  const newId = () => uuidV7(now, Buffer.alloc(10, ++ids));
+  return new Chains({
+    store: openChainStore(join(dir, "chains.db"), LEDGER).store, append, newId, newChainId: () => `chn_${newId()}`, newSalt: () => "5a".repeat(16), now: () => now,
+    refuse: () => { if (broken !== null) throw broken; },
+    maxOpen: 3, maxEntries: 5, timeout: 60_000, onError: (error) => void errors.push(error), ...more,
+  });
+}
+
+async function call(method: ChainMethod, params: object): Promise<Members> {
+  const answer = await chains.call(method, params as Json);
+  return answer.kind === "said" ? answer.answer as Members : { chain_id: answer.chainId, receipt_id: answer.receipt.stored.receiptId, duplicate: answer.receipt.duplicate };
+}
+
+const event = (chainId: Json, more: object = {}) => call("chain.event", { chain_id: chainId, event: { action: "search", agent: "research", ...more } });
+const refused = (work: Promise<unknown>) => work.then(() => "taken", (error: unknown) => (error instanceof ChainError || error instanceof FormatError || error instanceof LedgerError ? error.code : Promise.reject(error)));
+const receipts = (): readonly Members[] => [...stored.values()].map((one) => JSON.parse(one) as Members);
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "receiptd-chains-"));
+  [now, ids, broken, errors, stored] = [START, 0, null, [], new Map()];
+  chains = open();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  chains.stop();
+  rmSync(dir, { recursive: true });
+});
+
+describe("what is sent again", () => {
+  test("has the same answer, and is there once", async () => {
+    const opening = { chain: { chain_id: "chn_1", summary: "S" } };
+    const first = await call("chain.open", opening);
+    expect(await call("chain.open", opening)).toEqual({ ...first, duplicate: true });
+    const event_id = "01890000-0000-7000-8000-000000000001";
+    const one = await event("chn_1", { event_id, metrics: { estimated_cost_usd: 1 } });
+    now += 5000;
+    expect(await event("chn_1", { event_id, metrics: { estimated_cost_usd: 1 } })).toEqual({ ...one, duplicate: true });
+    const done = await call("chain.complete", { chain_id: "chn_1" });
+    now += 5000;
+    expect(await call("chain.complete", { chain_id: "chn_1" })).toEqual({ ...done, duplicate: true });
+    expect(await event("chn_1", { event_id, metrics: { estimated_cost_usd: 1 } })).toEqual({ ...one, duplicate: true });
+    expect(receipts()).toMatchObject([{ total_actions: 1, cumulative_metrics: { estimated_cost_usd: 1 }, completed_at: "2026-06-13T14:22:05.000Z" }]);
+  });
+
+  test("with other content is a conflict", async () => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    expect(await refused(call("chain.open", { chain: { chain_id: "chn_1", summary: "other" } }))).toBe("conflict");
+    const event_id = "01890000-0000-7000-8000-000000000001";
+    await event("chn_1", { event_id });
+    expect(await refused(event("chn_1", { event_id, details: { n: 1 } }))).toBe("conflict");
+    expect(await refused(call("chain.approve", { chain_id: "chn_1", approval: { approval_id: event_id, approver: "a", authenticated_by: "b", approved: "c" } }))).toBe("conflict");
+    await call("chain.complete", { chain_id: "chn_1", summary: "one" });
+    expect(await refused(call("chain.complete", { chain_id: "chn_1", summary: "two" }))).toBe("chain_closed");
+    expect(stored.size).toBe(1);
+  });
+
+  test("at once, twice: both are answered, one is stored", async () => {
+    const event_id = "01890000-0000-7000-8000-000000000001";
+    const all = await Promise.all([call("chain.open", { chain: { chain_id: "chn_1" } }), event("chn_1", { event_id }), event("chn_1", { event_id }), call("chain.complete", { chain_id: "chn_1" }), call("chain.complete", { chain_id: "chn_1" })]);
+    expect(all.map(({ duplicate }) => duplicate)).toEqual([false, false, true, false, true]);
+    expect(receipts()).toMatchObject([{ total_actions: 1 }]);
+  });
+});
+
+describe("refused, and nothing of it is kept", () => {
+  test("an event of no chain, or of one that has ended", async () => {
+    expect(await refused(event("chn_none"))).toBe("not_found");
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    await call("chain.complete", { chain_id: "chn_1", outcome: "failed" });
+    expect(await refused(event("chn_1"))).toBe("chain_closed");
+    expect(receipts()).toMatchObject([{ outcome: "failed", total_actions: 0, summary: "Workflow failed: 0 actions by 0 agents." }]);
+  });
+
+  test.each<[string, object, string]>([
+    ["no action", { action: undefined }, "bad_field"],
+    ["an unknown member", { actor: "x" }, "bad_field"],
+    ["an id that is none", { event_id: "1" }, "bad_field"],
+    ["a metric without a rule", { metrics: { foo: 1 } }, "unknown_field"],
+    ["a metric that is text", { metrics: { estimated_cost_usd: "1" } }, "bad_field"],
+    ["too many metrics", { metrics: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`m${i}`, 1])) }, "bad_field"],
+    ["details too large", { details: { text: "x".repeat(65_536) } }, "too_large"],
+  ])("%s", async (_, more, code) => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    expect(await refused(event("chn_1", more))).toBe(code);
+    expect(await call("chain.get", { chain_id: "chn_1" })).toMatchObject({ total_actions: 0, agents_involved: [], cumulative_metrics: {} });
+  });
+
+  test("a reserved name in metadata", async () => {
+    expect(await refused(call("chain.open", { chain: { metadata: { a: [{ _sd: 1 }] } } }))).toBe("reserved_field");
+  });
+
+  test("more chains, and more events, than may be; what ended makes room", async () => {
+    for (const n of [1, 2, 3]) await call("chain.open", { chain: { chain_id: `chn_${n}` } });
+    expect(await refused(call("chain.open", { chain: { chain_id: "chn_4" } }))).toBe("too_many_chains");
+    for (let i = 0; i < 5; i++) await event("chn_1");
+    expect(await refused(event("chn_1"))).toBe("chain_full");
+    await call("chain.complete", { chain_id: "chn_1" });
+    await call("chain.open", { chain: { chain_id: "chn_4" } });
+    expect(chains.status()).toEqual({ open: 3 });
+  });
+
+  test("what would make the receipt too large", async () => {
+    chains.stop();
+    chains = open({ maxEntries: 100_000 });
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    const approve = () => call("chain.approve", { chain_id: "chn_1", approval: { approver: "a", authenticated_by: "b", approved: "é".repeat(4096) } });
+    let taken = 0;
+    const taking = async (): Promise<void> => {
+      for (;; taken++) await approve();
+    };
+    await expect(taking()).rejects.toMatchObject({ code: "chain_full" });
+    expect(taken).toBeGreaterThan(100);
+    await call("chain.complete", { chain_id: "chn_1" });
+    expect((receipts()[0]!["approvals"] as readonly Json[]).length).toBe(taken);
+  });
+
+  test("anything, while no receipt can be taken", async () => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    broken = new LedgerError("disk_full", "no space");
+    expect(await refused(event("chn_1"))).toBe("disk_full");
+    expect(await refused(call("chain.open", { chain: {} }))).toBe("disk_full");
+    broken = null;
+    expect(await call("chain.get", { chain_id: "chn_1" })).toMatchObject({ status: "open", total_actions: 0 });
+  });
+
+  test("a file of another ledger", () => {
+    chains.stop();
+    expect(() => openChainStore(join(dir, "chains.db"), { ...LEDGER, ledgerId: "f".repeat(32) })).toThrow(expect.objectContaining({ code: "chains_unreadable" }));
+    chains = open();
+  });
+});
+
+describe("a crash", () => {
+  test("behind each answer loses nothing of the chain", async () => {
+    const again = () => { chains.stop(); chains = open(); };
+    await call("chain.open", { chain: { chain_id: "chn_1", policy_version: "2.0" } });
+    again();
+    await event("chn_1", { metrics: { external_domains_contacted: ["a.example"] } });
+    again();
+    await call("chain.approve", { chain_id: "chn_1", approval: { approver: "a", authenticated_by: "b", approved: "c" } });
+    again();
+    await event("chn_1", { agent: "other", metrics: { external_domains_contacted: ["b.example", "a.example"] } });
+    again();
+    await call("chain.complete", { chain_id: "chn_1" });
+    expect(receipts()).toMatchObject([{ total_actions: 2, agents_involved: ["research", "other"], approvals: [{ seq: 2 }], events_summary: [{ seq: 1 }, { seq: 3 }], policy_version: "2.0", cumulative_metrics: { external_domains_contacted: ["a.example", "b.example"] } }]);
+    expect(chains.status()).toEqual({ open: 0 });
+  });
+
+  test("between its end and its receipt: the receipt comes by itself, and is the one that was to be", async () => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    await event("chn_1");
+    chains.stop();
+    chains = open({ append: () => { throw new LedgerError("disk_full", "no space"); } });
+    expect(await refused(call("chain.complete", { chain_id: "chn_1", summary: "S" }))).toBe("disk_full");
+    expect([await call("chain.get", { chain_id: "chn_1" }), stored.size]).toMatchObject([{ status: "ending" }, 0]);
+    chains.stop();
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    now += 86_400_000;
+    chains = open();
+    vi.advanceTimersByTime(1000);
+    expect(receipts()).toMatchObject([{ summary: "S", outcome: "completed", completed_at: "2026-06-13T14:22:00.000Z" }]);
+    expect(await call("chain.complete", { chain_id: "chn_1", summary: "S" })).toMatchObject({ duplicate: true });
+  });
+
+  test("between its receipt and the word that it is there: there is no second one", async () => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    chains.stop();
+    chains = open({ append: (request) => { append(request); throw new LedgerError("ledger_busy", "as if it had ended here"); } });
+    expect(await refused(call("chain.complete", { chain_id: "chn_1" }))).toBe("ledger_busy");
+    chains.stop();
+    chains = open();
+    expect(await call("chain.complete", { chain_id: "chn_1" })).toMatchObject({ duplicate: true });
+    expect(stored.size).toBe(1);
+  });
+});
+
+test("a chain that nobody completes ends as abandoned, and its receipt says so", async () => {
+  chains.stop();
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  chains = open();
+  await call("chain.open", { chain: { chain_id: "chn_1", timeout_s: 30, summary: "Purchase" } });
+  await call("chain.open", { chain: { chain_id: "chn_2" } });
+  await event("chn_2");
+  now += 29_999;
+  vi.advanceTimersByTime(1000);
+  expect(stored.size).toBe(0);
+  now += 30_001;
+  broken = new LedgerError("disk_full", "no space");
+  vi.advanceTimersByTime(1000);
+  expect([stored.size, errors.length]).toEqual([0, 1]);
+  broken = null;
+  vi.advanceTimersByTime(1000);
+  expect(receipts()).toMatchObject([
+    { chain_id: "chn_1", outcome: "abandoned", summary: "Abandoned: nobody completed it by 2026-06-13T14:22:30.000Z; 0 actions by 0 agents until then. It was opened as: Purchase", completed_at: "2026-06-13T14:23:00.000Z" },
+    { chain_id: "chn_2", outcome: "abandoned", summary: "Abandoned: nobody completed it by 2026-06-13T14:23:00.000Z; 1 action by 1 agent until then.", total_actions: 1 },
+  ]);
+  expect(await refused(event("chn_2"))).toBe("chain_closed");
+});
