@@ -10,8 +10,8 @@ import { z } from "zod";
 import { type Environment, overridden, overridesIn } from "./config/environment.ts";
 import { ConfigError, type ConfigErrorCode, type ConfigIssue, refuse } from "./config/errors.ts";
 import { http } from "./config/http.ts";
-import { readBounded } from "./config/input-file.ts";
 import { checkpoint, placedRootKey, rootKey } from "./config/keys.ts";
+import { contentOf, dotted, issuesOf } from "./config/read-file.ts";
 import { cron, days, duration, exactly, oneOf, path, section, size, text, wanted, whole } from "./config/values.ts";
 import { type Path, readYaml } from "./config/yaml.ts";
 
@@ -97,6 +97,7 @@ const SCHEMA = section({
           : wanted("a map of organizations", "loans: {prefix: LOANS}").error(issue),
     }),
   ),
+  policy: z.union([z.null(), path], wanted("the path of a policy file, or null", "./policy.yaml")).default(null),
   auditors: z
     .array(text("an auditor's key that countersigns", "auditor.example.com+5e6f7a8b+BA…", /^[^\s+]{1,200}\+[0-9a-f]{8}\+B[A-P][A-Za-z0-9+/]{42}$/), wanted("a list of auditors' keys", '["auditor.example.com+5e6f7a8b+BA…"]'))
     .max(16)
@@ -158,6 +159,7 @@ function completed(parsed: z.output<typeof SCHEMA>, base: string) {
     data_dir: dataDir,
     socket: { ...parsed.socket, path: place(parsed.socket.path, "receiptd.sock") },
     organizations,
+    policy: parsed.policy === null ? null : resolve(base, parsed.policy),
     anchor: {
       ...parsed.anchor,
       targets: parsed.anchor.targets.map((one) => (one.type === "directory" ? { ...one, path: place(one.path, "anchors") } : one)),
@@ -220,23 +222,6 @@ function contradictions({ limits, organizations, anchor, socket, keys }: Config)
   ];
 }
 
-function dotted(at: Path): string {
-  return at.map((step, i) => (typeof step === "number" ? `[${step}]` : i === 0 ? step : `.${step}`)).join("");
-}
-
-/** Bytes. */
-const MAX_FILE = 1_048_576;
-
-function contentOf(file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readBounded(file, MAX_FILE, (why) => new Error(why)));
-  } catch (cause) {
-    const why = cause instanceof TypeError ? "it is not UTF-8" : cause instanceof Error ? cause.message : String(cause);
-    const message = `${file}: ${why}`;
-    throw new ConfigError([{ code: "unreadable", path: "", line: undefined, column: undefined, message }], cause);
-  }
-}
-
 interface Sources {
   readonly path?: string | undefined;
   readonly env: Environment;
@@ -260,22 +245,9 @@ export function loadConfig({ path: file, env }: Sources): Config {
     const setting = dotted(at);
     return { code, path: setting, line, column, message: [where, ...(setting ? [setting] : []), message].join(": ") };
   };
-  const issuesOf = (issue: z.core.$ZodIssue): readonly ConfigIssue[] => {
-    const at = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
-    if (issue.code === "unrecognized_keys") {
-      const messages = issue.message.split("\n");
-      return issue.keys.map((key, i) => {
-        const keyAt = [...at, key];
-        return issueAt("unknown_key", keyAt, messages[i] ?? "", yaml.placeOf(keyAt, true));
-      });
-    }
-    const code = issue.input === undefined ? "missing_key" : "bad_value";
-    return [issueAt(code, at, issue.message, yaml.placeOf(at, issue.code === "invalid_key"))];
-  };
-
   refuse([...yaml.faults.map((fault) => issueAt(fault.code, [], fault.message, fault.place)), ...issues]);
   const parsed = SCHEMA.safeParse(overridden(yaml.value, overrides), { ...ONCE, reportInput: true });
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap(issuesOf));
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => issuesOf(issue, issueAt, yaml.placeOf)));
   const config = completed(parsed.data, base);
   refuse(contradictions(config).map(([at, message]) => issueAt("bad_value", at, message)));
   return config;

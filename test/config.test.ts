@@ -73,6 +73,7 @@ describe("defaults", () => {
         targets: [{ name: "local", type: "directory", path: resolve("receiptd-data/anchors"), required: true }],
       },
       keys: { root_key: { type: "file", path: resolve("receiptd-data/root.key") }, checkpoint: { type: "local" } },
+      policy: null,
       chains: { max_open: 10_000, max_entries: 2000, timeout: 86_400_000 },
       self_check: { enabled: true, processor: 2, interval: 5000 },
       http: {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { stringify } from "yaml";
 import { checkRecipients } from "../anchor/archive-object.ts";
 import type { Config } from "../config.ts";
+import { readPolicy } from "../config/policy.ts";
 import { parseCosigner } from "../format/cosignature.ts";
 import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
@@ -19,6 +20,7 @@ export function addCheckConfig(program: Command, run: Run): void {
 async function checkConfig(cli: Cli): Promise<ExitCode> {
   const { config, configFile } = cli;
   await checkRecipients(config.anchor.archive.recipients);
+  if (config.policy !== null) readPolicy(config.policy);
   for (const auditor of config.auditors) parseCosigner(auditor);
   cli.result({ file: configFile ?? null, config: plain(config) }, () => [
     `# The configuration is valid. It is from ${configFile ?? "the defaults"}, with RECEIPTD_* variables applied.`,
@@ -33,12 +35,13 @@ function plain(config: Config): object {
 
 /** Durations with their unit, so that what is printed can be used as a configuration. */
 function loadable(config: Config): object {
-  const { limits, anchor, self_check: selfCheck, http } = config;
+  const { limits, anchor, chains, self_check: selfCheck, http } = config;
   const ms = (duration: number): string => `${duration}ms`;
   return {
     ...plain(config),
     limits: { ...limits, line_timeout: ms(limits.line_timeout), write_timeout: ms(limits.write_timeout), wait_timeout: ms(limits.wait_timeout) },
     anchor: { ...anchor, heartbeat: ms(anchor.heartbeat), grace: ms(anchor.grace) },
+    chains: { ...chains, timeout: ms(chains.timeout) },
     self_check: { ...selfCheck, interval: ms(selfCheck.interval) },
     http: { ...http, request_timeout: ms(http.request_timeout), idle_timeout: ms(http.idle_timeout) },
   };

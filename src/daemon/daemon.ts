@@ -4,11 +4,13 @@ import { BatchCloser } from "../anchor/closer.ts";
 import { type PublisherClient, startPublisher } from "../anchor/client.ts";
 import { startSchedule } from "../anchor/schedule.ts";
 import { type Config, DEFAULT_ORIGIN } from "../config.ts";
+import { readPolicy } from "../config/policy.ts";
 import type { AnchorReason } from "../format/fields.ts";
 import { parseCosigner } from "../format/cosignature.ts";
 import { requestKey } from "../format/mac.ts";
 import { inheritedSocket } from "../intake/activation.ts";
 import { Intake } from "../intake/intake.ts";
+import { DoorPolicy } from "../intake/policy.ts";
 import { type IntakeServer, listen } from "../intake/server.ts";
 import { EpochKeys } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
@@ -57,6 +59,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
   const inherited = inheritedSocket(process, config.socket.path);
   const places = placesOf(config);
   const auditors = config.auditors.map(parseCosigner);
+  const policy = config.policy === null ? null : readPolicy(config.policy);
   const { root, keyring } = await openKeys(config);
   const undo: (() => unknown)[] = [];
   try {
@@ -145,6 +148,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       writer, reader, keys, closer, changes, attestations, chains, publisher, selfCheck, refusal, fatal, startedAt,
       checkpoint,
       dataDir: config.data_dir,
+      policy: policy === null ? null : { version: policy.version, hash: policy.hash, systems: [...policy.systems.keys()] },
       failClosedAfter: config.anchor.fail_closed_after,
       load: () => ({ connections: server?.connections() ?? 0, latency: intake.latency.read() }),
     });
@@ -153,6 +157,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       ack: config.ack,
       maxAppendMany: Math.min(config.limits.max_append_many, config.anchor.max_batch - 1),
       maxWait: config.limits.wait_timeout,
+      policy: policy === null ? null : new DoorPolicy(policy),
       onInternalError: (error) => log.error({ err: error }, "a call failed inside receiptd"),
     });
     server = await listen({

@@ -37,6 +37,8 @@ export interface Parts {
   readonly selfCheck: SelfCheck | null;
   readonly checkpoint: Pick<CheckpointKeys, "vkey" | "status">;
   readonly dataDir: string;
+  /** What decisions' receipts must have; null: nothing beside their form. */
+  readonly policy: Json;
   /** Why nothing may be written at all. */
   readonly refusal: () => { readonly code: string; readonly message: string } | null;
   /** ms after which a receipt that is not anchored keeps others out, or null. */
@@ -163,7 +165,7 @@ export class Port implements IntakePort {
   }
 
   status(): Json {
-    const { writer, keys, changes, attestations, chains, publisher, checkpoint, selfCheck, dataDir, startedAt, load } = this.#parts;
+    const { writer, keys, changes, attestations, chains, publisher, checkpoint, selfCheck, dataDir, policy, startedAt, load } = this.#parts;
     const refusal = this.refusal();
     const { targets, anchoredSize, signerError } = publisher.status();
     const disk = statfsSync(dataDir);
@@ -187,6 +189,7 @@ export class Port implements IntakePort {
       checkpoint_keys: checkpoint.status(),
       signer: { state: signerError === null ? "ok" : "unavailable", last_error: signerError },
       targets: targets.map(targetStatus),
+      policy,
       chains: chains.status(),
       attested: attestations.status(),
       self_check: selfCheck?.status() ?? { enabled: false },

@@ -14,7 +14,9 @@ import { ackText, acksText } from "./answers.ts";
 import type { Connection, Slot } from "./connection.ts";
 import { type Latency, newLatency } from "./latency.ts";
 import { answerCall } from "./methods.ts";
+import type { Json } from "../format/strict-json.ts";
 import { needed, only, readAck, readReceipts } from "./params.ts";
+import type { DoorPolicy } from "./policy.ts";
 import type { IntakePort } from "./port.ts";
 import { type Call, errorLine, parseCall, resultLine, type RpcId, RpcError } from "./protocol.ts";
 import { QuickAppends } from "./quick-append.ts";
@@ -28,6 +30,8 @@ export interface IntakeOptions {
   readonly maxWait: number;
   readonly newId: () => string;
   readonly onInternalError: (error: unknown) => void;
+  /** What receipts of decisions must have beside their form; null: nothing. */
+  readonly policy?: DoorPolicy | null;
 }
 
 interface Append {
@@ -145,7 +149,7 @@ export class Intake {
     const slot = connection.slot();
     let id: RpcId = null;
     try {
-      const quick = this.#quick.read(line);
+      const quick = this.#options.policy ? null : this.#quick.read(line); // which reads no more than it has to
       if (quick !== null) {
         id = quick.id;
         this.#join(round, { connection, slot, ...quick, durability: quick.ack ?? this.#options.ack });
@@ -170,14 +174,26 @@ export class Intake {
   }
 
   #readAppend(connection: Connection, slot: Slot, call: Call): Append {
-    const { ack, maxAppendMany, newId } = this.#options;
+    const { ack, maxAppendMany } = this.#options;
     const many = call.method === "append_many";
     only(call.params, many ? "receipts" : "receipt", "ack");
     const durability = readAck(call.params, ack);
     const requests = many
-      ? readReceipts(call.params, maxAppendMany).map((receipt, at) => readRequest(receipt, `/params/receipts/${at}`, newId))
-      : [readRequest(needed(call.params, "receipt"), "/params/receipt", newId)];
+      ? readReceipts(call.params, maxAppendMany).map((receipt, at) => this.#readReceipt(receipt, `/params/receipts/${at}`))
+      : [this.#readReceipt(needed(call.params, "receipt"), "/params/receipt")];
     return { connection, slot, id: call.id, many, requests, durability };
+  }
+
+  #readReceipt(receipt: Json, pointer: string): Request {
+    const { port, newId, policy } = this.#options;
+    const request = readRequest(receipt, pointer, newId);
+    try {
+      policy?.check(receipt, pointer);
+    } catch (error) {
+      // one that is stored already, from before this policy, is a duplicate or a conflict, as ever
+      if (!request.chosenId || port.find({ by: "id", receiptId: request.receiptId }) === null) throw error;
+    }
+    return request;
   }
 
   #join(round: Round, append: Append): void {
