@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { audit } from "./audits.ts";
 import type { Bench, Section } from "./bench.ts";
+import { clients } from "./clients.ts";
 import { closing } from "./closing.ts";
 import { fairness } from "./fairness.ts";
 import { http } from "./http.ts";
@@ -26,7 +27,7 @@ import { profile, profileText } from "./profile.ts";
 import { count, notMeasured, reportText, type Row } from "./report.ts";
 
 const SECTIONS: Readonly<Record<string, Section>> = {
-  parts, ingest, ack, library, closing, audit, memory, large: largeReceipts, peers, fairness, http, "ten-million": tenMillion,
+  parts, ingest, ack, library, closing, audit, memory, large: largeReceipts, peers, fairness, http, clients, "ten-million": tenMillion,
 };
 const USAGE = `usage: npm run bench -- [--quick] [--json] [--check] [--only NAME,…] [--runs N] [--receipts N] [--profile [--keep FOLDER]]
 sections: ${Object.keys(SECTIONS).join(", ")}
