@@ -48,5 +48,6 @@ export type AuditCode =
   | "clock_stepped"
   | "recovered"
   | "key_revoked"
+  | "attestation_mismatch"
   // decisions made again
   | "decision_differs";

@@ -76,6 +76,8 @@ export class Evidence {
   readonly unpinned = new Map<number, string>();
   /** Name of the last of them. */
   #unpinned = "";
+  /** Their sizes behind the last batch whose archived receipts were looked at, in order. */
+  #unjudged: number[] = [];
   /** Versions listed now. */
   objects = 0;
   /** Of these, archived receipts that are not read again. */
@@ -125,6 +127,7 @@ export class Evidence {
       try {
         const { treeSize, signedBy } = verifyAnchorObject(name, bytes, ledger, unpinned, { hash, verify });
         this.unpinned.set(treeSize, signedBy.at(-1)!);
+        this.#unjudged.push(treeSize);
         this.#unpinned = name;
       } catch (other) {
         if (!(other instanceof VerifyError)) throw other; // signed by neither: what was wrong first is told
@@ -171,6 +174,15 @@ export class Evidence {
       await this.#nextBatch.take();
       yield { ...object.value, name: object.name, lock: object.lock, listed: object.listed };
     }
+  }
+
+  /** The archived receipts of the next batch in order. What is before it under anchors that are not believed is not judged: those are told. */
+  async archived(firstIndex: number, receipts: number, entries: Uint8Array | null): Promise<void> {
+    if ((this.#unjudged[0] ?? Infinity) <= firstIndex) {
+      this.#unjudged = this.#unjudged.filter((treeSize) => treeSize > firstIndex);
+      await this.archive.batch(firstIndex, 0, null);
+    }
+    await this.archive.batch(firstIndex, receipts, entries);
   }
 
   /** What lies under the ledger's prefix and is neither an anchor nor a batch. */

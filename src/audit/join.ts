@@ -12,6 +12,7 @@ import { type ChainEnd, type ChainStart, joinStart } from "../verify/chain.ts";
 import type { VerifyError } from "../verify/errors.ts";
 import { joinedEnd, joinLog, type LogEnd } from "../verify/log.ts";
 import { AnchorRows, type JudgedRoot } from "./anchor-rows.ts";
+import { AttestationsSeen } from "./attestations.ts";
 import { Heads } from "./heads.ts";
 import { KeysSeen } from "./keys-seen.ts";
 import { LogTree } from "./log-tree.ts";
@@ -52,6 +53,7 @@ export class Joiner {
   };
   readonly heads: Heads;
   readonly keys = new KeysSeen();
+  readonly attestations = new AttestationsSeen();
   /** log_index from which on all MACs of receipts that were read were checked. */
   macsCheckedFrom = 0;
   readonly times: Times;
@@ -142,6 +144,7 @@ export class Joiner {
     totals.clockSteps += result.clockSteps;
     for (const broken of result.breaks) this.keys.break(broken);
     this.keys.joinVkeys(result.vkeys);
+    this.attestations.join(result.attestations);
     for (const key of result.keys) this.keys.join(key);
     for (const revocation of result.revocations) this.keys.revoke(revocation);
     for (const name of ["notChecked", "macsChecked", "macsNotChecked"] as const) {

@@ -4,6 +4,7 @@ import type { LedgerName } from "../format/names.ts";
 import type { ChainEnd, ChainStart } from "../verify/chain.ts";
 import type { DisclosedKey, RatchetStart } from "../verify/keys.ts";
 import type { LogEnd, LogStart } from "../verify/log.ts";
+import type { AttestationSeen } from "./attestations.ts";
 import type { BreakSeen, KeySeen, RevocationSeen, VkeysSaid } from "./keys-seen.ts";
 import type { FindingsData } from "./report.ts";
 import type { FoldedLeaves } from "./segment-tree.ts";
@@ -121,6 +122,7 @@ export interface SegmentResult {
   readonly revocations: readonly RevocationSeen[];
   readonly breaks: readonly BreakSeen[];
   readonly vkeys: VkeysSaid;
+  readonly attestations: readonly AttestationSeen[];
   readonly clockSteps: number;
   /** null: nobody asked. */
   readonly survey: SurveyData | null;

@@ -13,6 +13,7 @@ import type { VerifyError } from "../verify/errors.ts";
 import { RatchetKeys } from "../verify/keys.ts";
 import { anchorOf, type LogStart, LogWalk } from "../verify/log.ts";
 import type { VerifiedReceipt } from "../verify/receipt.ts";
+import { AttestationsSeen } from "./attestations.ts";
 import { type ClosedBy, OpenBatch } from "./batch.ts";
 import { lookUpProblems } from "./lookups.ts";
 import { KeysSeen } from "./keys-seen.ts";
@@ -43,6 +44,7 @@ export class SegmentAudit {
   readonly #organizations = new Map<string, { org: number; organization: string; logIndex: number; count: number }>();
   readonly #assumed = new Set<string>();
   readonly #keys = new KeysSeen();
+  readonly #attestations = new AttestationsSeen();
   /** Organizations whose newest receipt is in doubt. */
   readonly #doubts = new Map<string, Suspect>();
   readonly #survey: Survey | null;
@@ -189,6 +191,7 @@ export class SegmentAudit {
     if (!r.known) return;
     this.#batch.time(r.receipt.recorded_at, logIndex);
     if (r.receipt.type === "clock_step") this.#clockSteps++;
+    this.#attestations.add(r);
     if (r.receipt.type === "recovery") this.#findings.add(recoveryNote(r.receipt));
   }
 
@@ -276,6 +279,7 @@ export class SegmentAudit {
       revocations: this.#keys.revocations,
       breaks: this.#keys.breaks,
       vkeys: this.#keys.vkeys,
+      attestations: this.#attestations.all,
       clockSteps: this.#clockSteps,
       survey: this.#survey?.data ?? null,
     };

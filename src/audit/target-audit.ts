@@ -154,7 +154,7 @@ class TargetAudit {
     for await (const batch of this.#evidence.batchesBefore(counting.facts.details.batch.first_index)) this.#unanchored(batch);
     const batch = await this.#batchOf(counting, place);
     const { first_index: first, count: receipts } = counting.facts.details.batch;
-    await this.#evidence.archive.batch(first, receipts, batch !== null && (batch.sha256 === this.#ledger?.entriesAt(place) || this.#fits(batch, counting)) ? batch.bytes : null);
+    await this.#evidence.archived(first, receipts, batch !== null && (batch.sha256 === this.#ledger?.entriesAt(place) || this.#fits(batch, counting)) ? batch.bytes : null);
     if (this.#ledger === null) this.#walkOn(counting, batch);
     else this.#ledger.compare(counting, place, batch);
   }

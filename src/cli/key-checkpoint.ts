@@ -11,7 +11,7 @@ import { newCheckpointKey } from "../keys/keyring.ts";
 import type { NextCheckpoint } from "../keys/next-checkpoint.ts";
 import type { Cli } from "./cli.ts";
 import { CliError, type ExitCode } from "./errors.ts";
-import { Order, requireNothingPending, TAKEN_UP } from "./key-order.ts";
+import { Order, requireNothingPending, TAKEN_UP, THEN } from "./key-order.ts";
 import { withReader } from "./ledger-files.ts";
 import { table } from "./table.ts";
 
@@ -37,7 +37,7 @@ export async function rotateCheckpoint(cli: Cli, reason: NextCheckpoint["reason"
       `  vkey             ${vkey}`,
       `  key fingerprint  ${fingerprint(vkey)}`,
       "Give the new vkey to your auditors, by another way than this host: they pin it beside the old one, which they keep for the anchors that it signed.",
-      ...(made === null ? [] : ["Back up the keyring now: without the new key in it no anchor can be signed any more."]),
+      `Back up the keyring ${changed.pending ? THEN : "now"}: without the new key in it no anchor can be signed any more.`,
     ].join("\n"));
     return 0;
   } finally {

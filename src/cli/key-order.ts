@@ -12,7 +12,7 @@ import { openKeys } from "../daemon/init.ts";
 import { placesOf } from "../daemon/places.ts";
 import { fileRevocation, type Revocation } from "../daemon/revocation.ts";
 import { KeyError } from "../keys/errors.ts";
-import { type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
+import { type HmacKey, type Keyring, openKeyring, signingKey } from "../keys/keyring.ts";
 import { fileNextCheckpoint, type NextCheckpoint } from "../keys/next-checkpoint.ts";
 import { fileNextKey, type NextKey } from "../keys/next-key.ts";
 import type { RootKey } from "../keys/root-key.ts";
@@ -43,12 +43,18 @@ const TRIALS = 5;
 
 /** What a daemon answers that has changed nothing. After any other error nobody knows. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  "epoch_passed", "wrong_checkpoint_key", "kms_unavailable", "kms_denied", "key_unknown", "key_in_use", "key_file_damaged", "key_file_mode", "wrong_root_key", "unknown_method", "ledger_behind", "forked",
+  "epoch_passed", "key_missing", "wrong_checkpoint_key", "kms_unavailable", "kms_denied", "key_unknown", "key_in_use", "key_file_damaged", "key_file_mode", "wrong_root_key", "unknown_method", "ledger_behind", "forked",
 ]);
 
-export async function keysOf(cli: Cli): Promise<SigningKeys> {
+/** `key_missing` where the keyring is older than the ledger; looked at twice, since a daemon may be rotating the key. */
+export async function keysOf(cli: Cli, again = true): Promise<SigningKeys> {
   const { root, keyring } = await openKeys(cli.config);
-  return { root, keyring, current: signingKey(keyring, await withReader(cli, {}, keyInUse)) };
+  try {
+    return { root, keyring, current: signingKey(keyring, await withReader(cli, {}, keyInUse)) };
+  } catch (error) {
+    if (again && error instanceof KeyError && error.code === "key_missing") return keysOf(cli, false);
+    throw error;
+  }
 }
 
 /** Makes a key and leaves it for the daemon, with a revocation where there is one. `key_pending` where a change waits already. */
@@ -83,6 +89,9 @@ export async function revokeOnly(cli: Cli, revocation: Revocation): Promise<Chan
 
 export const TAKEN_UP = "The daemon was just starting, and has taken the change up: see receiptd key list.";
 
+/** When the keyring has a new key that waits for the daemon. */
+export const THEN = "when the daemon has started, and not before";
+
 /** Throws `key_pending`. */
 export function requireNothingPending(cli: Cli): void {
   const { nextKey, revocation, nextCheckpoint } = placesOf(cli.config);
@@ -102,7 +111,7 @@ export class Order {
   }
 
   fileKey(keyring: Keyring, root: RootKey, next: NextKey, sealed: Uint8Array | null): void {
-    const { nextKey, seed } = placesOf(this.#cli.config);
+    const { nextKey, seed, keyring: path } = placesOf(this.#cli.config);
     const place = seed(next.keyId);
     const fresh = `${place}.${randomBytes(4).toString("hex")}`;
     if (sealed !== null) createSecretFile(fresh, sealed);
@@ -113,6 +122,12 @@ export class Order {
       throw error;
     }
     this.#filed.push(nextKey);
+    const known = openKeyring(path, root).hmacKeys.find(({ keyId }) => keyId === next.keyId);
+    if (known !== undefined && known.createdAt !== next.createdAt) { // the place was free since the daemon had taken up another one of this name
+      this.#withdraw();
+      rmSync(fresh, { force: true });
+      throw new KeyError("key_pending", `another command has made ${next.keyId} at the same time, and the ledger goes on with that one; nothing was changed by this one, and a seed that it has printed is void`, { next: "see receiptd key list; run it again to rotate once more" });
+    }
     if (sealed === null) return;
     renameSync(fresh, place); // what is there is the seed of a key that was withdrawn
     this.#seedFile = place;

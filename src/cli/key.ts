@@ -12,7 +12,7 @@ import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { addBreak } from "./key-break.ts";
 import { checkpointRows, checkpointTable, rotateCheckpoint } from "./key-checkpoint.ts";
-import { type Changed, change, keysOf, revokeOnly, TAKEN_UP } from "./key-order.ts";
+import { type Changed, change, keysOf, revokeOnly, TAKEN_UP, THEN } from "./key-order.ts";
 import { type KeyPeriod, keyPeriods } from "./key-periods.ts";
 import { withReader } from "./ledger-files.ts";
 import type { SuccessorOptions } from "./new-key.ts";
@@ -127,6 +127,6 @@ function rotationText({ rotated, pending, left, taken_up: wasTaken, seed_file: s
     : wasTaken === true || rotated === null ? TAKEN_UP
     : `${rotated.key_id} signs from epoch ${rotated.first_epoch} on; ${rotated.previous_key_id} still verifies what it signed.`,
     ...(seedFile === undefined ? [] : [`Its seed is not on this host but in ${seedFile}, for the auditor alone: give it to the auditor now, and remove it.`]),
-    "Back up the keyring now: without the new key in it nobody can go on with this ledger.",
+    `Back up the keyring ${pending ? THEN : "now"}: without the new key in it nobody can go on with this ledger.`,
   ].join("\n");
 }

@@ -1,6 +1,7 @@
-/** What `receiptd recover` says of what is beside the ledger's file: the ratchet, and the memory of what was signed. */
+/** What `receiptd recover` says of what is beside the ledger's file: the keyring, the ratchet, and the memory of what was signed. */
 import { readOutbox } from "../anchor/outbox.ts";
 import { AnchorError } from "../anchor/errors.ts";
+import { checkpointPeriods } from "../daemon/checkpoint-key.ts";
 import type { LedgerName } from "../format/names.ts";
 import { ratchetAt } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
@@ -8,15 +9,16 @@ import { signingKey } from "../keys/keyring.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { keyInUse, openEpoch } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
-import type { Problem } from "../recover/diagnose.ts";
+import { NEWEST_KEYRING, type Problem } from "../recover/diagnose.ts";
 import type { HostKeys } from "./ledger-files.ts";
 
 const SEED = "receiptd init --ratchet --seed FILE, with the auditor's seed; where nobody has it: receiptd key break (docs/OPERATIONS.md, “Forward-secure keys”)";
 
-/** Of an undamaged ledger. A retained key's ratchet is recomputed when the daemon starts: nothing to say. */
-export function ratchetProblem(ledgerPath: string, { keyring, open }: HostKeys): readonly Problem[] {
+/** Of an undamaged ledger: what its receipts say of its keys. A retained key's ratchet is recomputed when the daemon starts: nothing to say. */
+export function keysProblem(ledgerPath: string, { keyring, open }: HostKeys): readonly Problem[] {
   const reader = new Reader(ledgerPath, nodeHash.sha256);
   try {
+    checkpointPeriods(reader, keyring.checkpointKeys);
     ratchetAt(keyring.ledgerId, signingKey(keyring, keyInUse(reader)), openEpoch(reader), open).key.fill(0);
     return [];
   } catch (error) {
@@ -25,7 +27,7 @@ export function ratchetProblem(ledgerPath: string, { keyring, open }: HostKeys):
     if (error.code === "ratchet_ahead") {
       return [{ code: "ratchet_ahead", message: error.message, next: "put the newer copy of data_dir back; if it is gone for good: receiptd recover --rebuild --from an archive, move the file ratchet away, then " + SEED }];
     }
-    return [{ code: "keys_unusable", message: error.message, next: "put the newest backup of the keyring in its place, then: receiptd recover" }];
+    return [{ code: "keys_unusable", message: error.message, next: NEWEST_KEYRING }];
   } finally {
     reader.close();
   }

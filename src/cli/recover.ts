@@ -21,7 +21,7 @@ import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
 import { type HostKeys, hostKeys } from "./ledger-files.ts";
 import { progress } from "./progress.ts";
-import { outboxProblem, ratchetProblem } from "./recover-keys.ts";
+import { outboxProblem, keysProblem } from "./recover-keys.ts";
 import { type SourceOptions, sourceOf } from "./source.ts";
 import { printable } from "./table.ts";
 
@@ -127,7 +127,7 @@ async function look(cli: Cli, options: RecoverOptions, keys: HostKeys): Promise<
       ...damage.problems,
       ...(mayBeElsewhere ? [ELSEWHERE] : []),
       ...(outbox.problem === undefined ? [] : [outbox.problem]),
-      ...(damage.problems.length > 0 ? [] : ratchetProblem(places.ledger, keys)),
+      ...(damage.problems.length > 0 ? [] : keysProblem(places.ledger, keys)),
     ];
     return { problems, isRebuildable: damage.isRebuildable && !mayBeElsewhere, knowledge, unseen };
   } finally {

@@ -74,7 +74,7 @@ ${attested === null ? NOTHING : row("Attested by auditors", attestedText(atteste
 }
 
 function attestedText({ since, auditors }: NonNullable<ReportContent["attested"]>): string {
-  const by = auditors.map(({ name, size, audited_at: at }) => (at === null ? `nothing by ${name}` : `${count(size, "receipt")} by ${name}, audited at ${at}`));
+  const by = auditors.map(({ vkey, size, audited_at: at }) => (at === null ? `nothing by ${vkey}` : `${count(size, "receipt")} by ${vkey}, audited at ${at}`));
   return `${by.join("; ")}${since === null ? "" : `; the oldest receipt that nobody has attested is of ${since}`}`;
 }
 

@@ -72,7 +72,7 @@ function accessTo(key: string, checkpoint: Config["keys"]["checkpoint"]): KmsKey
 
 /**
  * The key that signs. `wrong_checkpoint_key` where the configuration names another one, to which no rotation waits (`next`): a ledger keeps its
- * own until it is told.
+ * own until it is told. `ledger_behind` where the ledger that went on from this one has rotated it away.
  */
 export function signingKeyOf(config: Config, periods: readonly CheckpointPeriod[], next: NextCheckpoint | null = null): SigningKey {
   const { checkpoint } = config.keys;
@@ -81,7 +81,9 @@ export function signingKeyOf(config: Config, periods: readonly CheckpointPeriod[
   const isNext = next !== null && (checkpoint.type === "local" ? nextKms === null : nextKms === checkpoint.key);
   if (privateKey !== undefined && (checkpoint.type === "local" || isNext)) return { vkey, privateKey };
   if (kmsKey !== undefined && ((checkpoint.type === "aws-kms" && checkpoint.key === kmsKey) || isNext)) return { vkey, kms: accessTo(kmsKey, checkpoint) };
-  if (privateKey === undefined && kmsKey === undefined) throw new KeyError("key_file_damaged", `the ledger's anchors are signed with ${vkey}, of which the keyring has no more than the name; put the newest backup of the keyring in its place`);
+  if (privateKey === undefined && kmsKey === undefined) { // overwritten, which is done when its last anchor is where it belongs
+    throw new KeyError("ledger_behind", `the ledger's newest anchors are signed with ${vkey}, which was rotated away since: this ledger is older than its keyring, restored from a backup or cut`, { next: "put the newest copy of the ledger back; see: receiptd recover" });
+  }
   const said = checkpoint.type === "local" ? "a local one" : checkpoint.key;
   throw new KeyError("wrong_checkpoint_key", `the ledger's anchors are signed with ${kmsKey ?? "the key in its keyring"}, the configuration names ${said}: set keys.checkpoint to ${kmsKey === undefined ? "{type: local}" : `{type: aws-kms, key: "${kmsKey}"}`}, or go on with the one that it names: receiptd key rotate --checkpoint`);
 }

@@ -72,6 +72,7 @@ export class KeyChanges {
   /** Whatever is wrong with any, nothing is done. */
   async #takeUp(): Promise<KeyChange> {
     const { places, ledger, root, keys, checkpoint, closer } = this.#parts;
+    if (existsSync(places.nextKey) || existsSync(places.nextCheckpoint)) this.#requireNewest();
     const nextCheckpoint = readNextCheckpoint(places.nextCheckpoint, ledger, root);
     if (nextCheckpoint !== null) await checkpoint.require(nextCheckpoint);
     const revocation = readRevocation(places.revocation);
@@ -113,6 +114,14 @@ export class KeyChanges {
     } finally {
       next.secret.fill(0);
     }
+  }
+
+  /** A keyring that was put back under a daemon that runs would get the new key, and no keyring all of them. */
+  #requireNewest(): void {
+    const { places, root, keys, checkpoint } = this.#parts;
+    const { hmacKeys, checkpointKeys } = openKeyring(places.keyring, root);
+    const missing = !hmacKeys.some(({ keyId }) => keyId === keys.keyId) ? keys.keyId : checkpointKeys.some(({ vkey }) => vkey === checkpoint.vkey) ? null : checkpoint.vkey;
+    if (missing !== null) throw new KeyError("key_missing", `${places.keyring} is an older one: it has not ${missing}, which signs; put the newest backup of the keyring in its place`);
   }
 
   #requireKnown(keyId: string): void {

@@ -4,12 +4,13 @@ import { type CanaryReport, runCanary } from "../anchor/s3/canary.ts";
 import { s3Error } from "../anchor/s3/errors.ts";
 import { openTarget, type S3Config, type TargetConfig } from "../anchor/targets.ts";
 import type { Config } from "../config.ts";
+import { placesOf } from "../daemon/places.ts";
 import { checkNewestAnchor, checkOutbox } from "./anchors.ts";
 import { type BucketSeen, checkBucket } from "./bucket.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 import { checkClock, type ClockReading, isSynchronized } from "./clock.ts";
 import { checkDirectory } from "./directory.ts";
-import { checkDataDir, checkDisk } from "./host.ts";
+import { checkDataDir, checkDisk, checkKept } from "./host.ts";
 import { checkDaemon, checkKeys, checkLedger, checkSchedule, type DaemonState } from "./ledger.ts";
 
 export interface CanaryWish {
@@ -41,6 +42,7 @@ export interface Diagnosis {
 
 export async function examine(options: DoctorOptions): Promise<Diagnosis> {
   const { config, targets, uid } = options;
+  const places = placesOf(config);
   const { checks: keys, keyring } = await checkKeys(config);
   const { checks: ledger, facts } = checkLedger(config, keyring);
   const { checks: outbox, confirmed } = checkOutbox(config, facts);
@@ -63,7 +65,7 @@ export async function examine(options: DoctorOptions): Promise<Diagnosis> {
   }
   return {
     checks: [
-      ...checkDataDir(config.data_dir, uid), ...keys, ...ledger, ...outbox, ...checkDisk(config.data_dir),
+      ...checkDataDir(config.data_dir, uid), ...keys, ...ledger, ...outbox, ...checkKept(places.ledger, places.quarantine), ...checkDisk(config.data_dir),
       ...checkClock(readings, await isSynchronized()), checkSchedule(config, facts, isRunning, Date.now()), ...checkDaemon(daemon, facts), ...ofTargets,
     ],
     evidence,

@@ -1,7 +1,7 @@
 /** The host: the ledger's folder and who may look into it, the disk under it. */
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
-import { basename, join } from "node:path";
+import { closeSync, existsSync, fsyncSync, lstatSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { syncPath } from "../ledger/sync-path.ts";
 import { type Check, messageOf, ok, problem, unchecked, warning } from "./check.ts";
 import { count } from "../format/count.ts";
@@ -37,6 +37,17 @@ export function checkDataDir(path: string, uid: number): readonly Check[] {
   });
   if (strange.length > 0) return [problem(name, `in ${path}: ${strange.slice(0, 8).join(", ")}`, `chown and chmod 600 them, for user ${stat.uid} alone`)];
   return [ok(name, `${path} and its files are the daemon's user's alone (${octal(mode)}, user ${stat.uid})`)];
+}
+
+/** What recoveries and power cuts have left beside the ledger: whole copies of receipts, which nobody else speaks of. */
+export function checkKept(ledgerPath: string, quarantinePath: string): readonly Check[] {
+  const [folder, ledger, quarantine] = [dirname(ledgerPath), basename(ledgerPath), basename(quarantinePath)];
+  const all = existsSync(folder) ? readdirSync(folder) : [];
+  const kept = all.filter((file) => [`${ledger}.damaged-`, `${ledger}-wal.damaged-`].some((start) => file.startsWith(start)) || file === quarantine).sort();
+  if (kept.length === 0) return [];
+  const bytes = kept.reduce((sum, file) => sum + (lstatSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0), 0);
+  const names = `${kept.slice(0, 8).join(", ")}${kept.length > 8 ? ", …" : ""}`;
+  return [warning("kept copies", `in ${folder}, ${count(Math.ceil(bytes / MIB))} MiB of what was set aside by recoveries or after power cuts, receipts and all: ${names}`, "remove them when an audit with every target has found nothing; until then they may be all that is left of a receipt")];
 }
 
 export function checkDisk(path: string): readonly Check[] {

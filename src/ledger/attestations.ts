@@ -56,7 +56,8 @@ export interface Attested {
   readonly size: number;
   /** `recorded_at` of the first one behind them; null: there is none. */
   readonly since: string | null;
-  readonly auditors: readonly { readonly name: string; readonly size: number; readonly audited_at: string | null; readonly attested_at: string | null }[];
+  /** `vkey`: whoever has the host can pin a key of his own under any name. */
+  readonly auditors: readonly { readonly name: string; readonly vkey: string; readonly size: number; readonly audited_at: string | null; readonly attested_at: string | null }[];
 }
 
 /** `newest` as `newestAttestations` has it. */
@@ -68,7 +69,7 @@ export function attestedBy(reader: Reader, auditors: readonly Cosigner[], newest
     since: first === null ? null : formatTime(first.recordedAt),
     auditors: auditors.map(({ vkey, key: { name } }) => {
       const statement = newest.get(vkey)?.statement;
-      return { name, size: statement?.log.size ?? 0, audited_at: statement?.auditedAt ?? null, attested_at: statement?.attestedAt ?? null };
+      return { name, vkey, size: statement?.log.size ?? 0, audited_at: statement?.auditedAt ?? null, attested_at: statement?.attestedAt ?? null };
     }),
   };
 }

@@ -15,6 +15,7 @@ import { formatTime } from "../format/time.ts";
 import { uuidText } from "../format/uuid.ts";
 import type { StoredReceipt } from "../ledger/stage.ts";
 import { storedReceipt } from "../restore/stored.ts";
+import { checkpointRotationOf } from "../verify/log.ts";
 import { type Examined, type Examiner, isUndisputed } from "./examine.ts";
 import type { OldLedger } from "./old-ledger.ts";
 import { type Sink, Spots, type Stop } from "./rebuilt.ts";
@@ -33,6 +34,8 @@ export class Appender {
   readonly added = new Spots();
   readonly lost = new Spots();
   kept = 0;
+  /** The newest key that a `checkpoint_rotation` names; null: there is none. */
+  rotatedTo: string | null = null;
   /** By organization. */
   readonly heads = new Map<string, Numbered>();
   /** Whose a prefix is. */
@@ -60,6 +63,7 @@ export class Appender {
     if (isNewer && isRight) return { code: "unknown_version", logIndex, message: `receipt ${logIndex} has a schema_version that this receiptd does not know: recover the ledger with a newer one` };
     if (isRight && read !== null) {
       this.kept++;
+      this.rotatedTo = checkpointRotationOf(read)?.vkey ?? this.rotatedTo;
       if (row !== null) this.#names.set(row.org, read.receipt.organization);
       return this.#store(storedReceipt(read.receipt, read.hash, blob!, this.#requestKey, row?.requestMac ?? null), blob);
     }
@@ -70,6 +74,7 @@ export class Appender {
     const bytes = isRight ? blob! : published!;
     const found = this.#examiner.examine({ logIndex, row: null, blob: bytes, unreadable: null });
     if (found.read === null) return { code: "bad_receipt", logIndex, message: `receipt ${logIndex} was anchored as it is, and is no receipt` };
+    this.rotatedTo = checkpointRotationOf(found.read)?.vkey ?? this.rotatedTo;
     const spot = { logIndex, found: blobHash, receiptNumber: found.read.receipt.receipt_number };
     this.replaced.add(spot);
     if (logIndex >= this.#end) this.added.add(spot);

@@ -21,6 +21,8 @@ export interface Diagnosis {
   readonly isRebuildable: boolean;
 }
 
+export const NEWEST_KEYRING = "put the newest backup of the keyring in its place, then: receiptd recover";
+
 /** Is there anything in the audit that has to be looked at more closely? */
 export function isDamaged({ findings }: AuditReport): boolean {
   return findings.some((finding) => kindOf(finding) !== null);
@@ -79,6 +81,8 @@ function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, size
         code: "forked", message: `${message}; ${whoIsAhead(size, targets)}`,
         next: "nothing is changed by this command: stop both daemons, find out which one the writers talked to, and keep both ledgers and every object (docs/OPERATIONS.md, “When something is wrong”)",
       };
+    case "vkey_unknown":
+      return { code: "keys_unusable", message, next: NEWEST_KEYRING };
     case "archive_encrypted":
       return { code: "ledger_behind", message, next: `${rebuild} --identity FILE` };
     case "not_archived":

@@ -16,7 +16,7 @@ import { count, receiptRange } from "../format/count.ts";
 import { formatEntries, readEntries, receiptLeaf } from "../format/entries.ts";
 import type { AnchorDetails } from "../format/fields.ts";
 import type { LedgerName } from "../format/names.ts";
-import type { Vkey } from "../format/note.ts";
+import { type Vkey, vkeyText } from "../format/note.ts";
 import { Published, type PublishedAnchor } from "../restore/published.ts";
 import { AnchorWalk } from "../verify/anchors.ts";
 import type { RatchetStart } from "../verify/keys.ts";
@@ -184,7 +184,14 @@ class Rebuild {
     this.#epoch++;
     this.#anchors++;
     this.#options.onProgress?.(this.#first);
-    return null;
+    return this.#goesOn();
+  }
+
+  /** What only a key that is not known here has signed would be taken for unpublished, and what is archived for lost. */
+  #goesOn(): Stop | null {
+    const { rotatedTo } = this.#appender;
+    if (rotatedTo === null || this.#options.vkeys.some((vkey) => vkeyText(vkey) === rotatedTo)) return null;
+    return { code: "vkey_unknown", logIndex: this.#first - 1, message: `from the anchor of ${count(this.#first, "receipt")} on the ledger's anchors are signed with ${rotatedTo}, which the keyring does not know: it is an older one, and what is published behind that cannot be told from anybody's` };
   }
 
   /** `last`: the bytes of the last of them, as they were published. `entries` null: the others are not looked for in the archive. */

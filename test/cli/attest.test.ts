@@ -199,9 +199,10 @@ describe("the ledger", () => {
 
   test("an audit finds attestations in order, and a report says how far they go", async () => {
     expect((await must(host, ["audit"])).stdout).not.toContain("details of");
-    const report = json(await must(host, ["report", "--period", String(new Date().getUTCFullYear()), "--json", "--no-sign"]));
+    const report = json(await must(host, ["report", "--period", String(new Date().getUTCFullYear()), "-o", host.path("report.html"), "--json", "--no-sign"]));
     const { attested: seen } = report["content"] as { readonly attested: Members };
     expect(seen).toEqual(await attested());
+    expect([seen["auditors"], readFileSync(host.path("report.html"), "utf8")]).toEqual([[expect.objectContaining({ vkey: auditor })], expect.stringContaining(`by ${auditor}, audited at`)]); // a name is anybody's
   });
 });
 

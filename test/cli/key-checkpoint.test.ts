@@ -8,7 +8,7 @@ import { here, must } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
-const BASE = { origin: "test.example/receipts", anchor: { schedule: "0 0 1 1 *", heartbeat: "1h", targets: [{ name: "local", type: "directory", path: "receiptd-data/anchors" }] } };
+const BASE = { origin: "test.example/receipts", anchor: { schedule: "0 0 1 1 *", heartbeat: "1h", archive: { enabled: true }, targets: [{ name: "local", type: "directory", path: "receiptd-data/anchors" }] } };
 const host = new Host(null);
 let kms: FakeKms;
 let key: string;
@@ -67,12 +67,20 @@ test("is rotated under a daemon that runs; the old private key is overwritten wh
   expect((await must(host, ["key", "list"])).stdout).toContain(`${vkeys[1]}  signs    ${size}`);
 });
 
+test("no key is filed in an older keyring that was put back under a daemon that runs: no keyring would have all of them", async () => {
+  const newest = readFileSync(data("keyring.json"));
+  writeFileSync(data("keyring.json"), older);
+  expect(errorOf(await here(host, ["key", "rotate", "--json"]))).toBe("key_missing");
+  expect([readFileSync(data("keyring.json")).equals(older), existsSync(data("next.key"))]).toEqual([true, false]);
+  writeFileSync(data("keyring.json"), newest);
+});
+
 test("goes to AWS KMS while the daemon is stopped, and refuses to go where it is already", { timeout: 60_000 }, async () => {
   await stop(daemon);
   configured({ type: "aws-kms", key, endpoint: kms.endpoint });
-  const pending = await rotate();
-  expect(pending).toMatchObject({ pending: true, checkpoint: null });
-  vkeys.push(String(pending["next_vkey"]));
+  const pending = (await must(host, ["key", "rotate", "--checkpoint"])).stdout; // the keyring of now has not the new key
+  expect(pending).toMatch(/which is not running[^]*Back up the keyring when the daemon has started, and not before/);
+  vkeys.push(/^ {2}vkey +(\S+)$/m.exec(pending)![1]!);
   expect(errorOf(await here(host, ["key", "rotate", "--checkpoint", "--json"]))).toBe("key_pending");
   expect((await here(host, ["doctor", "--skip-canary"])).stdout).not.toMatch(/problem +checkpoint key/);
   kms.fault = "denied";
@@ -137,6 +145,8 @@ test("with a keyring of before a rotation nothing is taken, signed or rotated, a
       expect([command, ran.code, ran.stderr]).toEqual([command, 2, expect.stringMatching(new RegExp(`key_missing: .*${vkeys[3]!.replaceAll("+", "\\+")}.*put the newest backup of the keyring in its place`))]);
     }
     expect((await here(host, ["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +keys: .*it is an older one\n +→ put the newest backup of the keyring in its place/);
+    const recovering = await here(host, ["recover", "--rebuild", "--json"]);
+    expect([recovering.code, json(recovering)["problems"]]).toMatchObject([1, [{ code: "keys_unusable", message: expect.stringContaining(vkeys[3]!) as unknown, next: expect.stringContaining("the newest backup of the keyring") as unknown }]]);
     expect(readdirSync(data(".")).filter((name) => !names.includes(name) && !/-(wal|shm)$/.test(name))).toEqual([]);
   } finally {
     writeFileSync(data("keyring.json"), newest);

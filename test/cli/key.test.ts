@@ -4,6 +4,11 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Cli } from "../../src/cli/cli.ts";
+import { Order } from "../../src/cli/key-order.ts";
+import { makeSuccessor } from "../../src/cli/new-key.ts";
+import { loadConfig } from "../../src/config.ts";
+import { openKeys } from "../../src/daemon/init.ts";
 import type { Client } from "../faults/client.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
 import { fakeDaemon, resultLine } from "./fake-daemon.ts";
@@ -416,6 +421,22 @@ describe("one change at a time", () => {
     expect([existsSync(data(host, "next.key")), await states(host), (await here(host, ["status"])).code]).toEqual([true, ["key_v1 signs retained"], 1]);
     await stop(daemon);
   });
+});
+
+test("a command that comes too late to make the key of this name takes no other command's seed along", async () => {
+  const host = newHost();
+  const auditor = await identityToRecipient(await generateX25519Identity());
+  await init(host);
+  const config = loadConfig({ path: host.path("receiptd.yaml"), env: {} });
+  const { root, keyring } = await openKeys(config); // as the late one has read them
+  const { next, sealed } = await makeSuccessor({ keyring, current: keyring.hmacKeys[0]!, options: { auditor: [auditor] }, reason: "request", firstEpoch: 1 });
+  const daemon = await serveHere(host);
+  await must(host, ["key", "rotate", "--auditor", auditor]);
+  const files = (): readonly unknown[] => [readdirSync(host.path("receiptd-data")).filter((name) => /^(seed|next)\./.test(name)), readFileSync(data(host, "seed.key_v2.age"), "latin1")];
+  const before = files();
+  expect(() => new Order({ config } as Cli).fileKey(keyring, root, { ...next, createdAt: "2026-01-01T00:00:00.000Z" }, sealed)).toThrow(expect.objectContaining({ code: "key_pending", message: expect.stringContaining("another command has made key_v2") as unknown }) as Error);
+  expect(files()).toEqual(before);
+  await stop(daemon);
 });
 
 describe("refused", () => {

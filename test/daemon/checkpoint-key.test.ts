@@ -1,6 +1,7 @@
 /** Which checkpoint keys a ledger went on with: its receipts say so, whatever was filed. */
 import { afterEach, expect, test } from "vitest";
-import { checkpointPeriods, knownVkeys } from "../../src/daemon/checkpoint-key.ts";
+import { defaultConfig } from "../../src/config.ts";
+import { checkpointPeriods, knownVkeys, signingKeyOf } from "../../src/daemon/checkpoint-key.ts";
 import type { Keyring } from "../../src/keys/keyring.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { checkpointVkeysAt, newestCheckpointRotation } from "../../src/ledger/keys-said.ts";
@@ -74,4 +75,20 @@ test("where the receipt is damaged the keyring is believed", () => {
   ledger.close();
   tamper(ledger.path, (db) => db.prepare("UPDATE blob SET bytes = ? WHERE log_index = ?").run(Buffer.from("{}"), first - 2));
   expect(spans(ledger.keyring.checkpointKeys)).toEqual([[0, 0, first], [1, first, null]]);
+});
+
+test("a ledger from before a rotation, beside the newest keyring: it is the ledger that is behind", () => {
+  ledger = new TestLedger({ batches: [2] });
+  ledger.rotateCheckpoint("second");
+  const [first, { vkey, after }] = ledger.keyring.checkpointKeys as readonly [Keyring["checkpointKeys"][number], Keyring["checkpointKeys"][number]];
+  const retired = { vkey, after: after! };
+  ledger.close();
+  const refused = (): unknown => {
+    try {
+      return signingKeyOf(defaultConfig(ledger.dir), read((reader) => checkpointPeriods(reader, [first, retired, { ...testKeyring("third").checkpointKeys[0]!, after: 99 }])));
+    } catch (error) {
+      return error;
+    }
+  };
+  expect(refused()).toMatchObject({ code: "ledger_behind", message: expect.stringContaining(vkey) as unknown, next: expect.stringContaining("the newest copy of the ledger") as unknown });
 });

@@ -12,7 +12,7 @@ import { settingChecks } from "../../src/doctor/bucket.ts";
 import type { Check } from "../../src/doctor/check.ts";
 import { checkClock } from "../../src/doctor/clock.ts";
 import { checkDirectory } from "../../src/doctor/directory.ts";
-import { checkDataDir, checkDisk } from "../../src/doctor/host.ts";
+import { checkDataDir, checkDisk, checkKept } from "../../src/doctor/host.ts";
 import { checkDaemon, checkKeys, checkLedger, checkSchedule, type DaemonState } from "../../src/doctor/ledger.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 
@@ -61,6 +61,17 @@ test("disk: room and syncing are looked at, and nothing is left behind", () => {
   expect(said(checkDisk(join(path, "gone")))).toEqual([expect.stringMatching(/^unchecked disk: ENOENT/)]);
   expect(said(checkDisk("/proc")).at(-1)).toMatch(/^(problem|unchecked) fsync: /); // nothing can be written there
   expect(said(checkDisk("/dev/shm"))).toContainEqual(expect.stringMatching(/^warning file system: .* in memory/));
+});
+
+test("what recoveries and power cuts have left is named, and nothing else", () => {
+  const path = folder();
+  const kept = (): readonly Check[] => checkKept(join(path, "ledger.db"), join(path, "quarantine"));
+  for (const name of ["ledger.db", "ledger.db-wal", "ledger.db-acks", "anchor.db.damaged-x"]) writeFileSync(join(path, name), "x");
+  expect([kept(), checkKept(join(path, "gone", "ledger.db"), join(path, "gone", "quarantine"))]).toEqual([[], []]);
+  for (const name of ["ledger.db.damaged-20260601T000000000Z", "ledger.db.damaged-20260601T000000000Z-acks", "ledger.db-wal.damaged-20260601T000000000Z"]) writeFileSync(join(path, name), Buffer.alloc(2 ** 20));
+  mkdirSync(join(path, "quarantine"));
+  expect(said(kept())).toEqual([expect.stringMatching(/^warning kept copies: .*, 4 MiB .*: ledger\.db-wal\.damaged-\w+, ledger\.db\.damaged-\w+, ledger\.db\.damaged-\w+-acks, quarantine$/)]);
+  expect(complete(kept())).toBe(true);
 });
 
 describe("keys and ledger", async () => {

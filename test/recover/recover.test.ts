@@ -1,11 +1,12 @@
 /** A ledger damaged in every table, page and byte, and made anew from what is left: all of it, or nothing is changed. */
-import { copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
 import { openOutbox } from "../../src/anchor/outbox.ts";
 import { toHex } from "../../src/format/bytes.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { diagnose } from "../../src/recover/diagnose.ts";
 import { RawPages } from "../../src/recover/raw-pages.ts";
 import { LEDGER } from "../anchor/support.ts";
 import { type LedgerOptions, TestLedger } from "../support/ledger.ts";
@@ -307,4 +308,25 @@ test("a ledger that goes on behind a ratchet_break is recovered like any other: 
   expect(await ledger.recover()).toMatchObject({ rebuilt: { stop: null }, unsound: [] });
   expect(rowsAt(ledger.path)).toEqual(ledger.before);
   expect((await ledger.audited()).findings.filter(({ severity }) => severity === "violation").map(({ code }) => code)).toEqual(["ratchet_break"]);
+});
+
+test.each([[true], [false]])("with a keyring from before a rotation of the checkpoint key nothing is called lost that is published: outbox kept: %s", async (hasOutbox) => {
+  const ledger = await victim({ batches: [3] }, { fill: (filled) => {
+    filled.rotateCheckpoint("second");
+    filled.append(4);
+    filled.anchor();
+  } });
+  const [first, second] = ledger.on.ledger.keyring.checkpointKeys.map(({ vkey }) => vkey);
+  ledger.damage((db) => db.exec("DELETE FROM blob WHERE log_index >= 8; DELETE FROM receipt WHERE log_index >= 9; DELETE FROM anchor WHERE tree_size > 8"));
+  if (!hasOutbox) rmSync(join(ledger.on.ledger.dir, "anchor.db"));
+  const inode = statSync(ledger.path).ino;
+  const older = await ledger.recover({ vkeys: [first!], dropsTail: true });
+  expect(older).toMatchObject({ kept: null, rebuilt: { stop: { code: "vkey_unknown", message: expect.stringContaining(second!) as unknown } } });
+  expect(diagnose(await ledger.audited(), older.rebuilt, "receiptd recover --rebuild")).toMatchObject({
+    isRebuildable: false, problems: expect.arrayContaining([{ code: "keys_unusable", message: expect.stringContaining(second!) as unknown, next: "put the newest backup of the keyring in its place, then: receiptd recover" }]) as unknown,
+  });
+  expect(statSync(ledger.path).ino).toBe(inode);
+  const newest = await ledger.recover({ vkeys: [first!, second!] });
+  expect(newest).toMatchObject({ kept: expect.any(String) as unknown, unsound: [], rebuilt: { stop: null } });
+  expect(rowsAt(ledger.path)).toEqual(ledger.before);
 });

@@ -204,8 +204,13 @@ export class TestLedger {
 
   /** `since` in ms. */
   revoke(keyId: string, since: number, reason = "a backup was stolen"): void {
+    this.announce("key_revocation", { key_id: keyId, compromised_since: formatTime(since), reason });
+  }
+
+  /** A receipt of the ledger's own. Returns its log index. */
+  announce(type: "key_revocation" | "attestation", details: Json): number {
     this.now += 1000;
-    this.#open().announce(systemRequest("key_revocation", this.#newId(), { key_id: keyId, compromised_since: formatTime(since), reason }), this.#keys);
+    return this.#open().announce(systemRequest(type, this.#newId(), details), this.#keys).logIndex;
   }
 
   /** Goes on with a ledger that was closed. */
