@@ -529,7 +529,7 @@ describe("the environment", () => {
   });
 
   test("may hold what clients use, and what is nobody's business here", () => {
-    expect(load("", { RECEIPTD_CONFIG: "x", RECEIPTD_SOCKET: "y", PATH: "z", RECEIPTD_ACK: undefined }).ack).toBe("disk");
+    expect(load("", { RECEIPTD_CONFIG: "x", RECEIPTD_SOCKET: "y", RECEIPTD_CLIENT_ACK: "wal", PATH: "z", RECEIPTD_ACK: undefined }).ack).toBe("disk");
   });
 
   test.each([

@@ -1,6 +1,6 @@
 /** What the documentation shows is run as it stands there, and what it lists is compared with the program. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -115,6 +115,33 @@ test("API: its curl lines, and every code", async () => {
   }
   for (const file of ["evidence.json", "export.ndjson"]) expect((await run(process.execPath, [MAIN, "verify-bundle", file, "--vkey", (JSON.parse((await run(process.execPath, [MAIN, "status", "--json"], { cwd: dir })).stdout) as { vkey: string }).vkey], { cwd: dir })).stdout).not.toBe("");
   for (const [, code] of text("src/http/errors.ts").slice(0, text("src/http/errors.ts").indexOf("as const")).matchAll(/^ {2}([a-z_]+): \d{3},$/gm)) expect(text("docs/API.md"), code).toContain(`\`${code}\``);
+});
+
+describe("CLIENTS", () => {
+  test("its TypeScript does what it says", async () => {
+    mkdirSync(join(dir, "node_modules"));
+    symlinkSync(ROOT, join(dir, "node_modules/receiptd"));
+    writeFileSync(join(dir, "package.json"), '{"type":"module"}');
+    const outputs = await Promise.all(blocks("docs/CLIENTS.md", "ts").map(async (code, at) => {
+      writeFileSync(join(dir, `snippet-${at}.ts`), code);
+      return (await run(process.execPath, [`snippet-${at}.ts`], { cwd: dir, env: { ...process.env, RECEIPTD_CLIENT_HTTP: api } })).stdout;
+    }));
+    expect(outputs).toEqual([
+      "{ action: 'APPROVE' }\n",
+      expect.stringMatching(/^RCP-\d{4}-\d{5}\ndecision_blocked [0-9a-f-]{36}\n$/),
+      expect.stringMatching(/^RCP-\d{4}-\d{5} (?:pending|anchored) true \d+\n$/),
+      "queued always 1\ntrue 0\n",
+    ]);
+  });
+
+  test("its variables and options are those of the client", () => {
+    const settings = text("src/clients/settings.ts");
+    const variables = (from: string): string[] => [...new Set([...from.matchAll(/RECEIPTD_(?:SOCKET|CLIENT_[A-Z_]*[A-Z])/g)].map(([name]) => name))].sort();
+    expect(variables(text("docs/CLIENTS.md"))).toEqual(variables(settings));
+    for (const [, option] of settings.slice(0, settings.indexOf("interface Settings")).matchAll(/^ {2}readonly (\w+)\?:/gm)) {
+      if (option !== "breaker") expect(text("docs/CLIENTS.md"), option).toContain(`\`${option}`);
+    }
+  });
 });
 
 describe("links and names", () => {

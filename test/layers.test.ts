@@ -25,9 +25,9 @@ const ROWS = [
   ["format"],
 ];
 /** What stands beside the rows may be imported from these layers, and may itself import those. */
-const BESIDE = new Map([
+const BESIDE = new Map<string, { readonly from: readonly string[]; readonly to: readonly string[] }>([
   ["config", { from: ["cli", "doctor", "daemon", "intake", "http", "door", "restore", "audit", "anchor", "ledger", "keys"], to: [] }],
-  ["clients", { from: ["cli"], to: ["verify", "format"] }],
+  ["clients", { from: [], to: ["door", "verify", "format"] }],
   ["web", { from: [], to: ["verify", "format"] }],
 ]);
 const PURE = new Set(["format", "verify"]);
@@ -44,6 +44,8 @@ const RESERVED = new Map([
 /** Layers that may import nothing but these packages. */
 const PACKAGES = new Map([
   ["config", /^(zod|yaml|node:.*)$/],
+  ["clients", /^node:/],
+  ["door", /^node:/],
   ["format", /^(@noble\/(hashes|curves)|canonicalize|zod)$/],
   ["verify", /^(@noble\/(hashes|curves)|canonicalize|zod)$/],
 ]);
@@ -219,6 +221,7 @@ describe("the checker", () => {
     ["layer", "src/daemon.ts", 'import x from "./clients/b.ts";'],
     ["layer", "src/clients/a.ts", 'import x from "../ledger/b.ts";'],
     ["layer", "src/clients/a.ts", 'import x from "../config.ts";'],
+    ["package", "src/clients/a.ts", 'import { z } from "zod";'],
     ["layer", "src/web/a.ts", 'import x from "../clients/b.ts";'],
     ["layer", "src/format/a.ts", 'import x from "../config.ts";'],
     ["layer", "src/config.ts", 'import x from "./format/a.ts";'],
@@ -264,7 +267,8 @@ describe("the checker", () => {
 
   test.each<readonly [path: string, text: string]>([
     ["src/cli/a.ts", 'import "./b.ts"; import "../daemon.ts"; import "../format/b.ts"; import "../config.ts";'],
-    ["src/cli/a.ts", 'import "../clients/b.ts"; new URL("../../package.json", import.meta.url);'],
+    ["src/cli/a.ts", 'import "../door/b.ts"; new URL("../../package.json", import.meta.url);'],
+    ["src/clients/a.ts", 'import "node:net"; import "../door/b.ts"; import "../verify/b.ts"; import "../format/b.ts";'],
     ["src/doctor/a.ts", 'import "../daemon/a.ts"; import "../anchor/a.ts"; import "../config.ts";'],
     ["src/daemon.ts", 'import "./intake/a.ts"; import "./http/a.ts"; import type { Config } from "./config.ts";'],
     ["src/http/app.ts", 'import { fastify } from "fastify"; import "../bundle/a.ts"; import "../door/b.ts";'],

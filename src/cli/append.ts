@@ -10,7 +10,7 @@ import { ackOption, collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { type ReceiptArguments, receiptFromArguments, type ReceiptText, readReceiptText, withId } from "./receipt-text.ts";
 import { type Answer, type Result, RpcFailure } from "../door/client.ts";
-import { deliver } from "./sender.ts";
+import { deliver } from "../door/sender.ts";
 
 /** Bytes: a receipt with white space in it. */
 const MAX_FILE = 4 * 1024 * 1024;

@@ -12,7 +12,7 @@ import { type Line, lines } from "./lines.ts";
 import { type Progress, progress } from "./progress.ts";
 import { readReceiptText, withId } from "./receipt-text.ts";
 import { type Answer, RpcFailure } from "../door/client.ts";
-import { deliver, type Parcel } from "./sender.ts";
+import { deliver, type Parcel } from "../door/sender.ts";
 
 interface IngestOptions {
   readonly ack?: "disk" | "wal";

@@ -12,6 +12,8 @@ import { readYaml } from "./yaml.ts";
 const PREFIX = "RECEIPTD_";
 /** Read by the command line and by clients to find the file and the socket; no settings of the daemon. */
 const NOT_SETTINGS = new Set(["RECEIPTD_CONFIG", "RECEIPTD_SOCKET"]);
+/** Of clients, docs/CLIENTS.md. */
+const CLIENTS = "RECEIPTD_CLIENT_";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -33,7 +35,7 @@ interface Setting {
 
 /** The overrides in `env`. `defaults`, a whole configuration, says which settings there are and what each is like; most often nobody asks. */
 export function overridesIn(env: Environment, defaults: () => object): Overrides {
-  const variables = Object.entries(env).filter(([variable]) => variable.startsWith(PREFIX) && !NOT_SETTINGS.has(variable));
+  const variables = Object.entries(env).filter(([variable]) => variable.startsWith(PREFIX) && !NOT_SETTINGS.has(variable) && !variable.startsWith(CLIENTS));
   if (variables.length === 0) return { overrides: [], issues: [] };
   const settings = new Map(settingsIn(defaults(), []).map((it) => [PREFIX + it.path.join("__").toUpperCase(), it]));
   const overrides: Override[] = [];

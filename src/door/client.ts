@@ -33,6 +33,8 @@ export type Answer = { readonly result: Result } | { readonly failure: RpcFailur
 export interface ClientOptions {
   /** ms without any answer while one is due. */
   readonly timeout: number;
+  /** Characters of one answer, at most; left out, 64 Mi. */
+  readonly maxAnswer?: number;
 }
 
 interface Due {
@@ -46,6 +48,7 @@ const MAX_ANSWER = 64 * 1024 * 1024;
 export class RpcClient {
   readonly #socket: Socket;
   readonly #timeout: number;
+  readonly #maxAnswer: number;
   readonly #due: Due[] = [];
   #nextId = 1;
   #out = "";
@@ -53,9 +56,10 @@ export class RpcClient {
   #timer: NodeJS.Timeout | undefined;
   #end: RpcFailure | null = null;
 
-  private constructor(socket: Socket, timeout: number) {
+  private constructor(socket: Socket, { timeout, maxAnswer = MAX_ANSWER }: ClientOptions) {
     this.#socket = socket;
     this.#timeout = timeout;
+    this.#maxAnswer = maxAnswer;
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => this.#read(text));
     socket.on("error", (error) => this.#fail(lost(error.message)));
@@ -70,7 +74,7 @@ export class RpcClient {
       socket.once("error", onError);
       socket.once("connect", () => {
         socket.off("error", onError);
-        resolve(new RpcClient(socket, options.timeout));
+        resolve(new RpcClient(socket, options));
       });
     });
   }
@@ -78,6 +82,10 @@ export class RpcClient {
   /** Calls that have no answer yet. */
   get due(): number {
     return this.#due.length;
+  }
+
+  get isOpen(): boolean {
+    return this.#end === null;
   }
 
   /** Sends a call, `params` being JSON text in one line; `done` gets its answer, or what became of the connection. */
@@ -88,7 +96,10 @@ export class RpcClient {
     }
     const id = this.#nextId++;
     this.#due.push({ id, timeout, done });
-    if (this.#due.length === 1) this.#arm();
+    if (this.#due.length === 1) {
+      this.#socket.ref();
+      this.#arm();
+    }
     if (this.#out === "") queueMicrotask(() => this.#flush()); // one write for all calls of this turn
     this.#out += `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}\n`;
   }
@@ -107,6 +118,7 @@ export class RpcClient {
   close(): void {
     this.#settle(lost("the connection was closed"));
     this.#socket.end();
+    this.#socket.unref();
   }
 
   #flush(): void {
@@ -118,21 +130,25 @@ export class RpcClient {
   #arm(): void {
     clearTimeout(this.#timer);
     const first = this.#due[0];
-    if (first === undefined) return;
+    if (first === undefined) {
+      this.#socket.unref(); // a connection on which nothing is due keeps no process from its end
+      return;
+    }
     this.#timer = setTimeout(() => {
       this.#fail(new RpcFailure("no_answer", `the daemon did not answer within ${first.timeout / 1000} s`, { lost: true }));
     }, first.timeout);
   }
 
   #read(text: string): void {
+    const isLine = text.includes("\n"); // else a long answer would be searched from its beginning for each piece of it
     this.#in += text;
     let at = 0;
-    for (let end = this.#in.indexOf("\n"); end !== -1; end = this.#in.indexOf("\n", at)) {
+    for (let end = isLine ? this.#in.indexOf("\n") : -1; end !== -1; end = this.#in.indexOf("\n", at)) {
       this.#take(this.#in.slice(at, end));
       at = end + 1;
     }
-    this.#in = this.#in.slice(at);
-    if (this.#in.length > MAX_ANSWER) this.#fail(new RpcFailure("bad_answer", "an answer without an end: is this socket receiptd's?", { lost: true }));
+    if (at > 0) this.#in = this.#in.slice(at);
+    if (this.#in.length > this.#maxAnswer) this.#fail(new RpcFailure("bad_answer", "an answer without an end: is this socket receiptd's?", { lost: true }));
     if (at > 0) this.#arm();
   }
 
@@ -143,6 +159,7 @@ export class RpcClient {
       this.#due.shift();
       first.done(answer);
     } else if (id === null && "failure" in answer) {
+      if (answer.failure.code === "message_too_large") this.#due.shift()?.done(answer); // of the first call that has no answer, and so not stored
       this.#fail(new RpcFailure(answer.failure.code, answer.failure.message, { lost: true, retry: answer.failure.retry })); // the daemon's last word
     } else {
       this.#fail(new RpcFailure("bad_answer", "an answer that belongs to no call: is this socket receiptd's?", { lost: true }));
@@ -159,6 +176,14 @@ export class RpcClient {
     clearTimeout(this.#timer);
     for (const { done } of this.#due.splice(0)) done({ failure: this.#end });
   }
+}
+
+/** A failure with its pointer into what was sent at `place` (RFC 6901), not into the message around it. */
+export function within(place: string, failure: RpcFailure): RpcFailure {
+  const { code, message, pointer, retry, lost } = failure;
+  if (pointer?.startsWith(place) !== true) return failure;
+  const text = message.startsWith(`${pointer}: `) ? message.slice(`${pointer}: `.length) : message;
+  return new RpcFailure(code, text, { pointer: pointer.slice(place.length), retry, lost });
 }
 
 function lost(why: string): RpcFailure {

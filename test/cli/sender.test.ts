@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { RpcClient, type RpcFailure } from "../../src/door/client.ts";
-import { deliver, type Parcel } from "../../src/cli/sender.ts";
+import { deliver, type Parcel } from "../../src/door/sender.ts";
 import { errorLine, type FakeDaemon, fakeDaemon, resultLine } from "./fake-daemon.ts";
 
 let daemon: FakeDaemon;

@@ -4,7 +4,7 @@
  * every receipt has a receipt_id: what was stored already is answered as a duplicate.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, type RpcClient, RpcFailure } from "../door/client.ts";
+import { type Answer, type RpcClient, RpcFailure, within } from "./client.ts";
 
 export interface Parcel {
   /** The receipt, in one line, with a receipt_id. */
@@ -22,6 +22,8 @@ export interface SenderOptions {
   readonly onTrouble: (error: RpcFailure, again: boolean) => void;
 }
 
+/** Where a receipt stands in its message. */
+const SENT_AT = "/params/receipt";
 const WINDOW_CALLS = 512;
 const WINDOW_BYTES = 4 * 1024 * 1024;
 /** ms */
@@ -144,19 +146,9 @@ class Flight {
         this.unsettled.push(parcel);
       } else {
         this.#settled();
-        parcel.done("failure" in answer ? { failure: withinReceipt(answer.failure) } : answer);
+        parcel.done("failure" in answer ? { failure: within(SENT_AT, answer.failure) } : answer);
       }
       this.#wake();
     });
   }
-}
-
-const SENT_AT = "/params/receipt";
-
-/** A refusal with its pointer into the receipt, not into the message that it was sent in. */
-function withinReceipt(failure: RpcFailure): RpcFailure {
-  const { code, message, pointer } = failure;
-  if (pointer?.startsWith(SENT_AT) !== true) return failure;
-  const text = message.startsWith(`${pointer}: `) ? message.slice(`${pointer}: `.length) : message;
-  return new RpcFailure(code, text, { pointer: pointer.slice(SENT_AT.length) });
 }

@@ -1,0 +1,97 @@
+/**
+ * One line that turns a function that decides into one whose every decision has a receipt: it runs, the receipt is stored, and only then
+ * does the caller get the decision. No receipt, no decision.
+ */
+import { Client } from "./client.ts";
+import { DecisionBlocked, isFailed, ReceiptRefused } from "./errors.ts";
+import type { Acknowledgement, Gate, Queued, ReceiptInput } from "./receipts.ts";
+import type { Ack } from "./settings.ts";
+import { jsonText } from "./values.ts";
+
+export interface ReceiptedOptions<Arguments extends unknown[], Decision> {
+  /** Left out, one for all of the process, set up by the environment. */
+  readonly client?: Client;
+  readonly systemId?: string;
+  readonly organization?: string;
+  /** What is recorded of the arguments, an object; left out, the one argument, which has to be a plain object then. */
+  readonly inputs?: (...args: Arguments) => object;
+  /** What is recorded as the decision; left out, what the function returned. */
+  readonly decision?: (result: Decision, ...args: Arguments) => unknown;
+  /** The gates that the decision went through, and how. */
+  readonly gates?: (result: Decision, ...args: Arguments) => readonly Gate[];
+  /** Further members of the receipt (docs/FORMAT.md section 4.1), such as `model_version` or `metadata`. */
+  readonly more?: ReceiptInput | ((result: Decision, ...args: Arguments) => ReceiptInput);
+  /** A gate with status FAIL or ERROR blocks the decision here, whatever the daemon's policy is. */
+  readonly blockOnFailedGate?: boolean;
+  readonly ack?: Ack;
+  readonly timeoutMs?: number;
+  /** Told before the decision is handed out. */
+  readonly onReceipt?: (receipt: Acknowledgement | Queued, result: Decision) => void;
+}
+
+/** The code of a receipt that the daemon's policy refuses because a gate failed. */
+const POLICY_REFUSAL = "policy_gate_failed";
+
+let shared: Client | undefined;
+
+/**
+ * A function like `decide`, which returns the decision once its receipt is stored. Throws what `decide` throws (then nothing is recorded),
+ * ReceiptUnavailable within the bounded time, ReceiptRefused, or DecisionBlocked.
+ */
+export function receipted<This, Arguments extends unknown[], Result>(
+  decide: (this: This, ...args: Arguments) => Result,
+  options: ReceiptedOptions<Arguments, Awaited<Result>> = {},
+): (this: This, ...args: Arguments) => Promise<Awaited<Result>> {
+  return async function (this: This, ...args: Arguments): Promise<Awaited<Result>> {
+    const client = options.client ?? (shared ??= new Client());
+    const inputs = copyOf(options.inputs === undefined ? onlyObject(args) : options.inputs(...args)); // before `decide` can change them
+    const result = await decide.apply(this, args);
+    const receipt = receiptOf(options, inputs, result, args);
+    const gates = receipt.gates ?? [];
+    const call = { ...(options.ack === undefined ? {} : { ack: options.ack }), ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) };
+    if (options.blockOnFailedGate === true && gates.some(isFailed)) throw await blocked();
+    let stored: Acknowledgement | Queued;
+    try {
+      stored = await client.append(receipt, call);
+    } catch (error) {
+      if (error instanceof ReceiptRefused && error.code === POLICY_REFUSAL) throw await blocked();
+      throw error;
+    }
+    options.onReceipt?.(stored, result);
+    return result;
+
+    /** Records that the decision is not executed; no decision is handed out if that fails, either. */
+    async function blocked(): Promise<DecisionBlocked> {
+      const refusal = await client.append({ ...receipt, decision: notExecuted(receipt.decision) }, call);
+      return new DecisionBlocked(gates, refusal);
+    }
+  };
+}
+
+function receiptOf<Arguments extends unknown[], Decision>(
+  { systemId, organization, decision, gates, more }: ReceiptedOptions<Arguments, Decision>, inputs: object, result: Decision, args: Arguments,
+): ReceiptInput {
+  return {
+    ...(typeof more === "function" ? more(result, ...args) : more),
+    ...(systemId === undefined ? {} : { system_id: systemId }),
+    ...(organization === undefined ? {} : { organization }),
+    ...(gates === undefined ? {} : { gates: gates(result, ...args) }),
+    inputs,
+    decision: decision === undefined ? result : decision(result, ...args),
+  };
+}
+
+function onlyObject(args: readonly unknown[]): object {
+  const [only] = args;
+  if (args.length === 1 && typeof only === "object" && only !== null && !Array.isArray(only)) return only;
+  throw new ReceiptRefused("bad_value", "/inputs: the function does not have one object as its argument: say with `inputs` what is recorded", { pointer: "/inputs" });
+}
+
+function copyOf(inputs: object): object {
+  return (JSON.parse(jsonText({ inputs })) as { readonly inputs: object }).inputs;
+}
+
+function notExecuted(decision: unknown): object {
+  const isObject = typeof decision === "object" && decision !== null && !Array.isArray(decision);
+  return isObject ? { ...decision, executed: false } : { value: decision, executed: false };
+}
