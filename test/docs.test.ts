@@ -131,6 +131,7 @@ describe("CLIENTS", () => {
       expect.stringMatching(/^RCP-\d{4}-\d{5}\ndecision_blocked [0-9a-f-]{36}\n$/),
       expect.stringMatching(/^RCP-\d{4}-\d{5} (?:pending|anchored) true \d+\n$/),
       "queued always 1\ntrue 0\n",
+      "2 [ 'writer', 'cashier' ] { estimated_cost_usd: 0.01, refunded_eur: 20 }\n",
     ]);
   });
 
