@@ -1,0 +1,83 @@
+"""The circuit breaker. Open, it fails calls at once: a ledger that is away costs its callers no time, and it is not run over
+when it comes back. It never lets anything through that was not recorded.
+"""
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import ReceiptUnavailable
+
+CircuitState = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True)
+class BreakerOptions:
+    #: Failures in a row that open it.
+    failures: int = 5
+    #: Seconds for which it is open at first, and at most; doubled each time that the probe fails.
+    open_for: float = 1.0
+    open_at_most: float = 30.0
+
+
+class Breaker:
+    def __init__(self, options: BreakerOptions = BreakerOptions(), clock: Callable[[], float] = time.monotonic) -> None:
+        self._options = options
+        self._clock = clock
+        self._failures = 0
+        self._because = ""
+        self._open_for = 0.0
+        self._open_until: float | None = None
+        self._probing = False
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Nobody else holds the lock here, whoever held it there; a probe that was under way is not ours."""
+        self._lock = threading.Lock()
+        self._probing = False
+
+    @property
+    def state(self) -> CircuitState:
+        with self._lock:
+            if self._open_until is None:
+                return "closed"
+            return "half_open" if self._probing or self._clock() >= self._open_until else "open"
+
+    def admit(self, receipt_id: str | None) -> None:
+        """Before a call; raises `circuit_open`. Each call that was admitted ends in one of the three below."""
+        with self._lock:
+            if self._open_until is None:
+                return
+            left = self._open_until - self._clock()
+            if left <= 0 and not self._probing:
+                self._probing = True
+                return
+            when = "a call is trying" if self._probing else f"tried again in {max(left, 0):.1f} s"
+            raise ReceiptUnavailable("circuit_open", f"{self._failures} calls in a row have failed ({self._because}); {when}",
+                                     receipt_id=receipt_id, because=self._because)
+
+    def answered(self) -> None:
+        """The daemon has answered, if only with a refusal."""
+        with self._lock:
+            self._failures = 0
+            self._open_for = 0.0
+            self._open_until = None
+            self._probing = False
+
+    def failed(self, code: str) -> None:
+        with self._lock:
+            self._failures += 1
+            self._because = code
+            was_probe, self._probing = self._probing, False
+            if was_probe or (self._open_until is None and self._failures >= self._options.failures):
+                self._open_for = min(max(self._open_for * 2, self._options.open_for), self._options.open_at_most)
+                self._open_until = self._clock() + self._open_for * random.uniform(0.75, 1.0)
+
+    def given_up(self) -> None:
+        """The caller went away before there was an answer."""
+        with self._lock:
+            self._probing = False

@@ -1,0 +1,299 @@
+"""Receipts that wait on this host's disk: accepted only when they are there, delivered once, in order, and never dropped silently."""
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import time
+import unittest
+import zlib
+from typing import Any
+
+import receiptd
+from fake import HANG_UP, Fake, acknowledgement, refusal
+from receiptd import AsyncClient, BreakerOptions, Client, Queued, ReceiptRefused, ReceiptUnavailable
+from receiptd.errors import ReceiptError
+
+DECISION = {"system_id": "s", "decision": 1, "inputs": {}}
+MARK = "receiptd_spooled"
+
+
+class Ledger:
+    """What a daemon would do: stores an id once, and knows other content."""
+
+    def __init__(self) -> None:
+        self.receipts: dict[str, Any] = {}
+        self.away: Any = None
+
+    def __call__(self, n: int, call: dict[str, Any]) -> Any:
+        if self.away is not None:
+            return self.away
+        receipt = call["params"]["receipt"]
+        first = self.receipts.setdefault(receipt["receipt_id"], receipt)
+        if first != receipt:
+            return refusal("conflict", -32001)
+        if receipt["decision"] == "refuse":
+            return refusal("bad_field", pointer="/params/receipt/decision")
+        return acknowledgement(receipt["receipt_id"], n + 1)
+
+
+class Spooled(unittest.TestCase):
+    def setUp(self) -> None:
+        logging.getLogger("receiptd").setLevel(logging.CRITICAL)
+        self.folder = tempfile.mkdtemp(prefix="receiptd-py-")
+        self.spool = os.path.join(self.folder, "spool")
+        self.ledger = Ledger()
+        self.fake = Fake(self.ledger)
+        self.clients: list[Client] = []
+
+    def tearDown(self) -> None:
+        for client in self.clients:
+            client.close()
+        self.fake.close()
+        shutil.rmtree(self.folder)
+        logging.getLogger("receiptd").setLevel(logging.NOTSET)
+
+    def client(self, *, there: bool = True, **options: Any) -> Client:
+        client = Client(self.fake.path if there else self.fake.path + "x", spool=self.spool, **{"spool_wait": 0.1, **options})
+        self.clients.append(client)
+        return client
+
+    def put(self, client: Client, decision: Any = 1, **members: Any) -> Queued:
+        queued = client.append({**DECISION, "decision": decision, **members})
+        assert isinstance(queued, Queued), queued
+        return queued
+
+    def pending(self) -> list[str]:
+        return sorted(os.listdir(os.path.join(self.spool, "pending")))
+
+    def line(self, name: str) -> bytes:
+        with open(os.path.join(self.spool, "pending", name), "rb") as file:
+            return file.read()
+
+    def test_with_the_daemon_there_nothing_is_queued(self) -> None:
+        ack = self.client().append(DECISION)
+        self.assertFalse(ack.queued)
+        self.assertEqual(self.pending(), [])
+
+    def test_the_files_are_as_they_are_documented(self) -> None:
+        queued = self.put(self.client(there=False), "Grüße", metadata={"mine": 1})
+        (name,) = self.pending()
+        self.assertRegex(name, rf"^[0-9]{{16}}-{queued.receipt_id}\.entry$")
+        self.assertLess(abs(int(name[:16]) / 1e6 - time.time()), 60)
+        line = self.line(name)
+        receipt = json.loads(line[9:])
+        self.assertEqual(line, b"%08x " % zlib.crc32(line[9:-1]) + line[9:-1] + b"\n")
+        self.assertEqual((queued.queued, queued.reason, queued.duplicate), (True, "unreachable", False))
+        self.assertEqual(receipt, {**DECISION, "decision": "Grüße", "receipt_id": queued.receipt_id, "timestamp": receipt["timestamp"],
+                                   "metadata": {"mine": 1, MARK: {"queued_at": queued.queued_at, "reason": "unreachable"}}})
+        self.assertEqual([oct(os.stat(os.path.join(self.spool, *path)).st_mode & 0o777) for path in ((), ("pending",), ("pending", name))], ["0o700", "0o700", "0o600"])
+
+    def test_delivered_in_order_by_whoever_opens_the_folder_next(self) -> None:
+        first = self.client(there=False, spool_mode="always")
+        queued = [self.put(first, n) for n in range(150)]
+        self.assertEqual((queued[0].reason, first.spool and first.spool.pending), ("always", 150))
+        first.close()
+        second = self.client()
+        self.assertTrue(second.spool and second.spool.flush(20))
+        self.assertEqual(list(self.ledger.receipts), [one.receipt_id for one in queued])
+        self.assertEqual(self.pending(), [])
+
+    def test_what_may_be_stored_is_queued_with_the_very_same_bytes(self) -> None:
+        def behave(n: int, call: dict[str, Any]) -> Any:
+            answer = self.ledger(n, call)
+            return HANG_UP if n == 0 else answer  # stored, and the answer is lost
+        self.fake.behave = behave
+        client = self.client(spool_wait=0.001)
+        queued = self.put(client)
+        self.assertTrue(client.spool and client.spool.flush(20))
+        (receipt,) = self.ledger.receipts.values()
+        self.assertEqual((receipt["receipt_id"], "metadata" in receipt, receipt["timestamp"]), (queued.receipt_id, False, queued.queued_at))
+        self.assertEqual(os.listdir(os.path.join(self.spool, "refused")), [])
+
+    def test_a_daemon_that_refuses_on_purpose_is_not_got_around(self) -> None:
+        client = self.client(breaker=BreakerOptions(failures=2, open_for=30))
+        for code, number in (("ledger_behind", -32004), ("anchoring_overdue", -32010), ("ledger_behind", -32004)):
+            self.ledger.away = refusal(code, number, retry=code == "anchoring_overdue")
+            with self.assertRaises(ReceiptUnavailable):
+                client.append(DECISION)
+        self.assertEqual(client.circuit, "open")
+        self.assertEqual(self.pending(), [])
+
+    def test_an_open_circuit_queues_at_once(self) -> None:
+        client = self.client(there=False, breaker=BreakerOptions(failures=1, open_for=30))
+        self.assertEqual([self.put(client).reason for _ in range(3)], ["unreachable", "circuit_open", "circuit_open"])
+
+    def test_full_by_number_and_by_bytes(self) -> None:
+        for options in ({"spool_max_receipts": 2}, {"spool_max_bytes": 700}):
+            client = self.client(there=False, spool_mode="always", **options)
+            for _ in range(2):
+                self.put(client)
+            for call in (lambda: client.append(DECISION), lambda: client.append_many([DECISION] * 3)):
+                with self.assertRaises(ReceiptUnavailable) as caught:
+                    call()
+                self.assertEqual((caught.exception.code, caught.exception.maybe_stored), ("spool_full", False))
+            self.assertEqual(len(self.pending()), 2)
+            client.close()
+            shutil.rmtree(self.spool)
+
+    def test_a_folder_that_does_not_take_it_refuses(self) -> None:
+        client = self.client(there=False, spool_mode="always")
+        shutil.rmtree(os.path.join(self.spool, "pending"))
+        with self.assertRaises(ReceiptUnavailable) as caught:
+            client.append(DECISION)
+        self.assertEqual(caught.exception.code, "spool_failed")
+        with self.assertRaises(ReceiptUnavailable):
+            Client(spool="/dev/null/x")
+
+    def test_what_the_daemon_refuses_is_kept_and_reported_and_holds_up_nobody(self) -> None:
+        reports: list[Any] = []
+        first = self.client(there=False, spool_mode="always")
+        queued = [self.put(first, decision) for decision in (1, "refuse", 3)]
+        first.close()
+        client = self.client(on_refused=reports.append)
+        self.assertTrue(client.spool and client.spool.flush(20))
+        self.assertEqual(len(self.ledger.receipts), 3)  # the stand-in keeps what it refuses, too
+        self.assertEqual([(one.receipt_id, one.code, one.pointer) for one in reports], [(queued[1].receipt_id, "bad_field", "/decision")])
+        self.assertEqual(client.spool and client.spool.count("refused"), 1)
+        with open(reports[0].path, "rb") as file:
+            self.assertIn(b'"refuse"', file.read())
+        with open(reports[0].path.replace(".entry", ".error"), "rb") as file:
+            self.assertEqual({**json.load(file), "refused_at": 0}, {"code": "bad_field", "message": "it is bad_field", "pointer": "/decision", "refused_at": 0})
+
+    def test_damage_is_set_aside_and_reported_and_an_unfinished_file_removed(self) -> None:
+        reports: list[Any] = []
+        first = self.client(there=False, spool_mode="always")
+        for n in range(5):
+            self.put(first, n)
+        first.close()
+        names = self.pending()
+        lines = [self.line(name) for name in names]
+        damaged = [lines[0][:-1], lines[1].replace(b'"decision":1', b'"decision":9'), b"", lines[4]]  # torn, changed, emptied, another's
+        for name, line in zip(names, damaged):
+            with open(os.path.join(self.spool, "pending", name), "wb") as file:
+                file.write(line)
+        old, new = (os.path.join(self.spool, "pending", f"{n:016}-{receiptd.uuid7()}.tmp") for n in (1, 2))
+        for path in (old, new):
+            open(path, "wb").close()
+        os.utime(old, (0, 0))
+        client = self.client(on_damaged=reports.append)
+        self.assertTrue(client.spool and client.spool.flush(20))
+        self.assertEqual([receipt["decision"] for receipt in self.ledger.receipts.values()], [4])
+        self.assertEqual(sorted(os.path.basename(one.path) for one in reports), names[:4])
+        self.assertEqual(client.spool and client.spool.count("damaged"), 4)
+        self.assertEqual(self.pending(), [os.path.basename(new)])
+
+    def test_the_same_receipt_again(self) -> None:
+        client = self.client(there=False)
+        mine = {"receipt_id": receiptd.uuid7()}
+        first = self.put(client, **mine)
+        again = self.put(client, **mine)
+        self.assertEqual((again.duplicate, again.queued_at, len(self.pending())), (True, first.queued_at, 1))
+        with self.assertRaises(ReceiptRefused) as caught:
+            self.put(client, 2, **mine)
+        self.assertEqual(caught.exception.code, "conflict")
+        with self.assertRaises(ReceiptRefused):
+            client.append_many([{**DECISION, **{"receipt_id": receiptd.uuid7()}}] * 2)
+        with self.assertRaises(ReceiptRefused):
+            client.append({**DECISION, "metadata": [1]})
+
+    def test_whoever_was_killed_holds_no_lock(self) -> None:
+        os.makedirs(self.spool)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        for holder in ({"pid": child, "token": "x"}, {"pid": os.getpid(), "token": "of a process before"}):
+            with open(os.path.join(self.spool, "sender.lock"), "w") as file:
+                json.dump(holder, file)
+            client = self.client(spool_mode="always")
+            self.put(client)
+            self.assertTrue(client.spool and client.spool.flush(20))
+            client.close()
+            self.assertFalse(os.path.exists(os.path.join(self.spool, "sender.lock")))
+
+    def test_a_lock_that_lives_is_respected(self) -> None:
+        first = self.client(there=False, spool_mode="always")
+        self.put(first)
+        second = self.client()
+        self.assertFalse(second.spool and second.spool.flush(0.5))
+        first.close()
+        self.assertTrue(second.spool and second.spool.flush(20))
+
+    def test_two_senders_at_once_double_nothing(self) -> None:
+        first = self.client(there=False, spool_mode="always")
+        for n in range(100):
+            self.put(first, n)
+        first.close()
+        clients = [self.client()]
+        os.unlink(os.path.join(self.spool, "sender.lock")) if os.path.exists(os.path.join(self.spool, "sender.lock")) else None
+        clients.append(self.client())
+        for client in clients:
+            self.assertTrue(client.spool and client.spool.flush(20))
+        self.assertEqual([receipt["decision"] for receipt in self.ledger.receipts.values()], list(range(100)))
+        self.assertEqual(os.listdir(os.path.join(self.spool, "refused")), [])
+
+    def test_a_delivery_closes_the_circuit(self) -> None:
+        self.ledger.away = refusal("overloaded", -32009, retry=True)
+        client = self.client(breaker=BreakerOptions(failures=1, open_for=30))
+        self.put(client)
+        self.assertEqual(client.circuit, "open")
+        self.ledger.away = None
+        self.assertTrue(client.spool and client.spool.flush(30))
+        self.assertEqual(client.circuit, "closed")
+        self.assertEqual((len(self.ledger.receipts), client.spool and client.spool.count("refused")), (1, 0))
+
+    def test_nothing_leaves_without_an_acknowledgement_of_itself_on_the_disk(self) -> None:
+        first = self.client(there=False, spool_mode="always")
+        receipt_id = self.put(first).receipt_id
+        first.close()
+        for answer in (acknowledgement(receiptd.uuid7()), acknowledgement(receipt_id, ack="wal"), HANG_UP, refusal("ledger_behind", -32004), b"hello\n"):
+            self.ledger.away = answer
+            client = self.client()
+            seen = len(self.fake.lines)
+            for _ in range(1000):
+                if len(self.fake.lines) > seen + 1:  # the second try shows that the first is over
+                    break
+                time.sleep(0.02)
+            client.close()
+            self.assertEqual((len(self.pending()), client.spool and client.spool.count("refused")), (1, 0))
+
+    def test_threads_and_tasks_and_decisions(self) -> None:
+        client = self.client(there=False, spool_mode="always")
+        threads = [threading.Thread(target=lambda: [self.put(client) for _ in range(20)]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(self.pending()), 160)
+        self.assertEqual(receiptd.receipt(client)(lambda: 7)(), 7)
+
+        async def main() -> None:
+            async with AsyncClient(self.fake.path + "x", spool=self.spool, spool_wait=0.05) as other:
+                self.assertEqual({(await other.append(DECISION)).queued, (await other.append_many([DECISION]))[0].queued}, {True})
+        asyncio.run(main())
+        self.assertEqual(len(self.pending()), 163)
+
+    def test_a_forked_child_queues_and_delivers(self) -> None:
+        client = self.client(spool_mode="always")
+        self.put(client, "parent")
+        child = os.fork()
+        if child == 0:
+            try:
+                self.put(client, "child")
+                os._exit(0)
+            except ReceiptError:
+                pass
+            finally:
+                os._exit(1)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertTrue(client.spool and client.spool.flush(20))
+        self.assertEqual(sorted(receipt["decision"] for receipt in self.ledger.receipts.values()), ["child", "parent"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,88 @@
+/** The Python client: its own tests, what its README shows, and its wheel in an environment with nothing else. */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { environment, receiptd } from "./faults/daemon-process.ts";
+
+const run = promisify(execFile);
+const PYTHON = resolve(import.meta.dirname, "../python");
+const LONG = process.env["RECEIPTD_LONG"] === "1";
+const text = (name: string): string => readFileSync(join(PYTHON, name), "utf8");
+
+describe.concurrent("its tests hold, and none is left out", () => {
+  test.each([["test_[!f]*.py", 85], ["test_f*.py", 2]] as const)("%s", async (pattern, least) => {
+    const { stderr } = await run("python3", ["-B", "-m", "unittest", "discover", "-s", "tests", "-p", pattern], {
+      cwd: PYTHON, env: { ...process.env, PYTHONPATH: join(PYTHON, "src"), RECEIPTD_TEST_NODE: process.execPath }, maxBuffer: 16 * 1024 * 1024,
+    });
+    const [, count, verdict] = /\nRan (\d+) tests in [\d.]+s\n\n(.*)\n$/.exec(stderr)!;
+    expect(verdict).toBe("OK");
+    expect(Number(count)).toBeGreaterThanOrEqual(least);
+  }, LONG ? 900_000 : 180_000);
+});
+
+test("imports nothing but the standard library, and has the package's version", async () => {
+  const { stdout } = await run("python3", ["-B", "-c", [
+    "import ast, pathlib, sys",
+    "for file in pathlib.Path('src').rglob('*.py'):",
+    "    for node in ast.walk(ast.parse(file.read_text())):",
+    "        names = [name.name for name in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []",
+    "        print(*(name for name in names if name.split('.')[0] not in sys.stdlib_module_names), sep='', end='')",
+  ].join("\n")], { cwd: PYTHON });
+  expect(stdout).toBe("");
+  const { version } = JSON.parse(readFileSync(join(PYTHON, "../package.json"), "utf8")) as { version: string };
+  expect(text("pyproject.toml")).toContain(`\nversion = "${version}"\n`);
+});
+
+describe("beside a daemon", () => {
+  let dir: string;
+  let daemon: ChildProcess;
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), "receiptd-python-client-"));
+    const [node, ...args] = receiptd("dev");
+    daemon = spawn(node!, args, { cwd: dir, stdio: "ignore", env: { ...environment(), RECEIPTD_HTTP__LISTEN: "127.0.0.1:0" } });
+    for (let i = 0; i < 400 && !existsSync(join(dir, "receiptd-data/receiptd.sock")); i++) await new Promise((done) => setTimeout(done, 50));
+  });
+  afterAll(async () => {
+    const ended = new Promise((done) => daemon.once("exit", done));
+    daemon.kill("SIGTERM");
+    await ended;
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  test("what its README shows runs as it stands there", async () => {
+    const [decisions, calls, chain, spool, ...others] = [...text("README.md").matchAll(/^```python\n([\s\S]*?)^```$/gm)].map(([, code]) => code!);
+    expect(others).toEqual([]);
+    const env = { ...environment(), PYTHONPATH: join(PYTHON, "src") };
+    const says = async (code: string): Promise<string> => (await run("python3", ["-B", "-c", code], { cwd: dir, env })).stdout;
+    expect(await says(decisions!)).toMatch(/^RCP-\d{4}-00001 sha256:[0-9a-f]{64}\n\{'action': 'APPROVE'\}\nblocked: \['policy_bounds'\] recorded as RCP-\d{4}-00002\n$/);
+    expect(await says(calls!)).toMatch(/^RCP-\d{4}-00003 False pending\nNone closed\n100 stored\n$/);
+    expect(await says(chain!)).toBe("{'estimated_cost_usd': 0.02, 'paid_eur': 500}\n");
+    expect(await says(spool!)).toBe("True True\n");
+  });
+
+  test("its wheel, alone in an environment, stores a receipt that receiptd verifies", async () => {
+    const [node, ...verify] = receiptd("verify");
+    await run("python3", ["-m", "venv", "--without-pip", "venv"], { cwd: dir });
+    const python = join(dir, "venv/bin/python");
+    const { stdout: site } = await run(python, ["-c", "import sysconfig; print(sysconfig.get_path('purelib'), end='')"]);
+    await run("python3", ["-B", "-c", BUILD, PYTHON, dir, site]);
+    const { stdout } = await run(python, ["-c", "import receiptd; print(receiptd.Client(system_id='wheel').append({'decision': 1, 'inputs': {}}).receipt_number, receiptd.__file__)"], { cwd: dir, env: environment() });
+    const [number, file] = stdout.trim().split(" ");
+    expect(file!.startsWith(site)).toBe(true);
+    expect((await run(node!, [...verify, number!], { cwd: dir, env: environment() })).stdout).toContain(number);
+  }, 60_000);
+});
+
+/** As a build does it, from the sources' own backend, and as an installer unpacks it. */
+const BUILD = `
+import pathlib, sys, zipfile
+sources, folder, site = sys.argv[1:]
+sys.path.insert(0, sources)
+import backend
+with zipfile.ZipFile(pathlib.Path(folder, backend.build_wheel(folder))) as wheel:
+    assert "receiptd/py.typed" in wheel.namelist()
+    wheel.extractall(site)
+`;
