@@ -35,6 +35,9 @@ beforeAll(async () => {
   await new Promise((done) => free.close(done));
   api = `http://127.0.0.1:${port}`;
   daemon = spawn(process.execPath, [MAIN, "dev"], { cwd: dir, stdio: "ignore", env: { ...process.env, RECEIPTD_HTTP__LISTEN: `127.0.0.1:${port}` } });
+  mkdirSync(join(dir, "node_modules"));
+  symlinkSync(ROOT, join(dir, "node_modules/receiptd"));
+  writeFileSync(join(dir, "package.json"), '{"type":"module"}');
   for (let i = 0; i < 200 && !existsSync(join(dir, "receiptd-data/receiptd.sock")); i++) await new Promise((done) => setTimeout(done, 50));
 });
 afterAll(async () => {
@@ -62,8 +65,16 @@ describe("README", () => {
   });
 
   test("its Python program writes a receipt", async () => {
-    const { stdout } = await run("python3", ["-c", blocks("README.md", "python")[0]!], { cwd: dir });
+    const { stdout } = await run("python3", ["-c", blocks("README.md", "python")[1]!], { cwd: dir });
     expect(stdout).toMatch(/^RCP-\d{4}-\d{5} sha256:[0-9a-f]{64} disk\n$/);
+  });
+
+  test("one line of each client", async () => {
+    const [code] = blocks("README.md", "ts");
+    writeFileSync(join(dir, "one-line.ts"), code!);
+    expect((await run(process.execPath, ["one-line.ts"], { cwd: dir })).stdout).toBe("APPROVE\n");
+    const [python] = blocks("README.md", "python");
+    expect((await run("python3", ["-B", "-c", python!], { cwd: dir, env: { ...process.env, PYTHONPATH: join(ROOT, "python/src") } })).stdout).toBe("APPROVE\n");
   });
 
   test("its table has every command", async () => {
@@ -119,9 +130,6 @@ test("API: its curl lines, and every code", async () => {
 
 describe("CLIENTS", () => {
   test("its TypeScript does what it says", async () => {
-    mkdirSync(join(dir, "node_modules"));
-    symlinkSync(ROOT, join(dir, "node_modules/receiptd"));
-    writeFileSync(join(dir, "package.json"), '{"type":"module"}');
     const outputs = await Promise.all(blocks("docs/CLIENTS.md", "ts").map(async (code, at) => {
       writeFileSync(join(dir, `snippet-${at}.ts`), code);
       return (await run(process.execPath, [`snippet-${at}.ts`], { cwd: dir, env: { ...process.env, RECEIPTD_CLIENT_HTTP: api } })).stdout;
