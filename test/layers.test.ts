@@ -27,7 +27,9 @@ const ROWS = [
 /** What stands beside the rows may be imported from these layers, and may itself import those. */
 const BESIDE = new Map<string, { readonly from: readonly string[]; readonly to: readonly string[] }>([
   ["config", { from: ["cli", "doctor", "daemon", "intake", "http", "door", "restore", "audit", "anchor", "ledger", "keys"], to: [] }],
-  ["clients", { from: [], to: ["door", "verify", "format"] }],
+  ["clients", { from: ["wrap", "integrations"], to: ["door", "verify", "format"] }],
+  ["wrap", { from: ["cli"], to: ["clients", "format"] }],
+  ["integrations", { from: [], to: ["clients", "format"] }],
   ["web", { from: [], to: ["verify", "format"] }],
 ]);
 const PURE = new Set(["format", "verify"]);
@@ -45,6 +47,7 @@ const RESERVED = new Map([
 const PACKAGES = new Map([
   ["config", /^(zod|yaml|node:.*)$/],
   ["clients", /^node:/],
+  ["wrap", /^node:/],
   ["door", /^node:/],
   ["format", /^(@noble\/(hashes|curves)|canonicalize|zod)$/],
   ["verify", /^(@noble\/(hashes|curves)|canonicalize|zod)$/],
@@ -222,6 +225,9 @@ describe("the checker", () => {
     ["layer", "src/clients/a.ts", 'import x from "../ledger/b.ts";'],
     ["layer", "src/clients/a.ts", 'import x from "../config.ts";'],
     ["package", "src/clients/a.ts", 'import { z } from "zod";'],
+    ["layer", "src/daemon.ts", 'import x from "./wrap/b.ts";'],
+    ["layer", "src/wrap/a.ts", 'import x from "../door/b.ts";'],
+    ["package", "src/wrap/a.ts", 'import "@modelcontextprotocol/sdk/types.js";'],
     ["layer", "src/web/a.ts", 'import x from "../clients/b.ts";'],
     ["layer", "src/format/a.ts", 'import x from "../config.ts";'],
     ["layer", "src/config.ts", 'import x from "./format/a.ts";'],
@@ -268,6 +274,8 @@ describe("the checker", () => {
   test.each<readonly [path: string, text: string]>([
     ["src/cli/a.ts", 'import "./b.ts"; import "../daemon.ts"; import "../format/b.ts"; import "../config.ts";'],
     ["src/cli/a.ts", 'import "../door/b.ts"; new URL("../../package.json", import.meta.url);'],
+    ["src/wrap/a.ts", 'import "node:child_process"; import "../clients/b.ts"; import "../format/b.ts";'],
+    ["src/cli/a.ts", 'import "../wrap/b.ts";'],
     ["src/clients/a.ts", 'import "node:net"; import "../door/b.ts"; import "../verify/b.ts"; import "../format/b.ts";'],
     ["src/doctor/a.ts", 'import "../daemon/a.ts"; import "../anchor/a.ts"; import "../config.ts";'],
     ["src/daemon.ts", 'import "./intake/a.ts"; import "./http/a.ts"; import type { Config } from "./config.ts";'],

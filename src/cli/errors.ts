@@ -17,6 +17,7 @@ export type CliErrorCode =
   | "not_anchored"
   | "not_found"
   | "not_stored"
+  | "server_not_started"
   | "wrong_ledger"
   | "no_targets"
   | "no_evidence";
@@ -72,7 +73,7 @@ const OUT_OF_SPACE: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT
 
 /** The error class of each layer, by name: to import them all would load the whole daemon for `receiptd append`. */
 const LAYERS: ReadonlySet<string> = new Set([
-  "CliError", "BundleError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError", "HttpError", "TokenError",
+  "CliError", "BundleError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError", "HttpError", "TokenError", "ReceiptError",
 ]);
 
 /** What the layers' errors have beside code and message. */

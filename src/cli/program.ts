@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   dev: async () => (await import("./dev.ts")).addDev,
   append: async () => (await import("./append.ts")).addAppend,
   ingest: async () => (await import("./ingest.ts")).addIngest,
+  wrap: async () => (await import("./wrap.ts")).addWrap,
   get: async () => (await import("./get.ts")).addGet,
   list: async () => (await import("./list.ts")).addList,
   chain: async () => (await import("./chain.ts")).addChain,
