@@ -55,7 +55,7 @@ def _wheel(directory: str, files: dict[str, bytes]) -> str:
 
 def _sources() -> dict[str, bytes]:
     package = HERE / "src" / NAME
-    return {f"{NAME}/{file.name}": file.read_bytes() for file in sorted(package.iterdir()) if file.suffix == ".py" or file.name == "py.typed"}
+    return {f"{NAME}/{file.relative_to(package).as_posix()}": file.read_bytes() for file in sorted(package.rglob("*")) if file.suffix == ".py" or file.name == "py.typed"}
 
 
 def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:

@@ -1,4 +1,4 @@
-/** Builds dist/, which the package consists of: the bundle, and declarations for those who import receiptd/client, receiptd/format or receiptd/verify. */
+/** Builds dist/, which the package consists of: the bundle, and declarations for those who import what package.json exports. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";

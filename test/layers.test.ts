@@ -29,7 +29,7 @@ const BESIDE = new Map<string, { readonly from: readonly string[]; readonly to: 
   ["config", { from: ["cli", "doctor", "daemon", "intake", "http", "door", "restore", "audit", "anchor", "ledger", "keys"], to: [] }],
   ["clients", { from: ["wrap", "integrations"], to: ["door", "verify", "format"] }],
   ["wrap", { from: ["cli"], to: ["clients", "format"] }],
-  ["integrations", { from: [], to: ["clients", "format"] }],
+  ["integrations", { from: [], to: ["clients", "verify", "format"] }],
   ["web", { from: [], to: ["verify", "format"] }],
 ]);
 const PURE = new Set(["format", "verify"]);
@@ -48,6 +48,7 @@ const PACKAGES = new Map([
   ["config", /^(zod|yaml|node:.*)$/],
   ["clients", /^node:/],
   ["wrap", /^node:/],
+  ["integrations", /^(node:.*|ai|openai|@anthropic-ai\/sdk|@langchain\/core)$/],
   ["door", /^node:/],
   ["format", /^(@noble\/(hashes|curves)|canonicalize|zod)$/],
   ["verify", /^(@noble\/(hashes|curves)|canonicalize|zod)$/],
@@ -228,6 +229,9 @@ describe("the checker", () => {
     ["layer", "src/daemon.ts", 'import x from "./wrap/b.ts";'],
     ["layer", "src/wrap/a.ts", 'import x from "../door/b.ts";'],
     ["package", "src/wrap/a.ts", 'import "@modelcontextprotocol/sdk/types.js";'],
+    ["layer", "src/clients/a.ts", 'import x from "../integrations/b.ts";'],
+    ["layer", "src/integrations/a.ts", 'import x from "../door/b.ts";'],
+    ["package", "src/integrations/a.ts", 'import { z } from "zod";'],
     ["layer", "src/web/a.ts", 'import x from "../clients/b.ts";'],
     ["layer", "src/format/a.ts", 'import x from "../config.ts";'],
     ["layer", "src/config.ts", 'import x from "./format/a.ts";'],

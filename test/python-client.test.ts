@@ -23,13 +23,16 @@ describe.concurrent("its tests hold, and none is left out", () => {
   }, LONG ? 900_000 : 180_000);
 });
 
-test("imports nothing but the standard library, and has the package's version", async () => {
+test("imports nothing but the standard library, but for what an integration is used with, and has the package's version", async () => {
   const { stdout } = await run("python3", ["-B", "-c", [
     "import ast, pathlib, sys",
     "for file in pathlib.Path('src').rglob('*.py'):",
     "    for node in ast.walk(ast.parse(file.read_text())):",
     "        names = [name.name for name in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []",
-    "        print(*(name for name in names if name.split('.')[0] not in sys.stdlib_module_names), sep='', end='')",
+    "        print(*(name for name in names if name.split('.')[0] not in sys.stdlib_module_names and not (file.parent.name == 'integrations' and name.startswith('langchain_core.'))), sep='', end='')",
+    "sys.path[:0] = ['src']",
+    "import receiptd.integrations.langchain",
+    "print(*(name for name in sys.modules if name.startswith('langchain')), sep='', end='')",
   ].join("\n")], { cwd: PYTHON });
   expect(stdout).toBe("");
   const { version } = JSON.parse(readFileSync(join(PYTHON, "../package.json"), "utf8")) as { version: string };
@@ -83,6 +86,6 @@ sources, folder, site = sys.argv[1:]
 sys.path.insert(0, sources)
 import backend
 with zipfile.ZipFile(pathlib.Path(folder, backend.build_wheel(folder))) as wheel:
-    assert "receiptd/py.typed" in wheel.namelist()
+    assert {"receiptd/py.typed", "receiptd/integrations/langchain.py"} <= set(wheel.namelist())
     wheel.extractall(site)
 `;

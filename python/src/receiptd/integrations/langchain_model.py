@@ -1,0 +1,145 @@
+"""A LangChain model's methods that hand out answers, with the receipt in between. They ask without callbacks: tokens of a model that
+streams inside are no less its answer."""
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from .langchain_receipt import Options, decision_of, inputs_of, message_of
+from .values import plain
+
+MAX_MODEL = 256
+#: Whose answer is being made: what a model calls of its own on the way is no answer.
+_inside: ContextVar[frozenset[int]] = ContextVar("receiptd_inside", default=frozenset())
+
+
+def is_within(one: Any) -> bool:
+    return id(one) in _inside.get()
+
+
+@contextmanager
+def within(one: Any) -> Iterator[None]:
+    token = _inside.set(_inside.get() | {id(one)})
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+class Recorder:
+    """`of`: the class whose method it is about."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def generate(self, of: Any) -> Callable[..., Any]:
+        def _generate(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            if is_within(model):
+                return of._generate(model, messages, stop=stop, run_manager=run_manager, **kwargs)
+            store = self._begin(model, messages, stop, kwargs)
+            with within(model):
+                result = of._generate(model, messages, stop=stop, run_manager=None, **kwargs)
+            store(result.generations)
+            return result
+        return _generate
+
+    def agenerate(self, of: Any) -> Callable[..., Any]:
+        async def _agenerate(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            store = self._begin(model, messages, stop, kwargs)
+            with within(model):
+                result = await of._agenerate(model, messages, stop=stop, run_manager=None, **kwargs)
+            await asyncio.to_thread(store, result.generations)
+            return result
+        return _agenerate
+
+    def stream(self, of: Any) -> Callable[..., Any]:
+        def _stream(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+            chunks = of._stream(model, messages, stop=stop, run_manager=None, **kwargs)
+            if is_within(model):
+                yield from chunks
+                return
+            held = _Held(self._options.stream, self._begin(model, messages, stop, kwargs))
+            try:
+                for chunk in chunks:
+                    if held.passes(chunk):
+                        yield chunk
+                held.whole = True
+            finally:
+                if held.is_cut:
+                    held.store()
+            held.store()
+            yield from held.chunks
+        return _stream
+
+    def astream(self, of: Any) -> Callable[..., Any]:
+        async def _astream(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
+            chunks = of._astream(model, messages, stop=stop, run_manager=None, **kwargs)
+            if is_within(model):
+                async for chunk in chunks:
+                    yield chunk
+                return
+            held = _Held(self._options.stream, self._begin(model, messages, stop, kwargs))
+            try:
+                async for chunk in chunks:
+                    if held.passes(chunk):
+                        yield chunk
+                held.whole = True
+            finally:
+                if held.is_cut:
+                    held.store()  # nothing may be awaited while a generator is closed
+            await asyncio.to_thread(held.store)
+            for chunk in held.chunks:
+                yield chunk
+        return _astream
+
+    def _begin(self, model: Any, messages: Sequence[Any], stop: Any, kwargs: Mapping[str, Any]) -> Callable[..., None]:
+        """Before the model is asked: what cannot be recorded is refused now."""
+        ls = model._get_ls_params(stop=stop, **kwargs)
+        name = ls.get("ls_model_name") or model._llm_type
+        said = [message_of(message) for message in messages]
+        options = self._options
+        request = {**model._get_invocation_params(stop=stop, **kwargs), "messages": said}
+        inputs = inputs_of(options, said, request, ls)
+
+        def store(generations: Sequence[Any], interrupted: bool = False) -> None:
+            if not generations:
+                return
+            message, info = generations[0].message, {**(generations[0].generation_info or {}), **generations[0].message.response_metadata}
+            version = str(info.get("model_name") or info.get("model") or name)
+            decision = decision_of(options, message, None if interrupted else info.get("finish_reason") or info.get("stop_reason"), generations[1:])
+            call = {"sdk": "langchain", "provider": ls.get("ls_provider") or model._llm_type, "model": name, "response_id": message.id, "usage": getattr(message, "usage_metadata", None)}
+            more = {"model_version": version} if 1 <= len(version) <= MAX_MODEL else {}
+            options.store(inputs, {**decision, "interrupted": True} if interrupted else decision, message, metadata={"model_call": plain(call)}, **more)
+
+        return store
+
+
+class _Held:
+    """The chunks of a stream that wait for the receipt."""
+
+    def __init__(self, mode: str, store: Callable[..., None]) -> None:
+        self.chunks: list[Any] = []
+        self.whole = False
+        self._mode, self._store, self._all, self._out = mode, store, list[Any](), False
+
+    def passes(self, chunk: Any) -> bool:
+        self._all.append(chunk)
+        message = chunk.message
+        free = not getattr(message, "tool_call_chunks", ()) and not message.additional_kwargs and not (chunk.generation_info or {}).get("finish_reason")
+        if self._mode == "after" and not self.chunks and free:
+            self._out = True
+            return True
+        self.chunks.append(chunk)
+        return False
+
+    @property
+    def is_cut(self) -> bool:
+        return self._out and not self.whole
+
+    def store(self) -> None:
+        if self._all:
+            self._store([functools.reduce(lambda whole, chunk: whole + chunk, self._all)], not self.whole)

@@ -1,0 +1,181 @@
+"""LangChain for Python against a real daemon: `npm run langchain-check`. Needs langchain-core (PyPI), which the tests do without, and dist/.
+
+    python3 -m venv /tmp/langchain && /tmp/langchain/bin/pip install langchain-core && PATH=/tmp/langchain/bin:$PATH npm run langchain-check
+"""
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "python/src"), str(ROOT / "python/tests")]
+
+try:
+    from langchain_core.caches import InMemoryCache
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.language_models.fake_chat_models import FakeListChatModel
+    from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+    from langchain_core.tools import tool
+except ImportError as error:
+    sys.exit(f"{error}: pip install langchain-core")
+
+from daemon import Daemon
+from receiptd import Client, DecisionBlocked, ReceiptRefused, ReceiptUnavailable
+from receiptd.integrations.langchain import receipted_model, receipted_tool
+
+
+def sha256(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+class Paying(BaseChatModel):
+    """Calls a tool, in a stream too, which its _generate may use as some providers' do."""
+
+    inner: bool = False
+
+    @property
+    def _llm_type(self) -> str:
+        return "paying"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(tools=[{"type": "function", "function": {"name": "pay"}}], **kwargs)
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        if self.inner:
+            list(self._stream(messages, stop, run_manager, **kwargs))
+        call = {"name": "pay", "args": {"amount": 5}, "id": "c1"}
+        message = AIMessage("", tool_calls=[call], response_metadata={"finish_reason": "tool_calls", "model_name": "pay-1"},
+                            usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3})
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        for text, args in (("All ", ""), ("right", ""), ("", '{"amo'), ("", 'unt":5}')):
+            chunks = [{"index": 0, "args": args, "name": "pay" if args[0] == "{" else None, "id": "c1" if args[0] == "{" else None}] if args else []
+            yield ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=chunks))
+
+
+class Check(unittest.TestCase):
+    daemon: Daemon
+    client: Client
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.daemon = Daemon(origin="test.example/receipts").start()
+        cls.client = Client(cls.daemon.socket)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.client.close()
+        cls.daemon.kill()
+
+    def setUp(self) -> None:
+        self.options: dict[str, Any] = {"client": self.client, "system_id": "assistant"}
+        self.gone: dict[str, Any] = {"client": Client(self.daemon.socket + ".gone", timeout=0.1), "system_id": "assistant"}
+        self.size = self.client.head()["size"]
+
+    def tearDown(self) -> None:
+        self.gone["client"].close()
+
+    def receipts(self) -> list[Any]:
+        return [self.client.get(log_index=index).receipt for index in range(self.size, self.client.head()["size"])]
+
+    def fake(self, *responses: str, **options: Any) -> Any:
+        return receipted_model(FakeListChatModel(responses=list(responses or ("All right",))), **{**self.options, **options})
+
+    def test_invoke(self) -> None:
+        self.assertEqual(self.fake().invoke([HumanMessage("Ada asks")]).content, "All right")
+        [receipt] = self.receipts()
+        self.assertEqual(receipt["inputs"]["messages_hash"], sha256('[{"content":"Ada asks","type":"human"}]'))
+        self.assertEqual((receipt["decision"]["text_hash"], receipt["decision"]["text_length"]), (sha256("All right"), 9))
+        self.assertNotIn("Ada", str(receipt))
+
+    def test_a_tool_call_has_one_receipt_also_if_the_model_streams_inside(self) -> None:
+        for inner in (False, True):
+            receipted_model(Paying(inner=inner), **self.options).bind_tools([]).invoke("Pay")
+        for receipt in (receipts := self.receipts()):
+            self.assertEqual(receipt["decision"]["tool_calls"], [{"id": "c1", "name": "pay", "arguments": {"amount": 5}}])
+            self.assertEqual((receipt["model_version"], receipt["inputs"]["tools"], receipt["metadata"]["model_call"]["usage"]["total_tokens"]), ("pay-1", ["pay"], 3))
+        self.assertEqual(len(receipts), 2)
+
+    def test_every_way_to_an_answer(self) -> None:
+        ways: dict[str, Any] = {
+            "invoke": lambda model: model.invoke("x"), "batch": lambda model: model.batch(["x"]), "stream": lambda model: list(model.stream("x")),
+            "ainvoke": lambda model: asyncio.run(model.ainvoke("x")), "bound": lambda model: model.bind(stop=["x"]).invoke("x"),
+            "astream": lambda model: asyncio.run(_all(model.astream("x"))), "events": lambda model: asyncio.run(_all(model.astream_events("x", version="v2"))),
+            "generate": lambda model: model.generate([[HumanMessage("x")]]), "a chain": lambda model: (model | (lambda it: it.content)).invoke("x"),
+        }
+        for name, way in ways.items():
+            for make in (lambda options: self.fake(**options), lambda options: receipted_model(Paying(), **options)):
+                with self.subTest(name):
+                    before = self.client.head()["size"]
+                    way(make(self.options))
+                    self.assertEqual(self.client.head()["size"], before + 1)
+                    with self.assertRaises(ReceiptUnavailable):
+                        way(make(self.gone))
+
+    def test_stream(self) -> None:
+        for stream in ("before", "after"):
+            chunks = list(receipted_model(Paying(), stream=stream, **self.options).stream("x"))
+            self.assertEqual("".join(str(chunk.content) for chunk in chunks), "All right")
+        for receipt in self.receipts():
+            self.assertEqual((receipt["decision"]["text_hash"], receipt["decision"]["tool_calls"][0]["arguments"]), (sha256("All right"), {"amount": 5}))
+
+    def test_stream_without_the_daemon(self) -> None:
+        for stream, text in (("before", ""), ("after", "All right")):
+            got: list[Any] = []
+            with self.assertRaises(ReceiptUnavailable):
+                for chunk in receipted_model(Paying(), stream=stream, **self.gone).stream("x"):
+                    got.append(chunk)
+            self.assertEqual(("".join(str(chunk.content) for chunk in got), [it for it in got if it.tool_call_chunks]), (text, []))
+
+    def test_a_reader_that_goes_away(self) -> None:
+        chunks = receipted_model(Paying(), stream="after", **self.options).stream("x")
+        next(chunks)
+        chunks.close()
+        self.assertEqual([(it["decision"]["interrupted"], it["decision"]["text_hash"]) for it in self.receipts()], [(True, sha256("All "))])
+
+    def test_a_cache_is_not_asked(self) -> None:
+        model = FakeListChatModel(responses=["one", "two"], cache=InMemoryCache())
+        model.invoke("x")
+        self.assertEqual(receipted_model(model, **self.options).invoke("x").content, "two")
+        self.assertEqual(len(self.receipts()), 1)
+
+    def test_gates_and_what_cannot_be_recorded(self) -> None:
+        with self.assertRaises(DecisionBlocked):
+            self.fake(block_on_failed_gate=True, gates=lambda it: [{"name": "polite", "status": "FAIL" if it.content == "All right" else "PASS"}]).invoke("x")
+        self.assertIs(self.receipts()[0]["decision"]["executed"], False)
+        with self.assertRaises(ReceiptRefused):
+            self.fake().invoke("half a character: \ud800")
+
+    def test_tool(self) -> None:
+        paid: list[int] = []
+
+        @tool
+        def pay(amount: int) -> str:
+            """Pays."""
+            paid.append(amount)
+            return "paid"
+
+        receipted = receipted_tool(pay, **self.options)
+        self.assertEqual((receipted.invoke({"amount": 5}), asyncio.run(receipted.ainvoke({"amount": 6}))), ("paid", "paid"))
+        self.assertEqual([it["decision"]["tool_calls"] for it in self.receipts()], [[{"name": "pay", "arguments": {"amount": n}}] for n in (5, 6)])
+        for call in (lambda it: it.invoke({"amount": 7}), lambda it: asyncio.run(it.ainvoke({"amount": 7}))):
+            with self.assertRaises(ReceiptUnavailable):
+                call(receipted_tool(pay, **self.gone))
+        with self.assertRaises(DecisionBlocked):
+            receipted_tool(pay, block_on_failed_gate=True, gates=lambda call: [{"name": "limit", "status": "FAIL" if call["arguments"]["amount"] > 7 else "PASS"}], **self.options).invoke({"amount": 8})
+        self.assertEqual(paid, [5, 6])
+
+
+async def _all(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+if __name__ == "__main__":
+    unittest.main()
