@@ -14,7 +14,7 @@ import zlib
 from typing import Any
 
 import receiptd
-from fake import HANG_UP, Fake, acknowledgement, refusal
+from fake import HANG_UP, SILENCE, Fake, acknowledgement, refusal
 from receiptd import AsyncClient, BreakerOptions, Client, Queued, ReceiptRefused, ReceiptUnavailable
 from receiptd.errors import ReceiptError
 
@@ -115,13 +115,19 @@ class Spooled(unittest.TestCase):
         self.assertEqual(os.listdir(os.path.join(self.spool, "refused")), [])
 
     def test_a_daemon_that_refuses_on_purpose_is_not_got_around(self) -> None:
-        client = self.client(breaker=BreakerOptions(failures=2, open_for=30))
+        client = self.client(breaker=BreakerOptions(failures=2, open_for=30), spool_wait=5)
         for code, number in (("ledger_behind", -32004), ("anchoring_overdue", -32010), ("ledger_behind", -32004)):
             self.ledger.away = refusal(code, number, retry=code == "anchoring_overdue")
             with self.assertRaises(ReceiptUnavailable):
                 client.append(DECISION)
         self.assertEqual(client.circuit, "open")
         self.assertEqual(self.pending(), [])
+
+    def test_nor_is_one_that_refuses_on_purpose_and_then_says_nothing(self) -> None:
+        self.fake.behave = lambda n, call: refusal("anchoring_overdue", -32010, retry=True) if n == 0 else SILENCE
+        with self.assertRaises(ReceiptUnavailable) as caught:
+            self.client(spool_wait=1).append(DECISION)
+        self.assertEqual((caught.exception.code, caught.exception.because, self.pending()), ("timeout", "anchoring_overdue", []))
 
     def test_an_open_circuit_queues_at_once(self) -> None:
         client = self.client(there=False, breaker=BreakerOptions(failures=1, open_for=30))

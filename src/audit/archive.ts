@@ -6,8 +6,10 @@ import type { AnchorTarget } from "../anchor/target.ts";
 import { count, receiptRange } from "../format/count.ts";
 import { objectPrefix } from "../format/names.ts";
 import { VerifyError } from "../verify/errors.ts";
+import { checkpointRotationOf } from "../verify/log.ts";
 import { verifyReceipt } from "../verify/receipt.ts";
 import { type ArchivedOptions, ArchivedReceipts } from "./archived-receipts.ts";
+import { AttestationsSeen } from "./attestations.ts";
 import { isAccepted, textOf } from "./breaks.ts";
 import { type BreakSeen, breakSeen } from "./keys-seen.ts";
 import type { ArchiveCounts, AuditCode, Severity } from "./report.ts";
@@ -32,6 +34,9 @@ export class ArchiveAudit {
   #missing = 0;
   #unread = 0;
   #firstMissing: string | null = null;
+  /** Without the ledger: by the size of the anchor behind it, the key that a `checkpoint_rotation` names. */
+  readonly rotations = new Map<number, string>();
+  readonly attestations = new AttestationsSeen();
   /** Keys that began with a `ratchet_break`. */
   readonly #broken = new Set<string>();
 
@@ -105,6 +110,9 @@ export class ArchiveAudit {
       const { receipt } = read;
       if (receipt.log_index !== logIndex) wrong(new VerifyError("log_index_gap", "it says that it has another place", { expected: logIndex, found: receipt.log_index }));
       if (receipt.ledger !== this.#options.ledger.origin) wrong(new VerifyError("ledger_mismatch", "it is one of another ledger", { expected: this.#options.ledger.origin, found: receipt.ledger }));
+      const rotation = checkpointRotationOf(read);
+      this.attestations.add(read);
+      if (rotation !== null) this.rotations.set(logIndex + 2, rotation.vkey);
       const broken = breakSeen(read, batchFirst, !this.#broken.has(receipt.key_id));
       if (broken !== null) this.#break(broken);
     } catch (error) {

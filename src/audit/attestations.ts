@@ -3,6 +3,7 @@
  * was put there by somebody else, or the log was written anew around it. Who signed them is for whoever pins an auditor.
  */
 import { readStatement, type Statement, type Tree } from "../format/attestation.ts";
+import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { count } from "../format/count.ts";
 import { FormatError } from "../format/errors.ts";
@@ -20,6 +21,17 @@ export interface AttestationSeen {
   readonly receiptId: string;
   readonly receiptNumber: string;
   readonly statement: Pick<Statement, "origin" | "ledgerId" | "log" | "anchor"> | null;
+}
+
+/** What is known of the log. null: it is not known what its root was at this size. */
+type HasTree = (tree: Tree) => boolean | null;
+
+/** The archived attestations of one target, where the ledger is gone. */
+export interface Attested {
+  readonly seen: AttestationsSeen;
+  /** Of the anchors that were read, by their sizes; `from`: of those behind this one. */
+  readonly roots: ReadonlyMap<number, Uint8Array>;
+  readonly from: number;
 }
 
 /** That are compared: whoever writes the file can put there any number. */
@@ -45,11 +57,38 @@ export class AttestationsSeen {
   }
 }
 
-export function judgeAttestations({ ledger }: Pick<AuditOptions, "ledger">, { all }: AttestationsSeen, view: LedgerView, findings: Findings, notChecked: NotChecked): void {
+/** With the ledger at hand. */
+export function judgeAttestations(options: Judged, seen: AttestationsSeen, view: LedgerView, findings: Findings, notChecked: NotChecked): void {
+  judge(options, seen, (tree) => view.compare({ treeSize: tree.size, root: tree.root }) === null, findings, notChecked);
+}
+
+/** With the ledger gone: each once, whichever targets have archived it. Only anchors say what the log was, and an auditor names a tree between them, too. */
+export function judgeArchived(options: Judged, targets: readonly Attested[], findings: Findings, notChecked: NotChecked): void {
+  const judged = new Set<string>();
+  for (const { seen, roots, from } of targets) {
+    const fresh = new AttestationsSeen();
+    fresh.join(seen.all.filter(({ logIndex, receiptId }) => !judged.has(`${logIndex} ${receiptId}`)));
+    for (const { logIndex, receiptId } of fresh.all) judged.add(`${logIndex} ${receiptId}`);
+    const hasTree: HasTree = ({ size, root }) => {
+      const known = roots.get(size);
+      return known === undefined ? null : equal(known, root);
+    };
+    judge(options, fresh, hasTree, findings, notChecked);
+    const trees = fresh.all.flatMap(({ logIndex, statement }) => (statement === null ? [] : [[statement.log, logIndex, false], [statement.anchor, logIndex, true]] as const));
+    const unknown = trees.filter(([tree, logIndex]) => tree.size <= logIndex && hasTree(tree) === null);
+    const unanchored = unknown.find(([{ size }, , isAnchor]) => isAnchor && size > from);
+    if (unanchored !== undefined) notChecked.fail(`the anchor of ${count(unanchored[0].size, "receipt")} that attestation ${unanchored[1]} is of: no such anchor is there that counts`);
+    if (unknown.length > 0) notChecked.add(`${count(unknown.length, "tree")} that archived attestations are of: with the ledger gone the log's root is known at the sizes of anchors that were read alone`);
+  }
+}
+
+type Judged = Pick<AuditOptions, "ledger">;
+
+function judge({ ledger }: Judged, { all }: AttestationsSeen, hasTree: HasTree, findings: Findings, notChecked: NotChecked): void {
   const unread = all.filter(({ statement }) => statement === null).length;
   for (const { logIndex, receiptId, receiptNumber, statement } of all.slice(0, MAX_COMPARED)) {
     if (statement === null) continue;
-    const wrong = contradiction(statement, ledger, logIndex, view);
+    const wrong = contradiction(statement, ledger, logIndex, hasTree);
     if (wrong !== null) {
       findings.add({
         severity: "violation", code: "attestation_mismatch", logIndex, receiptId, receiptNumber, organization: LEDGER_ORGANIZATION, ...wrong,
@@ -62,16 +101,11 @@ export function judgeAttestations({ ledger }: Pick<AuditOptions, "ledger">, { al
   if (all.length > MAX_COMPARED) notChecked.fail(`the ledger's attestations behind the first ${count(MAX_COMPARED)} against its log: there are too many`);
 }
 
-function contradiction({ origin, ledgerId, log, anchor }: NonNullable<AttestationSeen["statement"]>, ledger: AuditOptions["ledger"], logIndex: number, view: LedgerView): { readonly message: string; readonly expected: string; readonly found: string } | null {
+function contradiction({ origin, ledgerId, log, anchor }: NonNullable<AttestationSeen["statement"]>, ledger: AuditOptions["ledger"], logIndex: number, hasTree: HasTree): { readonly message: string; readonly expected: string; readonly found: string } | null {
   if (origin !== ledger.origin || ledgerId !== ledger.ledgerId) return { message: "another ledger", expected: `${ledger.origin} ${ledger.ledgerId}`, found: `${origin} ${ledgerId}` };
-  const other = [log, anchor].find((tree) => !hasTree(tree, logIndex, view));
+  const other = [log, anchor].find((tree) => tree.size > logIndex || hasTree(tree) === false); // what it is about stands before it
   if (other === undefined) return null;
   return { message: `a log of ${count(other.size, "receipt")} that this one is not, and never was`, expected: other.size > logIndex ? `a log of at most ${count(logIndex, "receipt")}` : "the root of this log", found: `${other.size} ${hashText(other.root)}` };
-}
-
-/** What it is about stands before it. */
-function hasTree({ size, root }: Tree, logIndex: number, view: LedgerView): boolean {
-  return size <= logIndex && view.compare({ treeSize: size, root }) === null;
 }
 
 function statementOf(details: unknown): AttestationSeen["statement"] {

@@ -14,7 +14,7 @@ import { Reader } from "../ledger/reader.ts";
 import type { AnchorFacts } from "../verify/anchor.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { RatchetKeys } from "../verify/keys.ts";
-import { judgeAttestations } from "./attestations.ts";
+import { judgeArchived, judgeAttestations } from "./attestations.ts";
 import { judgeBreaks } from "./breaks.ts";
 import { checkLog, checkStructure, sizeOf } from "./extent.ts";
 import { auditHash } from "./hash.ts";
@@ -95,6 +95,7 @@ class Audit {
       if (targets.length > 0) for (const what of unusedVkeys(this.#options, vkeys, new Set(targets.flatMap(({ signedBy }) => [...signedBy])))) this.#notChecked.fail(what);
       this.#notChecked.ofTargets(this.#options, counts);
       if (part !== null && view !== null) judgeAttestations(this.#options, part.joined.attestations, view, this.#findings, this.#notChecked);
+      else judgeArchived(this.#options, targets.map(({ attested }) => attested), this.#findings, this.#notChecked);
       const breaks = judgeBreaks(this.#options, part, this.#findings);
       const { keys, revoked } = judgeKeys(this.#options, part, this.#findings, this.#notChecked);
       const into = { findings: this.#findings, notChecked: this.#notChecked };

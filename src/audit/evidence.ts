@@ -16,6 +16,7 @@ import { type Lock, Locks } from "./locks.ts";
 import { MAX_ANCHOR_BYTES, MAX_BATCH_BYTES, Peekable } from "./objects.ts";
 import type { AuditCode, Findings, Severity } from "./report.ts";
 import { SeenVersions } from "./seen-versions.ts";
+import { UnknownSigners } from "./unknown-signers.ts";
 import { type CountingObject, DELETE_MARKER, MULTIPART, VersionReader } from "./versions.ts";
 
 export interface EvidenceOptions {
@@ -74,6 +75,8 @@ export class Evidence {
   readonly versions: SeenVersions;
   /** By tree size, anchors that a key has signed, by its vkey, that a receipt names and nobody has pinned; and none that is pinned. */
   readonly unpinned = new Map<number, string>();
+  /** Without the ledger: what nobody pinned has signed, which may be a newer key of the ledger's. */
+  readonly unknown: UnknownSigners;
   /** Name of the last of them. */
   #unpinned = "";
   /** Their sizes behind the last batch whose archived receipts were looked at, in order. */
@@ -90,7 +93,8 @@ export class Evidence {
     this.#prefix = objectPrefix(options.ledger);
     this.locks = new Locks((code, message, object) => this.report("violation", code, message, object), before?.lockedUntil ?? null);
     this.versions = before?.versions ?? new SeenVersions();
-    const { ledger, hash } = options;
+    const { ledger, vkeys, hash, verify } = options;
+    this.unknown = new UnknownSigners({ ledger, vkeys, hash, verify });
     const common = {
       ledger, hash, locks: null, // anybody can add an object without a lock to those that have one
       onVersion: () => this.#count(),
@@ -99,7 +103,7 @@ export class Evidence {
     this.#anchors = new VersionReader(target, {
       ...common, maxBytes: MAX_ANCHOR_BYTES,
       read: (_, bytes, { name }) => this.#readAnchor(name, bytes),
-      report: (...finding) => { if (finding[3] !== this.#unpinned) this.report(...finding); },
+      report: (...finding) => { if (finding[1] !== "bad_note" || (finding[3] !== this.#unpinned && !this.unknown.names.has(finding[3]))) this.report(...finding); },
       onCounting: (name, { versionId, lastModified }) => {
         if (name.kind === "anchor") this.versions.add(name.treeSize, versionId, lastModified);
       },
@@ -119,11 +123,11 @@ export class Evidence {
   }
 
   #readAnchor(name: string, bytes: Uint8Array): AnchorFacts {
-    const { ledger, vkeys, unpinned = [], hash, verify } = this.#options;
+    const { ledger, vkeys, unpinned = [], hash, verify, hasLedger } = this.#options;
     try {
       return verifyAnchorObject(name, bytes, ledger, vkeys, { hash, verify });
     } catch (error) {
-      if (!(error instanceof VerifyError) || error.code !== "bad_note" || unpinned.length === 0) throw error;
+      if (!(error instanceof VerifyError) || error.code !== "bad_note") throw error;
       try {
         const { treeSize, signedBy } = verifyAnchorObject(name, bytes, ledger, unpinned, { hash, verify });
         this.unpinned.set(treeSize, signedBy.at(-1)!);
@@ -131,6 +135,7 @@ export class Evidence {
         this.#unpinned = name;
       } catch (other) {
         if (!(other instanceof VerifyError)) throw other; // signed by neither: what was wrong first is told
+        if (!hasLedger) this.unknown.add(name, bytes, error);
       }
       throw error;
     }

@@ -2,6 +2,7 @@
 import { count } from "../format/count.ts";
 import { vkeyText } from "../format/note.ts";
 import { SignerWalk } from "../verify/vkeys.ts";
+import type { AnchorFacts } from "../verify/anchor.ts";
 import type { AnchorGroup, SeenAnchor } from "./anchor-group.ts";
 import type { Evidence, EvidenceOptions } from "./evidence.ts";
 import { unpinnedText, type VkeysKnown } from "./vkeys.ts";
@@ -38,9 +39,16 @@ export class Signers {
     return left.length === 0 ? null : { treeSize, anchors: left, listed };
   }
 
-  /** Are there anchors of larger trees that are not believed, since their key is not pinned? Then the newest one is no end. */
-  isGoneOn(newestSize: number): boolean {
-    return [...this.#evidence.unpinned.keys()].some((treeSize) => treeSize > newestSize);
+  /**
+   * At the end. Are there anchors of larger trees that are not believed, since their key, which the ledger's receipts name, is not pinned? Then
+   * the newest one is no end.
+   */
+  settle(newest: AnchorFacts | null): boolean {
+    const { unknown, unpinned, archive } = this.#evidence;
+    for (const { name, error: { code, message, expected, found } } of unknown.settle(newest, archive.rotations)) {
+      this.#evidence.report("interference", code, `the object does not count: ${message}`, name, { expected, found });
+    }
+    return unknown.isGoneOn || [...unpinned.keys()].some((treeSize) => treeSize > (newest?.treeSize ?? 0));
   }
 
   /** What may be one half of a rotation, in words. */
@@ -57,7 +65,7 @@ export class Signers {
       const [first, last] = sizes.get(vkey) ?? [treeSize, treeSize];
       sizes.set(vkey, [Math.min(first, treeSize), Math.max(last, treeSize)]);
     }
-    return unpinnedText(target, sizes, this.#known);
+    return [...unpinnedText(target, sizes, this.#known), ...this.#evidence.unknown.text(target)];
   }
 
   #note(anchors: readonly SeenAnchor[]): void {

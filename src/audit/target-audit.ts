@@ -13,13 +13,14 @@ import { AnchorWalk } from "../verify/anchors.ts";
 import { Ahead } from "./ahead.ts";
 import type { AnchorGroup, SeenAnchor } from "./anchor-group.ts";
 import { AgainstLedger, type Joined } from "./against-ledger.ts";
+import type { Attested } from "./attestations.ts";
 import { entriesRoot } from "./entries-root.ts";
 import { Evidence, type EvidenceOptions, type SeenBatch } from "./evidence.ts";
 import { Delays, freshnessOf } from "./freshness.ts";
 import { Lineage } from "./lineage.ts";
-import { type Listed, NOTHING_LISTED } from "./listed.ts";
+import { type Listed, listingRecord, NOTHING_LISTED } from "./listed.ts";
 import { isHeld, type Recalled } from "./recall.ts";
-import type { ListingRecord, TargetRecord } from "./record.ts";
+import type { TargetRecord } from "./record.ts";
 import { RecordedNewest } from "./recorded-newest.ts";
 import type { TargetCounts } from "./report.ts";
 import type { KnownTarget } from "./since.ts";
@@ -49,6 +50,8 @@ export interface TargetSeen {
   readonly failed: readonly string[];
   /** Of the anchors that count, the pinned keys that signed them. */
   readonly signedBy: ReadonlySet<string>;
+  /** Of the archived receipts; none where the ledger is at hand. */
+  readonly attested: Attested;
 }
 
 /** Throws TargetError `target_unavailable`, `target_denied`. */
@@ -73,6 +76,8 @@ class TargetAudit {
   readonly #recorded: RecordedNewest;
   readonly #signers: Signers;
   #newest: SeenAnchor | null;
+  /** By tree size, of the anchors that count; kept where the ledger does not tell. */
+  readonly #roots = new Map<number, Uint8Array>();
   #anchors = 0;
   #batches = 0;
   /** Up to the newest anchor and batch that count. */
@@ -120,10 +125,10 @@ class TargetAudit {
     const { state, findings: found } = freshnessOf({
       target: this.#target.name, newest, isForked: this.#lineage.isForked, unpublished, now, grace, isOwing: joined === null || (joined.trail.length > 0 && this.#options.afterSize === 0),
     });
-    for (const finding of this.#signers.isGoneOn(newest?.treeSize ?? 0) ? [] : found) findings.add(finding);
+    for (const finding of this.#signers.settle(newest) ? [] : found) findings.add(finding);
     const late = this.#target.trustedTime ? this.#delays.finding(this.#target.name) : null;
     if (late !== null) findings.add(late);
-    return { counts: this.#counts(state), record: this.#record(), notChecked: this.#notChecked(), failed: this.#signers.unbelieved(this.#target.name), signedBy: this.#signers.signedBy };
+    return { counts: this.#counts(state), record: this.#record(), notChecked: this.#notChecked(), failed: this.#signers.unbelieved(this.#target.name), signedBy: this.#signers.signedBy, attested: { seen: this.#evidence.archive.attestations, roots: this.#roots, from: this.#recalled?.newest.facts.treeSize ?? 0 } };
   }
 
   #notChecked(): string[] {
@@ -148,6 +153,7 @@ class TargetAudit {
     this.#recorded.compare(group);
     this.#lineage.step(group, counting);
     this.#newest = counting;
+    if (this.#ledger === null) this.#roots.set(treeSize, counting.facts.root);
     this.#delays.add(counting.facts, counting.lastModified);
     this.#anchors++;
     this.#listedAnchors = listed;
@@ -269,27 +275,17 @@ class TargetAudit {
     const { joined, known, now, afterSize } = this.#options;
     if (newest === null || afterSize > 0) return null;
     const { facts, lastModified, versionId } = newest;
+    const { retain } = this.#target;
+    const { locks: { until }, unlocked } = this.#evidence;
     return {
       target: this.#target.name,
       read_at: this.#recalled === null ? formatTime(now) : known!.record.read_at,
       with_ledger: joined !== null, // what was not, before, is not recalled with it
       newest: { name: facts.name, version_id: versionId, last_modified: formatTime(lastModified), tree_size: facts.treeSize, root: hashText(facts.root) },
-      listing: this.#listing(),
-    };
-  }
-
-  /** What is not locked may go, and nothing is wrong. */
-  #listing(): ListingRecord | null {
-    const { retain } = this.#target;
-    const { locks: { until }, unlocked } = this.#evidence;
-    if (retain !== null && (until === null || unlocked > 0)) return null;
-    const [anchors, batches] = [this.#listedAnchors, this.#listedBatches];
-    return {
-      anchors: { objects: this.#anchors + (this.#recalled?.anchors ?? 0), versions: anchors.versions, sha256: anchors.sha256 },
-      batches: { objects: this.#batches + (this.#recalled?.batches ?? 0), versions: batches.versions, sha256: batches.sha256 },
-      newest_at: formatTime(Math.max(anchors.newestAt, batches.newestAt)),
-      locked_until: until === null ? null : formatTime(until),
-      retention_ms: retain,
+      // what is not locked may go, and nothing is wrong
+      listing: retain !== null && (until === null || unlocked > 0) ? null : listingRecord(
+        { listed: this.#listedAnchors, objects: this.#anchors + (this.#recalled?.anchors ?? 0) }, { listed: this.#listedBatches, objects: this.#batches + (this.#recalled?.batches ?? 0) }, until, retain,
+      ),
     };
   }
 }

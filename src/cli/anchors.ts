@@ -17,7 +17,7 @@ interface AnchorsOptions extends LedgerOptions {
   readonly last: string;
 }
 
-/** `waiting`: newer than all that the target has. `missing`: older than something that it has. */
+/** `there`: an object has the name of one of this size. `waiting`: newer than all that the target has. `missing`: older than something that it has. */
 type Presence = "there" | "waiting" | "missing" | "unavailable";
 
 interface Listed {
@@ -42,7 +42,7 @@ interface Overview {
 export function addAnchors(program: Command, run: Run): void {
   program.command("anchors")
     .summary("list anchors and where they are")
-    .description("Lists the ledger's newest anchors with what each target has of them. Exit code 1: one is missing or overdue. Signatures are not checked; see: receiptd audit")
+    .description("Lists the ledger's newest anchors with what each target has of them. Exit code 1: one is missing or overdue. “there” is said by the names of objects, which are not read; see: receiptd audit")
     .option("--last <n>", "the newest n", "20")
     .option("--ledger <path>", "a copy of a ledger (its file or folder) in place of the configured one")
     .option("--anchors <folder>", "a folder of anchors in place of the configured targets")
@@ -126,5 +126,6 @@ function report({ anchors, overdue, unavailable }: Overview): string {
     String(one.tree_size), one.recorded_at === null ? "-" : shortTime(one.recorded_at), String(one.count), (one.reason ?? "-") + (one.late ? ", late" : ""),
     ...names.map((name) => one.targets[name] ?? "-"), one.root,
   ]);
-  return [sentence, table(["SIZE", "RECORDED (UTC)", "RECEIPTS", "REASON", ...names.map((name) => name.toUpperCase()), "ROOT"], rows)].join("\n");
+  const looked = !rows.some((row) => row.includes("there")) ? [] : ["“there” is said of names: an object is listed there with the name of an anchor of this size, and neither its bytes nor its signature were looked at (receiptd audit does)."];
+  return [sentence, table(["SIZE", "RECORDED (UTC)", "RECEIPTS", "REASON", ...names.map((name) => name.toUpperCase()), "ROOT"], rows), ...looked].join("\n");
 }

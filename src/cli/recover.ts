@@ -16,12 +16,13 @@ import { tailText } from "../recover/rebuild.ts";
 import type { Rebuilt } from "../recover/rebuilt.ts";
 import { type Knowledge, recover as runRecover, type Recovered, survey } from "../recover/recover.ts";
 import type { Cli } from "./cli.ts";
-import { examples, type Run } from "./command.ts";
+import { collect, examples, type Run } from "./command.ts";
 import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
 import { type HostKeys, hostKeys } from "./ledger-files.ts";
 import { progress } from "./progress.ts";
 import { outboxProblem, keysProblem } from "./recover-keys.ts";
+import { requireSeedsOf, seedsIn } from "./seeds.ts";
 import { type SourceOptions, sourceOf } from "./source.ts";
 import { printable } from "./table.ts";
 
@@ -29,6 +30,7 @@ interface RecoverOptions extends Omit<SourceOptions, "from"> {
   readonly rebuild?: boolean;
   readonly from?: string;
   readonly identity?: string;
+  readonly seed?: readonly string[];
   readonly dropTail?: boolean;
   readonly progress?: boolean;
 }
@@ -43,7 +45,8 @@ export function addRecover(program: Command, run: Run): void {
     .option("--region <name>", "of s3://…: the bucket's region")
     .option("--path-style", "of s3://…: put the bucket into the path, not into the host name")
     .option("--profile <name>", "of s3://…: a profile of the AWS SDK's configuration")
-    .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for an encrypted archive")
+    .option("--identity <file>", "age identities (AGE-SECRET-KEY-1…), one a line, for an encrypted archive, and for seeds that are encrypted")
+    .option("--seed <file>", "the auditor's seed of a forward-secure key (may be given again), for receipts that no anchor covers, where the ratchet is lost", collect)
     .option("--drop-tail", "with --rebuild: go on without receipts that were the newest, under no anchor, and of which nothing is left that says what they were")
     .option("--progress", "show progress even where standard error is no terminal")
     .addHelpText("after", examples(["receiptd recover", "receiptd recover --rebuild", "receiptd recover --rebuild --from s3 --identity archive.key"]))
@@ -63,7 +66,7 @@ async function recover(cli: Cli, options: RecoverOptions): Promise<ExitCode> {
   const bar = progress("receipts", options.progress === true ? true : null);
   try {
     const recovered = await runRecover({
-      ...found.knowledge, quarantinePath: places.quarantine, orderPath: places.recovery, receiptId: newId(), now: Date.now(),
+      ...found.knowledge, others: cli.config.anchor.targets.filter(({ name }) => name !== found.knowledge.source?.name).map(openTarget), quarantinePath: places.quarantine, orderPath: places.recovery, receiptId: newId(), now: Date.now(),
       reason: found.problems.map(({ code }) => code).filter((code, i, all) => all.indexOf(code) === i).join(", "),
     }, { onProgress: (receipts) => bar.update(receipts, null) });
     bar.end();
@@ -103,12 +106,14 @@ async function look(cli: Cli, options: RecoverOptions, keys: HostKeys): Promise<
   const targets = given === null ? configured : [given, ...configured];
   const bar = progress("receipts", options.progress === true ? true : null);
   const identities = await identitiesIn(options.identity);
+  const seeds = await seedsIn(options.seed ?? [], identities);
+  requireSeedsOf(seeds, keyring, keyring);
   const base = {
     ledgerPath: places.ledger,
     ledger: { origin: keyring.origin, ledgerId: keyring.ledgerId },
     vkeys: keyring.checkpointKeys.map(({ vkey }) => vkey),
     identities,
-    keys: { starts: startsOf(keyring, open), sealed: sealedKeys(keyring), requestSecret: keyring.requestSecret },
+    keys: { starts: startsOf(keyring, open, seeds), sealed: sealedKeys(keyring, seeds), requestSecret: keyring.requestSecret },
   };
   try {
     const report = await audit({ ...base, targets, areVkeysPinned: false, now: Date.now(), grace: cli.config.anchor.grace }, { onProgress: ({ done, total }) => bar.update(done, total === null || total === 0 ? null : done / total) });
@@ -160,8 +165,8 @@ function lackOf({ stop, lost, dropped }: Rebuilt): number {
   return stop === null ? lost.count + dropped.count : Infinity;
 }
 
-function rebuildCommand({ from, identity, dropTail }: RecoverOptions): string {
-  return `receiptd recover --rebuild${dropTail === true ? " --drop-tail" : ""}${from === undefined ? "" : ` --from ${from}`}${identity === undefined ? "" : ` --identity ${identity}`}`;
+function rebuildCommand({ from, identity, seed = [], dropTail }: RecoverOptions): string {
+  return `receiptd recover --rebuild${dropTail === true ? " --drop-tail" : ""}${from === undefined ? "" : ` --from ${from}`}${identity === undefined ? "" : ` --identity ${identity}`}${seed.map((file) => ` --seed ${file}`).join("")}`;
 }
 
 function tell(cli: Cli, found: readonly Problem[], recovered: Recovered | null, unseen: readonly string[]): ExitCode {
@@ -172,11 +177,11 @@ function tell(cli: Cli, found: readonly Problem[], recovered: Recovered | null, 
   const facts = {
     problems, not_checked: unseen, kept_logs: copies,
     rebuilt: done === null ? null : {
-      log_size: done.rebuilt.size, kept: done.kept, from_ledger: done.rebuilt.kept, from_archive: done.rebuilt.replaced.count, lost: done.rebuilt.lost.count, dropped: done.rebuilt.dropped.count,
+      log_size: done.rebuilt.size, kept: done.kept, from_ledger: done.rebuilt.kept, from_archive: done.rebuilt.replaced.count, lost: done.rebuilt.lost.count, dropped: done.rebuilt.dropped.count, notes: done.notes,
     },
   };
   cli.result(facts, () => {
-    const lines = done === null ? [] : rebuiltLines(done.rebuilt, done.kept!);
+    const lines = done === null ? [] : rebuiltLines(done);
     if (refused !== null) lines.push(`Nothing was changed: ${refused.rebuilt.stop?.message ?? refused.unsound[0]?.message ?? "the ledger would be empty"}.`);
     for (const { code, message, next } of problems) lines.push(`${code}: ${message}.`, `  → ${next}`);
     lines.push(...unseen.map((what) => `Could not look at ${what}.`));
@@ -187,11 +192,13 @@ function tell(cli: Cli, found: readonly Problem[], recovered: Recovered | null, 
   return problems.length > 0 || refused !== null ? 1 : unseen.length > 0 ? 2 : 0;
 }
 
-function rebuiltLines({ size, replaced, added, lost, dropped, kept }: Rebuilt, keptAs: string): string[] {
+function rebuiltLines({ rebuilt: { size, replaced, added, lost, dropped, kept }, kept: keptAs, notes, unanswered }: Recovered): string[] {
   const lines = [`The ledger is rebuilt: ${count(size, "receipt")}, ${count(replaced.count)} of them put back from what was published, ${count(lost.count)} without their bytes${dropped.count === 0 ? "" : `; ${count(dropped.count)} dropped`}.`];
   if (added.range !== null) lines.push(`The old file ended at ${count(added.range[0], "receipt")}: if a copy of this ledger is in use elsewhere, it goes on there; stop it before you start this one.`);
   if (kept === 0) lines.push("Nothing of the old file could be read: receipts after the newest anchor, if there were any, are lost.");
-  lines.push(`The old file is ${keptAs}; keep it until an audit with every target has found nothing. Start the daemon: it records this in the ledger (receiptd serve).`);
+  if (notes > 0) lines.push(`${count(notes, "signed anchor")} that anchor.db did not have ${notes === 1 ? "is" : "are"} in it now, as published.`);
+  if (unanswered.length > 0) lines.push(`${unanswered.join(", ")} did not answer: what is there already is published once more, and an encrypted archive as a second copy.`);
+  lines.push(`The old file is ${keptAs!}; keep it until an audit with every target has found nothing. Start the daemon: it records this in the ledger (receiptd serve).`);
   return lines;
 }
 

@@ -61,7 +61,7 @@ export class CircuitBreaker {
     } catch (error) {
       if (!(error instanceof ReceiptUnavailable)) {
         if (isProbe) this.close();
-      } else if (!UNCOUNTED.has(error.code)) this.#count(isProbe, error.code);
+      } else if (!UNCOUNTED.has(error.code)) this.#count(isProbe, error.because ?? error.code);
       throw error;
     } finally {
       if (isProbe) this.#probing = false;

@@ -95,6 +95,7 @@ export class Connection {
       else if (answer.failure.lost) call.trouble = answer.failure;
       else if (answer.failure.retry && answer.failure.code !== call.request.final) {
         call.trouble = answer.failure;
+        call.said = answer.failure.code;
         await sleep(jitter(tries));
       } else call.end((facts) => failed(within(call.request.place ?? "/params", answer.failure), facts));
     }
@@ -157,6 +158,8 @@ class Call {
   readonly promise: Promise<Result>;
   /** Why it has no answer yet. */
   trouble: RpcFailure | null = null;
+  /** The daemon's word, when it last had one. */
+  said: string | undefined;
   maybeStored = false;
   isOnTheWay = false;
   isSettled = false;
@@ -178,7 +181,7 @@ class Call {
   end(why: (facts: CallFacts) => Error): void {
     this.#done();
     const { receiptId, isWrite } = this.request;
-    this.#settle.reject(why({ receiptId, maybeStored: this.maybeStored || (this.isOnTheWay && isWrite) }));
+    this.#settle.reject(why({ receiptId, because: this.said, maybeStored: this.maybeStored || (this.isOnTheWay && isWrite) }));
   }
 
   #done(): void {
@@ -197,5 +200,5 @@ function late(trouble: RpcFailure | null, timeoutMs: number, facts: CallFacts): 
   if (trouble === null || trouble.code === "no_answer") return new ReceiptUnavailable("timeout", `the daemon did not answer ${within}`, facts);
   if (trouble.code === "bad_answer") return new ReceiptUnavailable("bad_answer", trouble.message, { ...facts, cause: trouble });
   if (trouble.lost || trouble.code === "socket_not_allowed") return new ReceiptUnavailable("unreachable", `${trouble.message}; tried again ${within}`, { ...facts, cause: trouble });
-  return new ReceiptUnavailable(trouble.code, trouble.message, { ...facts, cause: trouble });
+  return new ReceiptUnavailable(trouble.code, trouble.message, { ...facts, because: undefined, cause: trouble });
 }

@@ -28,7 +28,7 @@ export class ReceiptUnavailable extends ReceiptError {
   override readonly name = "ReceiptUnavailable";
   /** A call was sent and its answer never came: nobody knows. false: nothing was stored. */
   readonly maybeStored: boolean;
-  /** Of `circuit_open`: the code that opened it. */
+  /** Of `circuit_open`: the code that opened it. Of a call without an answer in its time: what an earlier try of it was told. */
   readonly because: string | undefined;
 
   constructor(code: string, message: string, { maybeStored = false, because, ...more }: More & { readonly maybeStored?: boolean; readonly because?: string | undefined } = {}) {
@@ -85,6 +85,8 @@ const DAEMON_TROUBLE: ReadonlySet<string> = new Set(["forked", "internal", "ledg
 export interface CallFacts {
   readonly receiptId: string | undefined;
   readonly maybeStored: boolean;
+  /** What an earlier try was told. */
+  readonly because?: string | undefined;
 }
 
 /** Does the daemon's answer mean that it is unavailable, rather than that the call is wrong? */

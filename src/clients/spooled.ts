@@ -52,7 +52,7 @@ export async function spooled(
 }
 
 function isSpooled({ code, because }: ReceiptUnavailable): boolean {
-  return SPOOLED.has(code) || (code === "circuit_open" && because !== undefined && SPOOLED.has(because));
+  return SPOOLED.has(because ?? code); // a daemon that refuses on purpose is not got round, if it then does not answer in time either
 }
 
 /** Whether the same receipt waits in the spool. Throws ReceiptRefused `conflict` where another one does under its id. */

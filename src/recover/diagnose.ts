@@ -82,7 +82,10 @@ function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, size
         next: "nothing is changed by this command: stop both daemons, find out which one the writers talked to, and keep both ledgers and every object (docs/OPERATIONS.md, “When something is wrong”)",
       };
     case "vkey_unknown":
+    case "key_unknown":
       return { code: "keys_unusable", message, next: NEWEST_KEYRING };
+    case "ratchet_lost":
+      return { code: "ratchet_lost", message, next: `with the auditor's seed: ${rebuild} --seed FILE; where nobody has it: receiptd key break, then: receiptd recover (docs/OPERATIONS.md, “Forward-secure keys”)` };
     case "archive_encrypted":
       return { code: "ledger_behind", message, next: `${rebuild} --identity FILE` };
     case "not_archived":

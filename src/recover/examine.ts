@@ -6,6 +6,7 @@ import type { LedgerName } from "../format/names.ts";
 import { RatchetKeys, type RatchetStart } from "../verify/keys.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type VerifiedReceipt, verifyMac, verifyReceipt } from "../verify/receipt.ts";
+import type { Stop } from "./rebuilt.ts";
 
 type KnownReceipt = VerifiedReceipt & { readonly known: true };
 
@@ -24,10 +25,12 @@ export type MacVerdict = "right" | "wrong" | "unknown";
 export class Examiner {
   readonly #ledger: LedgerName;
   readonly #keys: RatchetKeys | null;
+  readonly #sealed: readonly string[];
 
-  /** `starts` null: no MAC can be checked. */
-  constructor(ledger: LedgerName, starts: readonly RatchetStart[] | null) {
+  /** `starts` null: no MAC can be checked. `sealed`: keys of which the host has the open epoch's alone. */
+  constructor(ledger: LedgerName, starts: readonly RatchetStart[] | null, sealed: readonly string[] = []) {
     this.#ledger = ledger;
+    this.#sealed = sealed;
     this.#keys = starts === null ? null : new RatchetKeys(starts, { hash: auditHash });
   }
 
@@ -52,6 +55,14 @@ export class Examiner {
       if (error instanceof VerifyError) return "wrong";
       throw error;
     }
+  }
+
+  /** Of a receipt whose MAC is `unknown`, where nothing else speaks for it: anybody may have written index and bytes. */
+  unchecked({ logIndex, read }: Examined): Stop {
+    const keyId = read!.receipt.key_id;
+    const isSealed = this.#sealed.includes(keyId);
+    const why = isSealed ? `${keyId} is forward-secure, and the ratchet on this host has not its key of this epoch` : `the keyring has no key ${keyId}, which it names: it is an older one, or somebody has put the receipt there`;
+    return { code: isSealed ? "ratchet_lost" : "key_unknown", logIndex, message: `receipt ${logIndex} is under no anchor, and its MAC cannot be checked here: ${why}` };
   }
 
   #read(blob: Uint8Array): VerifiedReceipt | null {

@@ -42,12 +42,16 @@ export interface RebuildOptions {
   readonly signed: Signed | null;
   /** From where the receipts' keys can be stepped; null: MACs are not checked. */
   readonly starts: readonly RatchetStart[] | null;
+  /** Keys of which the host has the open epoch's alone. */
+  readonly sealed: readonly string[];
   /** R (docs/FORMAT.md section 12). */
   readonly requestKey: Uint8Array | null;
   /** Go on without receipts at the end of which nothing is left that says what they were. */
   readonly dropsTail: boolean;
   readonly sink: Sink;
   readonly onProgress?: ((receipts: number) => void) | undefined;
+  /** Told of each anchor at the source that the ledger goes on with, in order. */
+  readonly onAnchor?: ((anchor: PublishedAnchor) => void) | undefined;
 }
 
 /** Throws TargetError, and what the sink throws. */
@@ -60,6 +64,8 @@ interface Closing {
   readonly hash: Uint8Array;
   /** As it was published; null: not known. */
   readonly blob: Uint8Array | null;
+  /** Is the batch what was signed, or what this anchor receipt's MAC speaks for? Else each receipt in it has to be, by its own MAC. */
+  readonly isCovered: boolean;
 }
 
 class Rebuild {
@@ -73,9 +79,9 @@ class Rebuild {
   #publishedSize = 0;
 
   constructor(options: RebuildOptions) {
-    const { ledger, starts, old, sink, requestKey, source } = options;
+    const { ledger, starts, sealed, old, sink, requestKey, source } = options;
     this.#options = options;
-    this.#examiner = new Examiner(ledger, starts);
+    this.#examiner = new Examiner(ledger, starts, sealed);
     this.#appender = new Appender(old, this.#examiner, sink, requestKey);
     this.#published = source === null ? null : new Published(source, options);
   }
@@ -105,7 +111,8 @@ class Rebuild {
 
   /** A batch whose anchor is at the target. */
   async #anchored(group: readonly PublishedAnchor[]): Promise<Stop | null> {
-    const [{ facts }] = group as readonly [PublishedAnchor];
+    const [anchor] = group as readonly [PublishedAnchor];
+    const { facts } = anchor;
     const { old, signed } = this.#options;
     const { treeSize, root, details: { batch } } = facts;
     const known = signed?.root(treeSize) ?? null;
@@ -119,8 +126,9 @@ class Rebuild {
     if (bundle !== null && isSettled) [...readEntries(bundle)].forEach((hash, i) => scan.hashes.set(i, hash));
     const [wrong] = this.#walk.step(facts, () => (isSettled ? scan.hashes : null));
     if (wrong !== undefined) return { code: wrong.code, logIndex: first, message: `the anchor of ${treeSize} receipts at the target: ${wrong.message}` };
-    const stop = await this.#write(scan, { hash: facts.receiptHash, blob: facts.blob });
+    const stop = await this.#write(scan, { hash: facts.receiptHash, blob: facts.blob, isCovered: true });
     this.#publishedSize = treeSize;
+    if (stop === null) this.#options.onAnchor?.(anchor);
     return stop;
   }
 
@@ -136,13 +144,13 @@ class Rebuild {
       if (scan.anchor === null) return await this.#tail(first);
       const closing = this.#closing(scan, scan.anchor, first);
       if ("code" in closing) return closing;
-      const stop = await this.#write(scan, { hash: closing.hash, blob: null });
+      const stop = await this.#write(scan, closing);
       if (stop !== null) return stop;
     }
   }
 
   /** Settles a batch of which only this host knows, and says which anchor receipt closed it. */
-  #closing(scan: BatchScan, anchor: Examined, first: number): { readonly hash: Uint8Array } | Stop {
+  #closing(scan: BatchScan, anchor: Examined, first: number): Closing | Stop {
     const { logIndex, read, blobHash } = anchor;
     const { signed, old } = this.#options;
     const undecided = (what: string): Stop => ({ code: "undecided", logIndex: first, message: `${what} of ${receiptRange(first, logIndex)}: no target has its anchor, and what is left here does not say which receipts they were` });
@@ -152,10 +160,12 @@ class Rebuild {
     const expected = witness ?? old.anchorRoot(logIndex + 1);
     const candidates = [read?.hash ?? null, rowHash(anchor), blobHash].filter((hash) => hash !== null);
     const found = expected === null ? undefined : candidates.find((hash) => equal(this.#rootWith(scan, hash), expected));
-    if (found !== undefined) return { hash: found };
+    if (found !== undefined && witness !== null) return { hash: found, blob: null, isCovered: true };
     if (witness !== null) return { code: "forked", logIndex: first, message: `this host has signed another root for the tree of ${logIndex + 1} receipts than these have` };
-    if (read === null || this.#examiner.mac(anchor, this.#epoch) === "wrong") return undecided("the anchor receipt");
-    return { hash: read.hash };
+    if (found !== undefined && (read === null || !equal(found, read.hash))) return { hash: found, blob: null, isCovered: false }; // by the old index alone
+    const mac = read === null ? "wrong" : this.#examiner.mac(anchor, this.#epoch);
+    if (read === null || mac === "wrong") return undecided("the anchor receipt");
+    return mac === "unknown" ? this.#examiner.unchecked(anchor) : { hash: read.hash, blob: null, isCovered: true };
   }
 
   #rootWith({ hashes }: BatchScan, anchorHash: Uint8Array): Uint8Array {
@@ -177,7 +187,8 @@ class Rebuild {
     const truths = new HashList();
     for (const hash of [...scan.hashes, closing.hash]) truths.push(hash);
     const entries = isWhole || this.#published === null ? null : formatEntries(scan.hashes.bytes);
-    const stop = await this.#places(firstIndex, truths, closing.blob, entries);
+    const forged = closing.isCovered ? null : this.#uncovered(firstIndex, truths);
+    const stop = forged ?? await this.#places(firstIndex, truths, closing.blob, entries);
     if (stop !== null) return stop;
     await this.#published?.receipts.skip(firstIndex + scan.hashes.length);
     this.#options.sink.commit({ treeSize: this.#first, firstIndex, root: this.#appender.log.root() });
@@ -192,6 +203,19 @@ class Rebuild {
     const { rotatedTo } = this.#appender;
     if (rotatedTo === null || this.#options.vkeys.some((vkey) => vkeyText(vkey) === rotatedTo)) return null;
     return { code: "vkey_unknown", logIndex: this.#first - 1, message: `from the anchor of ${count(this.#first, "receipt")} on the ledger's anchors are signed with ${rotatedTo}, which the keyring does not know: it is an older one, and what is published behind that cannot be told from anybody's` };
+  }
+
+  /** The first of the receipts that are there whose own MAC does not speak for it. */
+  #uncovered(first: number, truths: HashList): Stop | null {
+    for (const place of this.#options.old.places(first, first + truths.length)) {
+      const examined = this.#examiner.examine(place);
+      const { logIndex, read, blobHash } = examined;
+      if (read === null || !equal(blobHash!, truths.at(logIndex - first))) continue;
+      const mac = this.#examiner.mac(examined, this.#epoch);
+      if (mac === "unknown") return this.#examiner.unchecked(examined);
+      if (mac === "wrong") return { code: "mac_mismatch", logIndex, message: `receipt ${logIndex} is under no anchor that is known here, and was not signed with this ledger's key: somebody has put it there` };
+    }
+    return null;
   }
 
   /** `last`: the bytes of the last of them, as they were published. `entries` null: the others are not looked for in the archive. */

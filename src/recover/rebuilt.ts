@@ -10,9 +10,10 @@ export interface Stop {
    * `forked`: two pasts are signed, or a receipt that is validly signed is not the one that was anchored. `not_archived`, `archive_encrypted`:
    * receipts that are anchored are neither here nor, readable, in the archive. `receipt_lost`: of a receipt not even the row is left.
    * `undecided`: nothing says which of several it was. `tail_lost`: the same of the newest ones, which nothing follows. `number_twice`: two receipts have one number. `ledger_behind`: this host has signed more than there is anywhere.
-   * `vkey_unknown`: the ledger goes on under a checkpoint key that is not known here.
+   * `vkey_unknown`: the ledger goes on under a checkpoint key that is not known here. `key_unknown`, `ratchet_lost`: a receipt that no anchor
+   * covers has a MAC that cannot be checked here, since the keyring, or the ratchet, has not its key.
    */
-  readonly code: VerifyErrorCode | "forked" | "not_archived" | "archive_encrypted" | "receipt_lost" | "tail_lost" | "number_twice" | "undecided" | "unknown_version" | "vkey_unknown";
+  readonly code: VerifyErrorCode | "forked" | "not_archived" | "archive_encrypted" | "receipt_lost" | "tail_lost" | "number_twice" | "undecided" | "unknown_version" | "vkey_unknown" | "key_unknown" | "ratchet_lost";
   /** One sentence, without its full stop. */
   readonly message: string;
   /** The first receipt that it is about. */

@@ -2,9 +2,9 @@
  * `receiptd recover --rebuild`: a new ledger file from what is left, checked by an audit before it takes the old one's place. The old file
  * is never changed but for its own write-ahead log, and never removed.
  *
- * Order of writes, of which a crash may keep any first part: bytes set aside; `ledger.db.new`, whole and on the disk; the order that the
- * daemon makes a receipt of; a second name for the old ledger; the new one in its place. Up to the last step the old ledger is the ledger,
- * and the next run begins anew.
+ * Order of writes, of which a crash may keep any first part: bytes set aside; `ledger.db.new`, whole and on the disk; what the source's anchors
+ * say was signed, in `anchor.db`; the order that the daemon makes a receipt of; a second name for the old ledger; the new one in its place. Up
+ * to the last step the old ledger is the ledger, and the next run begins anew.
  */
 import { readOutbox } from "../anchor/outbox.ts";
 import { AnchorError } from "../anchor/errors.ts";
@@ -22,11 +22,12 @@ import { damagedLog } from "../ledger/left-over.ts";
 import { lockLedger } from "../ledger/lock.ts";
 import { LedgerRestore } from "../ledger/restore.ts";
 import { walDamage } from "../ledger/wal.ts";
+import { RestoredOutbox } from "../restore/outbox.ts";
 import { damagedName, Quarantine, removeFresh, replaceLedger, takeBackLog } from "./files.ts";
 import { kindOf } from "./kinds.ts";
 import { OldLedger } from "./old-ledger.ts";
 import { fileRecoveryOrder, isCutShort } from "./order.ts";
-import { rebuild, type Signed } from "./rebuild.ts";
+import { rebuild, type RebuildOptions, type Signed } from "./rebuild.ts";
 import { NOWHERE, type Rebuilt, type Sink, type Spots } from "./rebuilt.ts";
 
 /** What is known of the ledger from outside of its file. */
@@ -50,12 +51,14 @@ export interface RecoverOptions extends Knowledge {
   readonly orderPath: string;
   /** Why, for the receipt. */
   readonly reason: string;
+  /** The ledger's other targets, as they are configured: asked where the outbox is made anew. */
+  readonly others?: readonly AnchorTarget[];
   readonly receiptId: string;
   /** ms */
   readonly now: number;
 }
 
-export type RecoverStep = "locked" | "rebuilt" | "checked" | "ordered" | "linked" | "replaced";
+export type RecoverStep = "locked" | "rebuilt" | "checked" | "signed" | "ordered" | "linked" | "replaced";
 
 export interface RecoverHooks {
   readonly onProgress?: (receipts: number) => void;
@@ -69,13 +72,17 @@ export interface Recovered {
   readonly unsound: readonly Finding[];
   /** The old file's name now; null: nothing was changed. */
   readonly kept: string | null;
+  /** Signed notes that `anchor.db` had not and that the source has. */
+  readonly notes: number;
+  /** Names of other targets that did not answer: where the outbox was made anew, everything is published there anew. */
+  readonly unanswered: readonly string[];
 }
 
 /** What a rebuilding would make of the ledger; nothing is written, and the daemon may be running. Throws LedgerError, TargetError, AnchorError. */
 export async function survey(knowledge: Knowledge, onProgress?: (receipts: number) => void): Promise<Rebuilt> {
   const old = OldLedger.open(knowledge.ledgerPath);
   try {
-    return await rebuildFrom(old, knowledge, NOWHERE, onProgress);
+    return await rebuildFrom(old, knowledge, NOWHERE, { onProgress });
   } finally {
     old.close();
   }
@@ -86,21 +93,32 @@ export async function recover(options: RecoverOptions, { onProgress, onStep = ()
   const { ledgerPath, now } = options;
   const lock = lockLedger(ledgerPath);
   const quarantine = new Quarantine(options.quarantinePath);
+  const { outboxPath, ledger, source } = options;
+  let outbox: RestoredOutbox | null = null;
   let fresh: string | null = null;
   let isDone = false;
   try {
     if (isCutShort(options.orderPath, ledgerPath)) takeBackLog(ledgerPath);
     settleWal(ledgerPath);
     onStep("locked");
-    const made = await make(options, quarantine, onProgress);
+    outbox = source === null ? null : RestoredOutbox.begin(outboxPath, ledger, source.name);
+    const made = await make(options, quarantine, { onProgress, onAnchor: (anchor) => outbox?.add(anchor) });
     ({ fresh } = made);
     const { rebuilt } = made;
-    if (fresh === null) return { rebuilt, unsound: [], kept: null };
+    if (fresh === null) return { rebuilt, unsound: [], ...UNCHANGED };
     onStep("rebuilt");
     const unsound = await unsoundness(fresh, options, rebuilt.lost);
-    if (unsound.length > 0) return { rebuilt, unsound, kept: null };
+    if (unsound.length > 0) return { rebuilt, unsound, ...UNCHANGED };
     onStep("checked");
     quarantine.sync();
+    const unanswered: string[] = [];
+    const notes = outbox?.taken ?? 0;
+    if (outbox !== null && notes > 0) {
+      for (const other of options.others ?? []) if (!await outbox.ask(other, { ledger, vkeys: options.vkeys.map(parseVkey), size: rebuilt.size })) unanswered.push(other.name);
+      outbox.finish();
+      outbox = null;
+    }
+    onStep("signed");
     fileRecoveryOrder(options.orderPath, ledgerPath, { receipt_id: options.receiptId, details: detailsOf(rebuilt, options.reason) });
     onStep("ordered");
     const kept = damagedName(ledgerPath, now);
@@ -109,15 +127,20 @@ export async function recover(options: RecoverOptions, { onProgress, onStep = ()
     fresh = null;
     isDone = true;
     onStep("replaced");
-    return { rebuilt, unsound: [], kept };
+    return { rebuilt, unsound: [], kept, notes, unanswered };
   } finally {
+    outbox?.discard();
     if (fresh !== null) removeFresh(fresh);
     if (!isDone) quarantine.discard();
     lock.release();
   }
 }
 
-async function make(options: RecoverOptions, quarantine: Quarantine, onProgress?: (receipts: number) => void): Promise<{ readonly rebuilt: Rebuilt; readonly fresh: string | null }> {
+const UNCHANGED = { kept: null, notes: 0, unanswered: [] } as const;
+
+type Told = Pick<RebuildOptions, "onProgress" | "onAnchor">;
+
+async function make(options: RecoverOptions, quarantine: Quarantine, told: Told): Promise<{ readonly rebuilt: Rebuilt; readonly fresh: string | null }> {
   const old = OldLedger.open(options.ledgerPath);
   let writing: LedgerRestore | null = null;
   try {
@@ -127,7 +150,7 @@ async function make(options: RecoverOptions, quarantine: Quarantine, onProgress?
       commit: (anchor) => ledger.commit(anchor),
       setAside: (logIndex, bytes) => quarantine.put(logIndex, bytes),
     };
-    const rebuilt = await rebuildFrom(old, options, sink, onProgress);
+    const rebuilt = await rebuildFrom(old, options, sink, told);
     if (rebuilt.stop === null && rebuilt.size > 0) {
       const fresh = ledger.complete();
       writing = null;
@@ -140,13 +163,14 @@ async function make(options: RecoverOptions, quarantine: Quarantine, onProgress?
   }
 }
 
-async function rebuildFrom(old: OldLedger, { ledger, source, vkeys, identities, keys, outboxPath, dropsTail }: Knowledge, sink: Sink, onProgress?: (receipts: number) => void): Promise<Rebuilt> {
+async function rebuildFrom(old: OldLedger, { ledger, source, vkeys, identities, keys, outboxPath, dropsTail }: Knowledge, sink: Sink, told: Told): Promise<Rebuilt> {
   const signed = signedIn(outboxPath, ledger);
   try {
     return await rebuild({
-      old, ledger, source, identities, signed, sink, onProgress, dropsTail,
+      old, ledger, source, identities, signed, sink, dropsTail, ...told,
       vkeys: vkeys.map(parseVkey),
       starts: keys.starts,
+      sealed: keys.sealed ?? [],
       requestKey: keys.requestSecret === null ? null : requestKey(keys.requestSecret, ledger.ledgerId, auditHash),
     });
   } finally {

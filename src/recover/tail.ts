@@ -1,7 +1,4 @@
-/**
- * The receipts after the newest anchor, for which no root speaks: their MACs do, where the open epoch's key is at hand, and index and bytes
- * where they agree.
- */
+/** The receipts after the newest anchor, for which no root speaks: their MACs do. Where the open epoch's key is not at hand, nothing does. */
 import { HashList } from "../audit/hash-list.ts";
 import { UNKNOWN_HASH } from "../audit/suspects.ts";
 import type { Appender } from "./appender.ts";
@@ -44,8 +41,8 @@ function truthOf(place: Examined, examiner: Examiner, epoch: number): { readonly
   if (read === null) return { hash: said ?? UNKNOWN_HASH, isRead: false };
   if (read.receipt.key_epoch !== epoch) return lostAnchor(logIndex);
   const mac = examiner.mac(place, epoch);
-  if (mac === "right" || (mac === "unknown" && isUndisputed(place))) return { hash: blobHash!, isRead: true };
-  if (mac === "unknown") return { code: "undecided", logIndex, message: `receipt ${logIndex} is under no anchor, its index says another hash, and the key that could decide is not on this host` };
+  if (mac === "right") return { hash: blobHash!, isRead: true };
+  if (mac === "unknown") return examiner.unchecked(place);
   if (said === null || isUndisputed(place)) return { code: "mac_mismatch", logIndex, message: `receipt ${logIndex} is under no anchor and was not signed with this ledger's key: somebody has put it there` };
   return { hash: said, isRead: false };
 }

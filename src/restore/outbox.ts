@@ -1,7 +1,7 @@
 /**
- * The outbox of a restored ledger: what was signed, as its anchors say, and that the target has them. So the daemon goes on behind them
- * and publishes nothing again that it encrypted another time. One that is there is kept as it is: it may know more, and is then the
- * witness that the target has lost something.
+ * The outbox of a ledger that is restored or rebuilt: what was signed, as its anchors say, and that the target has them. So the daemon goes on
+ * behind them and publishes nothing again that it encrypted another time. One that is there is kept: it may know more, and is then the witness
+ * that the target has lost something. The signed notes that it lacks are added: of a key that was overwritten nobody can sign them again.
  *
  * The same is asked of the ledger's other targets: what one has is not published there a second time.
  *
@@ -38,6 +38,8 @@ export class RestoredOutbox {
   readonly #before: Outbox | null;
   readonly #target: string;
   #page: PublishedAnchor[] = [];
+  /** What the one that is there lacks, in order of size. */
+  readonly #lacking: { readonly treeSize: number; readonly root: Uint8Array; readonly note: string }[] = [];
 
   /** Throws AnchorError: `wrong_ledger` where the outbox that is there is another ledger's. */
   static begin(path: string, ledger: LedgerName, target: string): RestoredOutbox {
@@ -57,6 +59,9 @@ export class RestoredOutbox {
     this.#before = opened.before;
     this.#target = target;
   }
+
+  /** Signed notes that it had not, so far. */
+  taken = 0;
 
   /** Does one that is there know of all anchors up to the restored `size`? An older copy of it tells nothing of what came after. */
   isWitness(size: number): boolean {
@@ -82,6 +87,13 @@ export class RestoredOutbox {
 
   /** The next anchor, in order of size. */
   add(anchor: PublishedAnchor): void {
+    const { facts: { treeSize, root }, note } = anchor;
+    if ((this.#before?.note(treeSize) ?? null) !== null) return;
+    this.taken++;
+    if (this.#before !== null) {
+      this.#lacking.push({ treeSize, root, note });
+      return;
+    }
     this.#page.push(anchor);
     if (this.#page.length >= PAGE) this.#store();
   }
@@ -110,6 +122,8 @@ export class RestoredOutbox {
 
   /** Gives it its name; on the disk when this returns. */
   finish(): void {
+    this.#before?.reserve(this.#lacking);
+    this.#before?.saveNotes(this.#lacking);
     this.#before?.close();
     if (this.#outbox === null) return;
     this.#store();

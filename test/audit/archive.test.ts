@@ -174,6 +174,21 @@ test("of a part of a ledger, the archive of that part", async () => {
   expect(report.counts.targets[0]!.archive.receipts).toBeLessThan(19);
 });
 
+test("a rotation of the checkpoint key that an archived receipt names is told of with the ledger gone, and what only the new key has signed is not late", async () => {
+  const { ledger, target } = await archived({ batches: [4] }, [], (rotated) => {
+    rotated.rotateCheckpoint("second");
+    rotated.append(3);
+    rotated.anchor();
+  });
+  const [one, two] = ledger.keyring.checkpointKeys.map(({ vkey }) => vkey) as [string, string];
+  const gone = async (vkeys: readonly string[]): Promise<unknown> => {
+    const { exitCode, findings, failedToCheck } = await auditOf(ledger, [target], { ledgerPath: null, keys: null, vkeys, now: ledger.now + 3 * 3_600_000 });
+    return [exitCode, findings.filter(({ severity }) => severity !== "note").map(({ code }) => code), failedToCheck];
+  };
+  expect(await gone([one])).toEqual([2, [], [expect.stringContaining(`an archived receipt before the anchor of 8 receipts names ${two} as the ledger's next one`)]]);
+  expect(await gone([one, two])).toEqual([1, ["anchor_late"], []]);
+});
+
 test("a ratchet_break is told of with the ledger gone, too, and is a note where it is known", async () => {
   const { ledger, target } = await archived({ batches: [4], tail: 2 }, [], (broken) => broken.breakRatchet("key_v2"));
   const gone = async (...accepted: readonly string[]): Promise<unknown> => {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Client, type ClientOptions, type ReceiptInput, receipted, type SpoolReport } from "../../src/clients/index.ts";
-import { type FakeDaemon, fakeDaemon } from "../cli/fake-daemon.ts";
+import { errorLine, type FakeDaemon, fakeDaemon } from "../cli/fake-daemon.ts";
 import { must, serveHere } from "../cli/here.ts";
 import { Host } from "../cli/host.ts";
 import { acknowledge, errorOf, RECEIPT, refuse } from "./support.ts";
@@ -115,6 +115,13 @@ test("a decision is handed out once the spool has it, and not before", async () 
   expect(client.spool!.pending).toBe(1);
   rmSync(folder("pending"), { recursive: true });
   expect(await errorOf(decide({ n: 2 }))).toMatchObject({ name: "ReceiptUnavailable", code: "spool_failed", maybeStored: false });
+});
+
+test("a daemon that refuses on purpose, and then says nothing, is not got round either", async () => {
+  fake = await fakeDaemon((call, socket) => void (fake!.calls.length === 1 && socket.write(errorLine(call.id, "anchoring_overdue", true))));
+  const client = open({ socket: fake.path, spoolWaitMs: 1000 });
+  expect(await errorOf(client.append(RECEIPT))).toMatchObject({ code: "timeout", because: "anchoring_overdue" });
+  expect(names("pending")).toEqual([]);
 });
 
 test.each(["ledger_behind", "forked", "ledger_failed", "internal"])("%s is not got round by way of the spool, also while the circuit is open", async (code) => {

@@ -1,5 +1,5 @@
 /** `receiptd recover` beside a real daemon, killed with a write-ahead log behind it, and after it: as a person runs it. */
-import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import Database from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
@@ -127,6 +127,24 @@ test("a forward-secure key's ratchet that is lost needs the auditor's seed, a re
     } finally {
       await fresh.remove();
     }
+  }
+});
+
+test("receipts that no anchor covers are not rebuilt without the key to check them, and with the auditor's seed they are", async () => {
+  const fresh = new Host();
+  try {
+    const auditor = await generateX25519Identity();
+    expect((await here(fresh, ["init", "--auditor", await identityToRecipient(auditor)])).code).toBe(0);
+    writeFileSync(fresh.path("auditor.key"), `${auditor}\n`, { mode: 0o600 });
+    rmSync(fresh.path(`${DATA}/ratchet`));
+    tamper(fresh.path(`${DATA}/ledger.db`), (db) => db.exec("DELETE FROM receipt"));
+    const found = await here(fresh, ["recover", "--rebuild", "--json"]);
+    expect([found.code, problems(found).map(({ code }) => code), json(found)["rebuilt"]]).toEqual([1, expect.arrayContaining(["ratchet_lost"]), null]);
+    expect(problems(found).find(({ code }) => code === "ratchet_lost")!.next).toContain("receiptd recover --rebuild --seed FILE");
+    const seeded = await here(fresh, ["recover", "--rebuild", "--seed", fresh.path(`${DATA}/seed.key_v1.age`), "--identity", fresh.path("auditor.key"), "--json"]);
+    expect([seeded.code, problems(seeded).map(({ code }) => code), json(seeded)["rebuilt"]], seeded.stderr).toEqual([1, ["ratchet_lost"], expect.objectContaining({ log_size: 1, lost: 0 })]); // which the daemon needs
+  } finally {
+    await fresh.remove();
   }
 });
 

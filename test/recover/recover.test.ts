@@ -3,15 +3,17 @@ import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
-import { openOutbox } from "../../src/anchor/outbox.ts";
+import { createOutbox, openOutbox } from "../../src/anchor/outbox.ts";
 import { toHex } from "../../src/format/bytes.ts";
+import { receiptLeaf } from "../../src/format/entries.ts";
+import { rootOf as merkleRoot } from "../../src/format/merkle.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
 import { diagnose } from "../../src/recover/diagnose.ts";
 import { RawPages } from "../../src/recover/raw-pages.ts";
 import { LEDGER } from "../anchor/support.ts";
 import { type LedgerOptions, TestLedger } from "../support/ledger.ts";
 import { publish } from "../support/publish.ts";
-import { RECEIPT_ID, rowsAt, Victim } from "./support.ts";
+import { optionsIn, RECEIPT_ID, rowsAt, Victim } from "./support.ts";
 
 const victims: Victim[] = [];
 afterEach(async () => {
@@ -200,14 +202,55 @@ describe("damaged bytes", () => {
     expect(await recovered(ledger)).toMatchObject({ from: "ledger" });
   });
 
-  test("without the keys only where index and bytes agree", async () => {
-    const ledger = await victim({ batches: [5], tail: 4 });
+  test("without the keys only where an anchor covers them", async () => {
+    const ledger = await victim({ batches: [5, 3] });
     const { requestSecret } = ledger.knowledge().keys;
-    ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index = 3")); // which an anchor covers
+    ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index = 3"));
     expect(await ledger.recover({ keys: { starts: [], requestSecret } })).toMatchObject({ rebuilt: { stop: null }, unsound: [] });
     expect(rowsAt(ledger.path)).toEqual(ledger.before);
-    ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index = 9")); // which none does
-    expect(await ledger.recover({ keys: { starts: [], requestSecret } })).toMatchObject({ rebuilt: { stop: { code: "undecided", logIndex: 9 } }, kept: null });
+    // no target and no anchor.db says what was signed: only the file itself does, which anybody may have written
+    ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index = 3"));
+    rmSync(join(ledger.on.ledger.dir, "anchor.db"));
+    expect(await ledger.recover({ source: null, keys: { starts: [], requestSecret } })).toMatchObject({ rebuilt: { stop: { code: "key_unknown" } }, kept: null });
+    expect(await ledger.recover({ source: null, keys: { starts: [], sealed: ["key_v1"], requestSecret } })).toMatchObject({ rebuilt: { stop: { code: "ratchet_lost" } }, kept: null });
+    expect(await ledger.recover({ source: null })).toMatchObject({ rebuilt: { stop: null }, unsound: [] });
+    expect(rowsAt(ledger.path)).toEqual(ledger.before);
+  });
+
+  test("in a batch of which only the file itself says that it was anchored, and whose anchor receipt is damaged, too, are judged by their MACs", async () => {
+    const ledger = await victim({ batches: [5] });
+    const made = Buffer.from(ledger.before[3]!.blob!.toString().replace("rule", "role"));
+    rmSync(join(ledger.on.ledger.dir, "anchor.db"));
+    ledger.damage((db) => {
+      db.exec("UPDATE blob SET bytes = x'7b7d' WHERE log_index = 6");
+      db.prepare("UPDATE blob SET bytes = ? WHERE log_index = 3").run(made);
+      const hashes = ledger.before.map(({ receiptHash }, i) => (i === 3 ? nodeHash.sha256(made) : receiptHash));
+      db.prepare("UPDATE receipt SET receipt_hash = ? WHERE log_index = 3").run(hashes[3]);
+      db.prepare("UPDATE anchor SET root = ?").run(merkleRoot(hashes.map((hash) => receiptLeaf(hash, nodeHash.sha256)), nodeHash.sha256));
+    });
+    expect(await ledger.recover({ source: null })).toMatchObject({ rebuilt: { stop: { code: "mac_mismatch", logIndex: 3 } }, kept: null });
+  });
+
+  test.each([["a row is missing", false], ["somebody has made one up", true]])("behind a rotation that the keyring does not know: %s", async (_, isForged) => {
+    const ledger = await victim({ batches: [5] }, { fill: (filled) => {
+      filled.rotate("key_v2");
+      filled.append(4);
+    } });
+    const tail = ledger.before.length - 2;
+    const made = Buffer.from(ledger.before[tail]!.blob!.toString().replace("rule", "role"));
+    ledger.damage((db) => {
+      db.exec("DELETE FROM receipt WHERE log_index = 3"); // which an anchor covers
+      if (!isForged) return;
+      db.prepare("UPDATE blob SET bytes = ? WHERE log_index = ?").run(made, tail);
+      db.prepare("UPDATE receipt SET receipt_hash = ? WHERE log_index = ?").run(nodeHash.sha256(made), tail);
+    });
+    const older = await ledger.recover({ keys: optionsIn(ledger.on.ledger.dir).keys }); // with key_v1 alone
+    expect(older).toMatchObject({ rebuilt: { stop: { code: "key_unknown", logIndex: tail - 2 } }, kept: null });
+    expect(diagnose(await ledger.audited(), older.rebuilt, "receiptd recover --rebuild")).toMatchObject({
+      isRebuildable: false, problems: expect.arrayContaining([{ code: "keys_unusable", message: expect.stringContaining("no key key_v2") as unknown, next: "put the newest backup of the keyring in its place, then: receiptd recover" }]) as unknown,
+    });
+    expect(await ledger.recover()).toMatchObject(isForged ? { rebuilt: { stop: { code: "mac_mismatch", logIndex: tail } }, kept: null } : { rebuilt: { stop: null }, unsound: [] });
+    if (!isForged) expect(rowsAt(ledger.path)).toEqual(ledger.before);
   });
 
   test("somebody without the key has made up a receipt after the newest anchor", async () => {
@@ -329,4 +372,40 @@ test.each([[true], [false]])("with a keyring from before a rotation of the check
   const newest = await ledger.recover({ vkeys: [first!, second!] });
   expect(newest).toMatchObject({ kept: expect.any(String) as unknown, unsound: [], rebuilt: { stop: null } });
   expect(rowsAt(ledger.path)).toEqual(ledger.before);
+});
+
+test.each([["lost", false], ["an older one", true]])("what the source's anchors were signed with is taken from there: an overwritten key signs nothing again, and anchor.db is %s", async (_, isOlder) => {
+  const ledger = await victim({ batches: [3] }, { fill: (filled) => {
+    filled.rotateCheckpoint("second");
+    filled.append(4);
+    filled.anchor();
+  } });
+  const { keyring, dir } = ledger.on.ledger;
+  const vkeys = keyring.checkpointKeys.map(({ vkey }) => vkey);
+  const path = join(dir, "anchor.db");
+  const before = openOutbox(path, LEDGER);
+  const notes = [5, 7, 12].map((size) => ({ treeSize: size, root: before.root(size)!, note: before.note(size)! }));
+  before.close();
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+  if (isOlder) {
+    createOutbox(path, LEDGER);
+    const older = openOutbox(path, LEDGER);
+    older.reserve(notes.slice(0, 2));
+    older.saveNotes(notes.slice(0, 1)); // the second was about to be signed
+    older.close();
+  }
+  ledger.damage((db) => db.exec("DELETE FROM receipt WHERE log_index = 3"));
+  const stepped = ledger.recover({ vkeys }, { onStep: (step) => { if (step === "signed") throw new Error("the power went"); } });
+  await expect(stepped).rejects.toThrow("the power went");
+  expect(await ledger.recover({ vkeys })).toMatchObject({ rebuilt: { stop: null }, unsound: [], notes: 0 }); // the first run has taken them
+  const outbox = openOutbox(path, LEDGER);
+  expect(notes.map(({ treeSize }) => outbox.note(treeSize))).toEqual(notes.map(({ note }) => note));
+  outbox.close();
+  // the source is no target of this ledger: another one gets all of them, without the first key
+  ledger.on.ledger.keyring = { ...keyring, checkpointKeys: keyring.checkpointKeys.map((key, i) => (i > 0 ? key : { vkey: key.vkey })) };
+  const other = ledger.on.memory("other");
+  const running = ledger.on.publisher([other]);
+  await running.publisher.start();
+  await running.until(({ targets }) => targets[0]!.confirmed?.treeSize === 12);
+  await running.stop();
 });

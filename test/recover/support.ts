@@ -58,7 +58,7 @@ export class Victim {
   }
 
   knowledge(): Knowledge {
-    return { ...optionsIn(this.on.ledger.dir), source: this.target };
+    return this.#options();
   }
 
   damage(change: (db: Database.Database) => void): this {
@@ -71,12 +71,18 @@ export class Victim {
   }
 
   recover(changes: Partial<Knowledge> = {}, hooks: RecoverHooks = {}): Promise<Recovered> {
-    return recover({ ...optionsIn(this.on.ledger.dir), source: this.target, ...changes }, hooks);
+    return recover({ ...this.#options(), ...changes }, hooks);
   }
 
   audited(): Promise<AuditReport> {
     const { ledgerPath, ledger, vkeys, keys } = this.knowledge();
     return audit({ ledgerPath, ledger, vkeys, keys, areVkeysPinned: true, targets: [this.target], now: this.on.ledger.now, workers: 0 });
+  }
+
+  /** With the newest keyring. */
+  #options(): RecoverOptions {
+    const { dir, keyring } = this.on.ledger;
+    return { ...optionsIn(dir), source: this.target, keys: { starts: startsOf(keyring, null), requestSecret: keyring.requestSecret } };
   }
 
   /** Files beside the ledger, without those of SQLite and of the bench. */

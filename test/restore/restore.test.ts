@@ -178,7 +178,7 @@ describe("everything that is anchored", () => {
     expect(await lost.restore({ keepsPart: true })).toMatchObject({ isKept: true, receipts: 14, stop: { code: "anchor_missing" } });
   });
 
-  test("an older copy of the outbox is no witness of what came after it", async () => {
+  test("an older copy of the outbox is no witness of what came after it, and gets what was signed since", async () => {
     const lost = await published({ batches: [5] });
     takeOutbox(lost);
     lost.on.ledger.append(3);
@@ -188,6 +188,9 @@ describe("everything that is anchored", () => {
     await running.until(({ targets }) => targets[0]!.confirmed?.treeSize === lost.on.anchored());
     await running.stop();
     expect(await lost.restore()).toMatchObject({ receipts: lost.on.anchored(), stop: null, isWitnessed: false });
+    const outbox = openOutbox(join(lost.dir, "anchor.db"), LEDGER);
+    expect(outbox.note(lost.on.anchored())).toBe(lost.on.outbox().note(lost.on.anchored()));
+    outbox.close();
   });
 
   test("one that has signed what no target has confirmed, or another past, stops it too", async () => {

@@ -48,8 +48,8 @@ class Appender:
         try:
             return [*(yield from self._live(prepared, asked, min(budget, self.settings.spool_wait), many))]
         except ReceiptUnavailable as error:
-            cause = error.because if error.code == "circuit_open" else error.code
-            if cause not in SPOOLED:
+            # a daemon that refuses on purpose is not got around, if it then does not answer in time either
+            if (error.because or error.code) not in SPOOLED:
                 raise
             return (yield from self._into(spool, prepared, error.code, sent=error.maybe_stored))
 

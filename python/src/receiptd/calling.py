@@ -40,7 +40,7 @@ class Caller:
             if (apart and error.code == "timeout") or error.code in NOT_AWAY:
                 self.breaker.answered()
             else:
-                self.breaker.failed(error.code)
+                self.breaker.failed(error.because or error.code)
             raise
         except ReceiptError:
             self.breaker.answered()
@@ -55,6 +55,7 @@ class Caller:
 def attempts(request: Request, deadline: float, *, apart: bool = False, patience: float = 0.0) -> Plan[Result]:
     longest = FIRST_PAUSE
     maybe_stored = False
+    said: str | None = None  # by the daemon, when it last answered
     while True:
         try:
             outcome: Outcome = yield Exchange(request, deadline + patience, apart)
@@ -64,12 +65,13 @@ def attempts(request: Request, deadline: float, *, apart: bool = False, patience
         if isinstance(outcome, Answered):
             return outcome.result
         if isinstance(outcome, Failed):
+            said = outcome.code
             error = error_of(outcome, request.receipt_id, maybe_stored)
             retry = (outcome.retry or outcome.code in OF_CONNECTION) and outcome.code != "timeout"
         else:
             maybe_stored = maybe_stored or outcome.sent
             code = "timeout" if outcome.late else "bad_answer" if outcome.garbled else "unreachable"
-            error = ReceiptUnavailable(code, outcome.why, receipt_id=request.receipt_id, maybe_stored=maybe_stored)
+            error = ReceiptUnavailable(code, outcome.why, receipt_id=request.receipt_id, maybe_stored=maybe_stored, because=said)
             retry = not outcome.late
         pause = random.uniform(0, longest)
         longest = min(longest * 2, LONGEST_PAUSE)

@@ -38,7 +38,7 @@ class ReceiptUnavailable(ReceiptError):
                  because: str | None = None) -> None:
         super().__init__(code, message, receipt_id=receipt_id)
         self.maybe_stored = maybe_stored
-        #: Of circuit_open: the code that opened the circuit.
+        #: Of circuit_open: the code that opened the circuit. Of a call without an answer in its time: what an earlier try of it was told.
         self.because = because
 
 
