@@ -11,7 +11,7 @@ export type ChainErrorCode =
   /** As many are open as may be. */
   | "too_many_chains"
   | "too_many_organizations"
-  /** chains.db is no such file, is of another ledger, or of a newer receiptd. */
+  /** chains.db is damaged, no such file, of another ledger, or of a newer receiptd. */
   | "chains_unreadable";
 
 export class ChainError extends Error {

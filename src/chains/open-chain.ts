@@ -69,9 +69,19 @@ function added(row: ChainRow, before: ChainState, call: ChainEvent | ChainApprov
   const metrics = event?.metrics === undefined ? before.metrics : addMetrics(before.metrics, event.metrics, rules, "/params/event/metrics");
   const agents = event === null || before.agents.includes(event.agent) ? before.agents : [...before.agents, event.agent];
   const state = { metrics, agents, actions: before.actions + (event === null ? 0 : 1), bytes: before.bytes + bytes };
-  const size = state.bytes + utf8(canonicalize({ metrics, agents })).length + row.opened.length * 3;
+  const size = state.bytes + utf8(canonicalize({ metrics, agents })).length + openedBytes(row.opened);
   if (size > ROOM) throw new ChainError("chain_full", `with this the receipt of the chain would have more than ${MAX_RECEIPT} bytes: complete it, and open another`);
   return state;
+}
+
+/** Throws FormatError where the receipt has no room for what the chain is opened with. */
+export function requireRoom(opened: string): void {
+  if (openedBytes(opened) > ROOM) throw new FormatError("too_large", `with this the receipt of the chain would have more than ${MAX_RECEIPT} bytes`, "/params/chain");
+}
+
+/** At most. */
+function openedBytes(opened: string): number {
+  return opened.length * 3;
 }
 
 export function openOf(row: ChainRow): ChainOpen {
@@ -81,6 +91,14 @@ export function openOf(row: ChainRow): ChainOpen {
 /** SHA-256 of what was asked: the same id with another one is a conflict. */
 export function askedOf({ kind, entryId, call }: Said): Uint8Array {
   return nodeHash.sha256(utf8(canonicalize([kind, entryId, call as object as Json])));
+}
+
+/** How a chain ended, by its receipt; null: that is no receipt of this chain. */
+export function endingOf(chainId: string, receipt: Json): Ending | null {
+  if (typeof receipt !== "object" || receipt === null) return null;
+  const { type, chain_id, outcome, summary, completed_at } = receipt as { readonly [name: string]: Json };
+  if (type !== "chain" || chain_id !== chainId) return null;
+  return { outcome: outcome as ChainOutcome, summary: summary as string, completedAt: Date.parse(completed_at as string) };
 }
 
 /** The receipt of a chain that is ending: always the same bytes. */

@@ -10,10 +10,13 @@ import { ledgerError } from "../ledger/errors.ts";
 import { emptyLeftOver, syncLeftOver } from "../ledger/left-over.ts";
 import { migrate, migrationsIn } from "../ledger/migrations.ts";
 import { syncPath } from "../ledger/sync-path.ts";
+import { walDamage } from "../ledger/wal.ts";
 import { ChainError } from "./errors.ts";
 
 /** "rcpc", in the file's header. */
 const APPLICATION_ID = 0x72637063;
+/** Bytes; SQLite's own choice. */
+const PAGE_SIZE = 4096;
 const MIGRATIONS = new URL("./migrations/", import.meta.url);
 
 export interface ChainRow {
@@ -45,22 +48,26 @@ export interface EntryRow {
   readonly record: string;
 }
 
-/** Makes the file where there is none: `isNew` then. Throws ChainError `chains_unreadable`, LedgerError. */
+/** Makes the file where there is none, or an empty one: `isNew` then. Throws ChainError `chains_unreadable`, LedgerError. */
 export function openChainStore(path: string, ledger: LedgerName): { readonly store: ChainStore; readonly isNew: boolean } {
-  const isNew = !existsSync(path);
+  const isMissing = !existsSync(path);
   return guard(() => {
-    if (!isNew) syncLeftOver(path);
+    if (!isMissing) {
+      requireWholeLog(path);
+      syncLeftOver(path);
+    }
     const db = new Database(path, { timeout: 5000 });
     try {
-      if (isNew) db.pragma("journal_mode = WAL");
-      configure(db, path);
+      if (isMissing) db.pragma(`page_size = ${PAGE_SIZE}`);
+      if (isMissing) db.pragma("journal_mode = WAL");
+      const isNew = configure(db, path);
       emptyLeftOver(db);
       const flaw = migrate(db, migrationsIn(MIGRATIONS));
       if (flaw !== null) throw new ChainError("chains_unreadable", `${path} ${flaw}`);
       db.prepare("INSERT INTO ledger (one, origin, ledger_id) VALUES (1, ?, ?) ON CONFLICT DO NOTHING").run(ledger.origin, ledger.ledgerId);
       const row = db.prepare<[], { ledger_id: string }>("SELECT ledger_id FROM ledger").get()!;
       if (row.ledger_id !== ledger.ledgerId) throw new ChainError("chains_unreadable", `${path} has the chains of ledger ${row.ledger_id}, this is ${ledger.ledgerId}: move the file away`);
-      if (isNew) syncPath(dirname(path));
+      if (isMissing) syncPath(dirname(path));
       return { store: new ChainStore(db), isNew };
     } catch (error) {
       db.close();
@@ -69,7 +76,15 @@ export function openChainStore(path: string, ledger: LedgerName): { readonly sto
   });
 }
 
-function configure(db: Database.Database, path: string): void {
+/** Each commit is on the disk before the next begins: a power cut tears one of them, the last. What else SQLite would drop was acknowledged. */
+function requireWholeLog(path: string): void {
+  const damage = walDamage(`${path}-wal`, PAGE_SIZE);
+  if (damage === null || (damage.frame >= 0 && damage.transactions <= 1)) return;
+  throw new ChainError("chains_unreadable", `the write-ahead log ${path}-wal is damaged (${damage.frame < 0 ? "its header" : `frame ${damage.frame} of ${damage.frames}`}): commits behind it are whole, and SQLite would drop them. Nothing was changed`);
+}
+
+/** True: there is nothing in it yet. */
+function configure(db: Database.Database, path: string): boolean {
   const id = db.pragma("application_id", { simple: true });
   const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema").get() === undefined; // a crash may have left it so
   if (id !== APPLICATION_ID && !(id === 0 && isEmpty)) throw new ChainError("chains_unreadable", `${path} is no file of chains`);
@@ -78,9 +93,10 @@ function configure(db: Database.Database, path: string): void {
   db.pragma("cache_size = -2048"); // 2 MiB
   db.pragma("trusted_schema = OFF");
   db.pragma("cell_size_check = ON");
+  return isEmpty;
 }
 
-/** Methods throw LedgerError. */
+/** Methods throw LedgerError, ChainError `chains_unreadable`. */
 export class ChainStore {
   readonly #db: Database.Database;
   readonly #s: ReturnType<typeof prepare>;
@@ -107,13 +123,27 @@ export class ChainStore {
     return guard(() => this.#s.unfinished.get())!.count;
   }
 
-  /** Ids of chains that are ending, and of those that are open for too long. */
-  due(now: number, most: number): { readonly ending: readonly string[]; readonly expired: readonly string[] } {
-    return guard(() => ({ ending: this.#s.ending.all(most).map((row) => row.chain_id), expired: this.#s.expired.all(now, most).map((row) => row.chain_id) }));
+  /** Ids of chains that are ending, in order, behind this one. */
+  ending(after: string, most: number): readonly string[] {
+    return guard(() => this.#s.ending.all(after, most).map((row) => row.chain_id));
   }
 
-  open(row: Omit<ChainRow, "status" | "entries" | "ending">): void {
-    guard(() => this.#s.open.run(row.chain_id, row.organization, row.receipt_id, row.opened, row.started_at, row.expires_at, row.state));
+  /** Ids of chains that are open for too long. */
+  expired(now: number, most: number): readonly string[] {
+    return guard(() => this.#s.expired.all(now, most).map((row) => row.chain_id));
+  }
+
+  open(): readonly Pick<ChainRow, "chain_id" | "receipt_id">[] {
+    return guard(() => this.#s.open.all());
+  }
+
+  /** Of those that were opened last. */
+  lastEnded(most: number): readonly Pick<ChainRow, "chain_id" | "receipt_id">[] {
+    return guard(() => this.#s.lastEnded.all(most));
+  }
+
+  begin(row: Omit<ChainRow, "status" | "entries" | "ending">): void {
+    guard(() => this.#s.begin.run(row.chain_id, row.organization, row.receipt_id, row.opened, row.started_at, row.expires_at, row.state));
   }
 
   entry(chainId: string, entryId: string): EntryRow | null {
@@ -139,6 +169,11 @@ export class ChainStore {
     guard(() => this.#s.end.run(ending, chainId));
   }
 
+  /** Its receipt will have another id. */
+  rename(chainId: string, receiptId: string): void {
+    guard(() => this.#s.rename.run(receiptId, chainId));
+  }
+
   /** Its receipt is in the ledger. */
   ended(chainId: string): void {
     guard(() => this.#s.ended.run(chainId));
@@ -149,15 +184,18 @@ function prepare(db: Database.Database) {
   return {
     chain: db.prepare<[string], ChainRow>("SELECT * FROM chains WHERE chain_id = ?"),
     unfinished: db.prepare<[], { count: number }>("SELECT count(*) AS count FROM chains WHERE status <> 'ended'"),
-    ending: db.prepare<[number], { chain_id: string }>("SELECT chain_id FROM chains WHERE status <> 'ended' AND status = 'ending' LIMIT ?"),
+    ending: db.prepare<[string, number], { chain_id: string }>("SELECT chain_id FROM chains WHERE status <> 'ended' AND status = 'ending' AND chain_id > ? ORDER BY chain_id LIMIT ?"),
+    open: db.prepare<[], Pick<ChainRow, "chain_id" | "receipt_id">>("SELECT chain_id, receipt_id FROM chains WHERE status <> 'ended' AND status = 'open'"),
     expired: db.prepare<[number, number], { chain_id: string }>("SELECT chain_id FROM chains WHERE status <> 'ended' AND status = 'open' AND expires_at <= ? LIMIT ?"),
-    open: db.prepare("INSERT INTO chains (chain_id, organization, receipt_id, status, opened, started_at, expires_at, entries, state) VALUES (?, ?, ?, 'open', ?, ?, ?, 0, ?)"),
+    lastEnded: db.prepare<[number], Pick<ChainRow, "chain_id" | "receipt_id">>("SELECT chain_id, receipt_id FROM (SELECT * FROM chains ORDER BY rowid DESC LIMIT ?) WHERE status = 'ended'"),
+    begin: db.prepare("INSERT INTO chains (chain_id, organization, receipt_id, status, opened, started_at, expires_at, entries, state) VALUES (?, ?, ?, 'open', ?, ?, ?, 0, ?)"),
     entry: db.prepare<[string, string], EntryRow>("SELECT * FROM entries WHERE chain_id = ? AND entry_id = ?"),
     entryAt: db.prepare<[string, number], EntryRow>("SELECT * FROM entries WHERE chain_id = ? AND seq = ?"),
     entries: db.prepare<[string], Pick<EntryRow, "kind" | "summary">>("SELECT kind, summary FROM entries WHERE chain_id = ? ORDER BY seq"),
     add: db.prepare("INSERT INTO entries (chain_id, seq, entry_id, asked, kind, summary, record) VALUES (?, ?, ?, ?, ?, ?, ?)"),
     added: db.prepare("UPDATE chains SET entries = ?, state = ? WHERE chain_id = ?"),
     end: db.prepare("UPDATE chains SET status = 'ending', ending = ? WHERE chain_id = ?"),
+    rename: db.prepare("UPDATE chains SET receipt_id = ? WHERE chain_id = ?"),
     ended: db.prepare("UPDATE chains SET status = 'ended' WHERE chain_id = ?"),
   };
 }
@@ -166,6 +204,9 @@ function guard<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw error instanceof ChainError ? error : ledgerError(error);
+    if (error instanceof ChainError) throw error;
+    const found = ledgerError(error);
+    if (found.code !== "ledger_corrupt" && found.code !== "ledger_missing") throw found;
+    throw new ChainError("chains_unreadable", `chains.db: ${found.message}`);
   }
 }

@@ -58,6 +58,7 @@ const NEXT: Readonly<Record<string, string>> = {
   organization_mismatch: "keep a copy of all files in data_dir as evidence; then: receiptd recover",
   wal_damaged: "keep all files in data_dir, and see what can be saved with: receiptd recover",
   ledger_corrupt: "see what is damaged, and what can be done, with: receiptd recover",
+  chains_unreadable: "keep a copy of chains.db and chains.db-wal, then put a backup in their place, or move them away: chains that were open are then unknown, and all receipts are as they were",
   key_file_missing: "restore the file from its backup",
   key_file_damaged: "restore the file from its backup",
   wrong_root_key: "give the right one, or restore root key and keyring from one and the same backup",
@@ -73,7 +74,7 @@ const OUT_OF_SPACE: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT
 
 /** The error class of each layer, by name: to import them all would load the whole daemon for `receiptd append`. */
 const LAYERS: ReadonlySet<string> = new Set([
-  "CliError", "BundleError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError", "HttpError", "TokenError", "ReceiptError",
+  "CliError", "BundleError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError", "HttpError", "TokenError", "ReceiptError", "ChainError",
 ]);
 
 /** What the layers' errors have beside code and message. */

@@ -142,7 +142,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const selfCheck = config.self_check.enabled ? startSelfCheck(config, root, keyring, writer, keys, log) : null;
     undo.push(() => selfCheck?.stop());
     let server: IntakeServer | null = null;
-    const chains = startChains(config, { origin: writer.origin, ledgerId: writer.ledgerId }, () => port, log);
+    const chains = startChains(config, { writer, reader }, () => port, log);
     undo.push(() => chains.stop());
     const port = new Port({
       writer, reader, keys, closer, changes, attestations, chains, publisher, selfCheck, refusal, fatal, startedAt,

@@ -86,6 +86,10 @@ export class Port implements IntakePort {
     return this.#parts.writer.size;
   }
 
+  has(receiptId: string): boolean {
+    return this.#parts.writer.find(receiptId) !== undefined;
+  }
+
   find(which: Parameters<IntakePort["find"]>[0]): ReturnType<IntakePort["find"]> {
     return lookUp(this.#parts.reader, which);
   }
@@ -143,6 +147,10 @@ export class Port implements IntakePort {
 
   chain(...call: Parameters<IntakePort["chain"]>): ReturnType<IntakePort["chain"]> {
     return this.#parts.chains.call(...call);
+  }
+
+  chainAt(...look: Parameters<IntakePort["chainAt"]>): Json {
+    return this.#parts.chains.look(...look);
   }
 
   head(organization: string | null): Json {

@@ -61,7 +61,9 @@ export const chainSchemas = {
   "chain.disclose": z.strictObject({ chain_id: chainId, seq: z.int().positive() }),
 } as const;
 
-export type ChainMethod = keyof typeof chainSchemas;
+/** Calls that only look. */
+export type ChainLook = "chain.get" | "chain.disclose";
+export type ChainWrite = Exclude<keyof typeof chainSchemas, ChainLook>;
 
 export interface ChainOpen {
   readonly chain_id?: string;

@@ -43,6 +43,7 @@ function combined(rule: MetricRule, soFar: Json | undefined, value: Json, at: st
     case "min": return soFar === undefined ? numeric(value, at) : Math.min(soFar as number, numeric(value, at));
     case "last": return scalar(value, at);
     case "set": return union((soFar ?? []) as readonly Json[], value, at);
+    default: throw new FormatError("unknown_field", "the rule of this metric is none of sum, set, max, min and last", at); // of a receipt that is checked
   }
 }
 
@@ -59,6 +60,7 @@ function scalar(value: Json, at: string): Json {
 /** In order of first appearance. */
 function union(soFar: readonly Json[], value: Json, at: string): Json {
   const more = isArray(value) ? value : [value];
+  if (more.length > MAX_SET) throw new FormatError("too_large", `a set has at most ${MAX_SET} members`, at);
   const all = new Set(soFar);
   for (const one of more) {
     if (typeof one !== "string" || one.length < 1 || one.length > MAX_METRIC_TEXT) throw new FormatError("bad_field", `must be text of 1 to ${MAX_METRIC_TEXT} characters, or an array of such`, at);

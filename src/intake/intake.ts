@@ -11,9 +11,10 @@ import type { Acknowledged } from "../ledger/admit.ts";
 import { Arena } from "../ledger/arena.ts";
 import type { Durability } from "../ledger/writer.ts";
 import { ackText, acksText } from "./answers.ts";
+import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Connection, Slot } from "./connection.ts";
 import { type Latency, newLatency } from "./latency.ts";
-import { answerCall } from "./methods.ts";
+import { answerCall, isChainWrite } from "./methods.ts";
 import type { Json } from "../format/strict-json.ts";
 import { needed, only, readAck, readReceipts } from "./params.ts";
 import type { DoorPolicy } from "./policy.ts";
@@ -57,6 +58,8 @@ interface Round {
 /** A round ends at this much, if not before. */
 const ROUND_LINES = 256;
 const ROUND_BYTES = 1024 * 1024;
+/** Of one connection that are being stored at a time. */
+const CHAIN_CALLS = 64;
 
 export class Intake {
   readonly #options: IntakeOptions;
@@ -68,6 +71,7 @@ export class Intake {
   #ready = new Set<Connection>();
   /** Calls that must see the appends before them: the first of the connection's next round. */
   readonly #postponed = new Map<Connection, { readonly slot: Slot; readonly call: Call }>();
+  readonly #chainCalls = new CallsUnderWay();
   #scheduled: NodeJS.Immediate | null = null;
   #firstReadyAt = 0;
 
@@ -121,7 +125,7 @@ export class Intake {
   #oneLine(connection: Connection, round: Round): boolean {
     const postponed = this.#postponed.get(connection);
     if (postponed !== undefined) {
-      if (round.inGroup.has(connection)) return false;
+      if (this.#mustWait(connection, postponed.call, round)) return false;
       this.#postponed.delete(connection);
       round.touched.add(connection);
       this.#answer(connection, postponed.slot, postponed.call, round);
@@ -160,7 +164,7 @@ export class Intake {
       id = call.id;
       if (call.method === "append" || call.method === "append_many") {
         this.#join(round, this.#readAppend(connection, slot, call));
-      } else if (round.inGroup.has(connection)) {
+      } else if (this.#mustWait(connection, call, round)) {
         this.#postponed.set(connection, { slot, call });
       } else {
         this.#answer(connection, slot, call, round);
@@ -171,6 +175,11 @@ export class Intake {
       this.#refuse(connection, slot, id, error);
       connection.countError(id === null);
     }
+  }
+
+  /** What is asked must see what was said before it on the connection; and no client's chains go before all of another's. */
+  #mustWait(connection: Connection, { method }: Call, round: Round): boolean {
+    return round.inGroup.has(connection) || this.#chainCalls.of(connection) >= (isChainWrite(method) ? CHAIN_CALLS : 1);
   }
 
   #readAppend(connection: Connection, slot: Slot, call: Call): Append {
@@ -191,7 +200,7 @@ export class Intake {
       policy?.check(receipt, pointer);
     } catch (error) {
       // one that is stored already, from before this policy, is a duplicate or a conflict, as ever
-      if (!request.chosenId || port.find({ by: "id", receiptId: request.receiptId }) === null) throw error;
+      if (!request.chosenId || !port.has(request.receiptId)) throw error;
     }
     return request;
   }
@@ -254,10 +263,14 @@ export class Intake {
         round.bytes += answer.length;
         return;
       }
+      const end = isChainWrite(call.method) ? this.#chainCalls.begin(connection) : null;
       answer.then(
         (text) => connection.answer(slot, resultLine(call.id, text)),
         (error: unknown) => this.#refuse(connection, slot, call.id, error),
-      ).finally(() => connection.flush());
+      ).finally(() => {
+        end?.();
+        connection.flush();
+      });
     } catch (error) {
       this.#refuse(connection, slot, call.id, error);
     }

@@ -1,7 +1,7 @@
 /** The calls that only look, or wait (docs/PROTOCOL.md). Each returns JSON text, now or later. */
 import { equal } from "../format/bytes.ts";
 import { formatNumber } from "../format/chain.ts";
-import type { ChainMethod } from "../format/chain-calls.ts";
+import type { ChainWrite } from "../format/chain-calls.ts";
 import { formatTime } from "../format/time.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { LedgerError } from "../ledger/errors.ts";
@@ -52,9 +52,10 @@ export function answerCall(call: Call, around: Surroundings): string | Promise<s
     case "chain.event":
     case "chain.approve":
     case "chain.complete":
+      return chain(method, call, around);
     case "chain.get":
     case "chain.disclose":
-      return chain(method, call, around);
+      return JSON.stringify(port.chainAt(method, params));
     case "wait":
       return wait(call, around);
     default:
@@ -62,7 +63,13 @@ export function answerCall(call: Call, around: Surroundings): string | Promise<s
   }
 }
 
-async function chain(method: ChainMethod, { params }: Call, { port, sync }: Surroundings): Promise<string> {
+const CHAIN_WRITES: ReadonlySet<string> = new Set<ChainWrite>(["chain.open", "chain.event", "chain.approve", "chain.complete"]);
+
+export function isChainWrite(method: string): boolean {
+  return CHAIN_WRITES.has(method);
+}
+
+async function chain(method: ChainWrite, { params }: Call, { port, sync }: Surroundings): Promise<string> {
   const answer = await port.chain(method, params);
   if (answer.kind === "said") return JSON.stringify(answer.answer);
   const { chainId, receipt } = answer;

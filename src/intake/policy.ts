@@ -38,8 +38,9 @@ export class DoorPolicy {
 
   #checkGates(members: Members, { gates: needed, failed_gate }: SystemPolicy, refused: (code: string, message: string, at: string) => RpcError): void {
     const gates = (members["gates"] ?? []) as readonly Members[];
+    const byName = new Map(gates.toReversed().map((gate) => [gate["name"], gate])); // the first of a name
     for (const name of needed) {
-      const gate = gates.find((one) => one["name"] === name);
+      const gate = byName.get(name);
       if (gate === undefined) throw refused("policy_gate_missing", `a receipt needs the gate ${name}`, "/gates");
       if (gate["status"] === "SKIP") throw refused("policy_gate_missing", `the gate ${name} was skipped, and it has to be passed`, `/gates/${gates.indexOf(gate)}/status`);
     }

@@ -1,6 +1,6 @@
 /** What the intake needs of the rest of the daemon; the composition root supplies it. */
 import type { ChainAnswer } from "../chains/chains.ts";
-import type { ChainMethod } from "../format/chain-calls.ts";
+import type { ChainLook, ChainWrite } from "../format/chain-calls.ts";
 import type { Request } from "../format/request.ts";
 import type { Json } from "../format/strict-json.ts";
 import type { StoredReceipt } from "../ledger/stage.ts";
@@ -21,6 +21,8 @@ export interface IntakePort {
   /** Makes all that is committed survive a power cut. */
   sync(): Promise<number>;
   size(): number;
+  /** Is there a receipt with this id? */
+  has(receiptId: string): boolean;
   /** A receipt and its bytes, or null. */
   find(which: Which): (StoredReceipt & { readonly blob: Uint8Array | null }) | null;
   /** Receipts under an anchor that every required target has confirmed. */
@@ -33,7 +35,9 @@ export interface IntakePort {
   changeKeys(): Promise<Json>;
   /** Stores an auditor's word on an audit. */
   attest(attestation: Json): Json;
-  chain(method: ChainMethod, params: Json): Promise<ChainAnswer>;
+  chain(method: ChainWrite, params: Json): Promise<ChainAnswer>;
+  /** How a chain stands, or one of its records. */
+  chainAt(method: ChainLook, params: Json): Json;
   head(organization: string | null): Json;
   status(): Json;
   /** An error after which the process must end. */

@@ -37,7 +37,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   bad_request: -32600, id_required: -32600, batch_not_supported: -32600, too_many_connections: -32600, too_many_errors: -32600,
   unknown_method: -32601,
   conflict: -32001, not_found: -32002, disk_full: -32003, ledger_behind: -32004, forked: -32004, shutting_down: -32005, timeout: -32006,
-  too_many_organizations: -32007, ledger_io: -32008, ledger_corrupt: -32008, ledger_failed: -32008, ledger_busy: -32008, receipt_damaged: -32008, overloaded: -32009, anchoring_overdue: -32010,
+  too_many_organizations: -32007, ledger_io: -32008, ledger_corrupt: -32008, ledger_failed: -32008, ledger_busy: -32008, receipt_damaged: -32008, chains_unreadable: -32008, overloaded: -32009, anchoring_overdue: -32010,
   key_file_damaged: -32011, key_file_mode: -32011, wrong_root_key: -32011, epoch_passed: -32011, key_unknown: -32011, key_in_use: -32011,
   attestation_refused: -32012,
   chain_closed: -32013, chain_full: -32013, too_many_chains: -32013,

@@ -9,7 +9,7 @@ const WAL_HEADER = 32;
 const FRAME_HEADER = 24;
 const MAGIC = 0x377f0682;
 const VERSION = 3_007_000;
-/** As `createDatabase` makes it, where the log's header does not say. */
+/** As `createDatabase` makes it, where the log's header is damaged and nobody says. */
 const PAGE_SIZE = 8192;
 
 export interface WalFrame {
@@ -45,9 +45,10 @@ export class WalFile {
   /** null: the log is empty. */
   readonly header: WalHeader | null;
 
-  constructor(path: string) {
+  /** `pageSize`: where the log's header is damaged. */
+  constructor(path: string, pageSize = PAGE_SIZE) {
     this.#fd = openIfThere(path);
-    this.header = this.#readHeader();
+    this.header = this.#readHeader(pageSize);
   }
 
   /** In order, to the file's end. */
@@ -78,7 +79,7 @@ export class WalFile {
     if (this.#fd !== null) closeSync(this.#fd);
   }
 
-  #readHeader(): WalHeader | null {
+  #readHeader(pageSize: number): WalHeader | null {
     const bytes = Buffer.alloc(WAL_HEADER);
     if (this.#fd === null || fstatSync(this.#fd).size <= WAL_HEADER || !this.#read(bytes, 0)) return null;
     const magic = bytes.readUInt32BE(0);
@@ -87,7 +88,7 @@ export class WalFile {
     const isRight = (magic & ~1) === MAGIC && seed[0] === bytes.readUInt32BE(24) && seed[1] === bytes.readUInt32BE(28);
     if (isRight) return { bytes, seed, salts: bytes.subarray(16, 24), pageSize: bytes.readUInt32BE(8), isBigEndian };
     const first = Buffer.alloc(FRAME_HEADER);
-    return { bytes, seed: null, salts: this.#read(first, WAL_HEADER) ? first.subarray(8, 16) : first, pageSize: PAGE_SIZE, isBigEndian: false };
+    return { bytes, seed: null, salts: this.#read(first, WAL_HEADER) ? first.subarray(8, 16) : first, pageSize, isBigEndian: false };
   }
 
   /** All of it, or false. */
@@ -118,15 +119,15 @@ export interface WalDamage {
 }
 
 /** Are there commits behind a frame that does not fit, or in it? Looked at twice: a writer may be in the midst of that frame. */
-export function walDamage(path: string): WalDamage | null {
-  const first = lookThrough(path);
-  const again = first === null ? null : lookThrough(path);
+export function walDamage(path: string, pageSize = PAGE_SIZE): WalDamage | null {
+  const first = lookThrough(path, pageSize);
+  const again = first === null ? null : lookThrough(path, pageSize);
   return again?.frame === first?.frame ? again : null;
 }
 
 /** null where there are none, or the log began anew meanwhile. */
-function lookThrough(path: string): WalDamage | null {
-  const wal = new WalFile(path);
+function lookThrough(path: string, pageSize: number): WalDamage | null {
+  const wal = new WalFile(path, pageSize);
   try {
     let frame = wal.header?.seed === null ? -1 : null;
     let [frames, commits, transactions, ended, end, isEnded] = [0, 0, 0, 0, 0, false];

@@ -103,6 +103,12 @@ export class Writer {
     return this.#state.heads.get(organization) ?? null;
   }
 
+  /** Is the organization one of the ledger's, or may it become one? */
+  hasRoomFor(organization: string): boolean {
+    const { heads } = this.#state;
+    return heads.has(organization) || heads.size < this.#options.maxOrganizations;
+  }
+
   /**
    * Stores as many of the requests, from the first on, as the open batch has room for, in one transaction, and returns their
    * outcomes in order. A LedgerError means that none of them was stored.

@@ -23,14 +23,14 @@ type Members = { readonly [name: string]: Json };
 /** What a summary has that the record has too. */
 const SHARED = { event: ["seq", "action", "agent", "at", "recorded_at"], approval: ["seq", "approver", "authenticated_by", "approved", "at", "recorded_at"] } as const;
 
-/** `records`: the bytes of each. Throws VerifyError `bad_receipt`, `record_mismatch`, and the codes of strict JSON. */
+/** `records`: the bytes of each. Throws VerifyError `bad_receipt`, `record_mismatch`. */
 export function verifyChainRecords(receipt: Members, records: readonly Uint8Array[], hash: Hash = pureHash): ChainRecordsFacts {
   const summaries = summariesOf(receipt);
   const read = new Map<number, Members>();
   for (const [i, bytes] of records.entries()) {
     const pointer = `/${i}`;
-    const record = reading(() => parseCanonical(fromUtf8(bytes)));
-    if (typeof record !== "object" || record === null || isArray(record)) throw mismatch("is not an object", pointer);
+    const record = reading(() => parseCanonical(fromUtf8(bytes)), "record_mismatch");
+    if (!isMembers(record)) throw mismatch("is not an object", pointer);
     const seq = Object.hasOwn(record, "seq") ? record["seq"] : undefined;
     const said = typeof seq === "number" ? summaries.get(seq) : undefined;
     if (said === undefined || record["chain_id"] !== receipt["chain_id"]) throw mismatch(`is none of chain ${String(receipt["chain_id"])}`, pointer);
@@ -47,14 +47,20 @@ export function verifyChainRecords(receipt: Members, records: readonly Uint8Arra
   return { checked, notDisclosed: [...summaries.keys()].filter((seq) => !read.has(seq)), addUp };
 }
 
-/** By their places, in order. */
+/** By their places, in order: 1, 2, 3 …, each once. An entry with the number of another would be one that nobody asks the record of. */
 function summariesOf(receipt: Members): ReadonlyMap<number, { readonly kind: "event" | "approval"; readonly summary: Members }> {
   const { type, events_summary: events, approvals } = receipt;
   if (type !== "chain" || events === undefined || !isArray(events) || approvals === undefined || !isArray(approvals)) {
     throw new VerifyError("bad_receipt", "the receipt is not one of a chain", { pointer: "/type" });
   }
-  const all = [...events.map((summary) => ({ kind: "event" as const, summary: summary as Members })), ...approvals.map((summary) => ({ kind: "approval" as const, summary: summary as Members }))];
-  return new Map(all.sort((a, b) => (a.summary["seq"] as number) - (b.summary["seq"] as number)).map((one) => [one.summary["seq"] as number, one]));
+  const all = [...events.map((summary) => ({ kind: "event" as const, summary })), ...approvals.map((summary) => ({ kind: "approval" as const, summary }))].map(({ kind, summary }) => {
+    const seq = isMembers(summary) && Object.hasOwn(summary, "seq") ? summary["seq"] : undefined;
+    if (typeof seq !== "number") throw new VerifyError("bad_receipt", `one of the receipt's ${kind === "event" ? "events_summary" : "approvals"} has no seq`);
+    return { kind, seq, summary: summary as Members };
+  }).sort((a, b) => a.seq - b.seq);
+  const gap = all.findIndex(({ seq }, i) => seq !== i + 1);
+  if (gap >= 0) throw new VerifyError("bad_receipt", "the receipt's events and approvals are not numbered 1, 2, 3 …, each once", { expected: gap + 1, found: all[gap]!.seq });
+  return new Map(all.map(({ seq, kind, summary }) => [seq, { kind, summary }]));
 }
 
 /** Throws `record_mismatch` where the events do not add up to what the receipt says. */
@@ -64,13 +70,17 @@ function checkTotals(receipt: Members, events: readonly Members[]): void {
   for (const event of events) {
     agents.add(event["agent"]!);
     const own = (event["metrics"] ?? {}) as Metrics;
-    metrics = reading(() => addMetrics(metrics, own, (receipt["metric_rules"] ?? {}) as MetricRules, "/cumulative_metrics"));
+    metrics = reading(() => addMetrics(metrics, own, (receipt["metric_rules"] ?? {}) as MetricRules, "/cumulative_metrics"), "record_mismatch");
   }
   const made = { agents_involved: [...agents], cumulative_metrics: metrics, total_actions: events.length };
   for (const [name, value] of Object.entries(made)) {
     const [expected, found] = [canonicalOf(value as Json), canonicalOf(receipt[name])];
     if (expected !== found) throw new VerifyError("record_mismatch", `the events do not add up to the receipt's ${name}`, { pointer: `/${name}`, expected, found });
   }
+}
+
+function isMembers(value: Json): value is Members {
+  return typeof value === "object" && value !== null && !isArray(value);
 }
 
 function canonicalOf(value: Json | undefined): string {

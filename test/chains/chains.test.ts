@@ -1,12 +1,12 @@
 /** Chains on a real file and a real ledger: sent again, at the wrong time, too much, given up, and with a crash between any two writes. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Chains, type ChainsOptions } from "../../src/chains/chains.ts";
 import { ChainError } from "../../src/chains/errors.ts";
 import { openChainStore } from "../../src/chains/store.ts";
-import type { ChainMethod } from "../../src/format/chain-calls.ts";
+import type { ChainLook, ChainWrite } from "../../src/format/chain-calls.ts";
 import { FormatError } from "../../src/format/errors.ts";
 import type { Request } from "../../src/format/request.ts";
 import type { Json } from "../../src/format/strict-json.ts";
@@ -27,6 +27,7 @@ let chains: Chains;
 let stored: Map<string, string>;
 let broken: Error | null;
 let errors: unknown[];
+let notices: string[];
 
 const text = ({ json }: Request): string => Buffer.from(json).toString();
 
@@ -34,7 +35,7 @@ const text = ({ json }: Request): string => Buffer.from(json).toString();
 function append(request: Request): Acknowledged {
   if (broken !== null) throw broken;
   const earlier = stored.get(request.receiptId);
-  if (earlier !== undefined && earlier !== text(request)) throw new Error("the same chain had two receipts");
+  if (earlier !== undefined && earlier !== text(request)) throw new ChainError("conflict", "recorded with other content");
   stored.set(request.receiptId, text(request));
   return { stored: { receiptId: request.receiptId } as Acknowledged["stored"], duplicate: earlier !== undefined };
 }
@@ -43,12 +44,15 @@ function open(more: Partial<ChainsOptions> = {}): Chains {
   const newId = () => uuidV7(now, Buffer.alloc(10, ++ids));
   return new Chains({
     store: openChainStore(join(dir, "chains.db"), LEDGER).store, append, newId, newChainId: () => `chn_${newId()}`, newSalt: () => "5a".repeat(16), now: () => now,
+    has: (receiptId) => stored.has(receiptId),
+    find: (receiptId) => (stored.has(receiptId) ? JSON.parse(stored.get(receiptId)!) as Json : null), hasRoom: () => true, onNotice: (said) => void notices.push(said),
     refuse: () => { if (broken !== null) throw broken; },
     maxOpen: 3, maxEntries: 5, timeout: 60_000, onError: (error) => void errors.push(error), ...more,
   });
 }
 
-async function call(method: ChainMethod, params: object): Promise<Members> {
+async function call(method: ChainLook | ChainWrite, params: object): Promise<Members> {
+  if (method === "chain.get" || method === "chain.disclose") return chains.look(method, params as Json) as Members;
   const answer = await chains.call(method, params as Json);
   return answer.kind === "said" ? answer.answer as Members : { chain_id: answer.chainId, receipt_id: answer.receipt.stored.receiptId, duplicate: answer.receipt.duplicate };
 }
@@ -59,13 +63,15 @@ const receipts = (): readonly Members[] => [...stored.values()].map((one) => JSO
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "receiptd-chains-"));
-  [now, ids, broken, errors, stored] = [START, 0, null, [], new Map()];
+  [now, ids, broken, errors, notices, stored] = [START, 0, null, [], [], new Map()];
   chains = open();
 });
 afterEach(() => {
   vi.useRealTimers();
   chains.stop();
   rmSync(dir, { recursive: true });
+  const ended = receipts().map(({ chain_id }) => chain_id);
+  expect(ended).toEqual([...new Set(ended)]); // no chain has two receipts
 });
 
 describe("what is sent again", () => {
@@ -156,6 +162,14 @@ describe("refused, and nothing of it is kept", () => {
     expect((receipts()[0]!["approvals"] as readonly Json[]).length).toBe(taken);
   });
 
+  test("a chain that could have no receipt: of too much metadata, of an organization for which there is no room", async () => {
+    expect(await refused(call("chain.open", { chain: { metadata: { text: "x".repeat(1_000_000) } } }))).toBe("too_large");
+    chains.stop();
+    chains = open({ hasRoom: (organization) => organization !== "new" });
+    expect(await refused(call("chain.open", { chain: { organization: "new" } }))).toBe("too_many_organizations");
+    expect(chains.status()).toEqual({ open: 0 });
+  });
+
   test("anything, while no receipt can be taken", async () => {
     await call("chain.open", { chain: { chain_id: "chn_1" } });
     broken = new LedgerError("disk_full", "no space");
@@ -169,6 +183,86 @@ describe("refused, and nothing of it is kept", () => {
     chains.stop();
     expect(() => openChainStore(join(dir, "chains.db"), { ...LEDGER, ledgerId: "f".repeat(32) })).toThrow(expect.objectContaining({ code: "chains_unreadable" }));
     chains = open();
+  });
+});
+
+test("an append of somebody else under the id of a chain's receipt: the chain gets another, and says which", async () => {
+  const { receipt_id: announced } = await call("chain.open", { chain: { chain_id: "chn_1" } });
+  stored.set(String(announced), "{}");
+  const { receipt_id } = await call("chain.complete", { chain_id: "chn_1" });
+  expect(receipt_id).not.toBe(announced);
+  expect(JSON.parse(stored.get(String(receipt_id))!)).toMatchObject({ type: "chain", chain_id: "chn_1", receipt_id });
+  expect(await call("chain.complete", { chain_id: "chn_1" })).toEqual({ chain_id: "chn_1", receipt_id, duplicate: true });
+  expect(await call("chain.get", { chain_id: "chn_1" })).toMatchObject({ receipt_id, status: "completed" });
+  expect(notices).toEqual([expect.stringContaining(String(receipt_id))]);
+});
+
+describe("the file", () => {
+  const path = (suffix = ""): string => join(dir, `chains.db${suffix}`);
+  const copy = (from: string, to: string): void => ["", "-wal"].forEach((suffix) => void cpSync(join(dir, from + suffix), join(dir, to + suffix)));
+
+  test("put back from before a chain's end: nothing is taken for a chain that has its receipt", async () => {
+    const { receipt_id } = await call("chain.open", { chain: { chain_id: "chn_1" } });
+    await call("chain.open", { chain: { chain_id: "chn_2" } });
+    copy("chains.db", "older.db");
+    await event("chn_1");
+    await call("chain.complete", { chain_id: "chn_1", outcome: "failed", summary: "S" });
+    chains.stop();
+    copy("older.db", "chains.db");
+    chains = open();
+    expect(await refused(event("chn_1"))).toBe("chain_closed");
+    expect(await call("chain.get", { chain_id: "chn_1" })).toMatchObject({ status: "failed", receipt_id, completed_at: "2026-06-13T14:22:00.000Z" });
+    expect(await refused(call("chain.complete", { chain_id: "chn_1", outcome: "failed", summary: "S" }))).toBe("chain_closed");
+    expect([notices.length, stored.size, chains.status()]).toEqual([1, 1, { open: 1 }]);
+  });
+
+  test("beside a ledger that was put back from before a chain's end: the receipt is stored again, as it was", async () => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    const { receipt_id } = await call("chain.complete", { chain_id: "chn_1", summary: "S" });
+    const before = stored.get(String(receipt_id));
+    chains.stop();
+    stored.clear();
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    broken = new LedgerError("disk_full", "no space");
+    chains = open();
+    vi.advanceTimersByTime(1000);
+    broken = null;
+    vi.advanceTimersByTime(2000);
+    expect([...stored]).toEqual([[receipt_id, before]]);
+    expect(notices).toEqual([expect.stringContaining("stored again")]);
+    chains.stop();
+    chains = open();
+    expect(notices.length).toBe(1);
+  });
+
+  test.each<[string, (log: Buffer) => number]>([["in its midst", (log) => log.length >> 1], ["in its header", () => 20]])("with a log that is damaged %s, so that SQLite would drop what was acknowledged: is not opened", async (_, place) => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    for (let i = 0; i < 4; i++) await event("chn_1");
+    copy("chains.db", "killed.db");
+    const log = readFileSync(path("-wal"));
+    log[place(log)]! ^= 1;
+    writeFileSync(join(dir, "killed.db-wal"), log);
+    expect(() => openChainStore(join(dir, "killed.db"), LEDGER)).toThrow(expect.objectContaining({ code: "chains_unreadable" }));
+    expect(readFileSync(join(dir, "killed.db-wal")).equals(log)).toBe(true);
+  });
+
+  test("that is damaged, or none: is not taken for the ledger's", () => {
+    writeFileSync(join(dir, "other.db"), "x".repeat(4096));
+    expect(() => openChainStore(join(dir, "other.db"), LEDGER)).toThrow(expect.objectContaining({ code: "chains_unreadable" }));
+    expect(() => openChainStore(dir, LEDGER)).toThrow(expect.objectContaining({ code: "chains_unreadable" }));
+  });
+
+  test("of which one chain is damaged: its calls are refused, those beside them are stored", async () => {
+    await call("chain.open", { chain: { chain_id: "chn_1" } });
+    await call("chain.open", { chain: { chain_id: "chn_2" } });
+    chains.stop();
+    const { store } = openChainStore(path(), LEDGER);
+    chains = open({ store: new Proxy(store, { get(target, name) {
+      if (name !== "chain") return (target[name as keyof typeof target] as () => void).bind(target);
+      return (id: string) => { if (id === "chn_1") throw new ChainError("chains_unreadable", "damaged"); return target.chain(id); };
+    } }) });
+    expect(await Promise.all([refused(event("chn_2")), refused(event("chn_1")), refused(event("chn_2"))])).toEqual(["taken", "chains_unreadable", "taken"]);
+    expect(await call("chain.get", { chain_id: "chn_2" })).toMatchObject({ total_actions: 2 });
   });
 });
 
@@ -237,4 +331,22 @@ test("a chain that nobody completes ends as abandoned, and its receipt says so",
     { chain_id: "chn_2", outcome: "abandoned", summary: "Abandoned: nobody completed it by 2026-06-13T14:23:00.000Z; 1 action by 1 agent until then.", total_actions: 1 },
   ]);
   expect(await refused(event("chn_2"))).toBe("chain_closed");
+});
+
+test("chains that cannot have their receipts keep no other from ending, and are spoken of once", async () => {
+  chains.stop();
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const barred = (id: string): boolean => id < "chn_070";
+  const ended: string[] = [];
+  chains = open({ maxOpen: 100, append(request) {
+    const { chain_id: id } = JSON.parse(text(request)) as { readonly chain_id: string };
+    if (barred(id)) throw new ChainError("too_many_organizations", "no room");
+    ended.push(id);
+    return append(request);
+  } });
+  for (let i = 0; i < 75; i++) await call("chain.open", { chain: { chain_id: `chn_${String(i).padStart(3, "0")}`, timeout_s: 1 } });
+  now += 2000;
+  for (let i = 0; i < 20; i++) vi.advanceTimersByTime(1000);
+  expect(ended).toEqual(["chn_070", "chn_071", "chn_072", "chn_073", "chn_074"]);
+  expect([errors.length, chains.status()]).toEqual([70, { open: 70 }]);
 });

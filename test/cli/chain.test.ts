@@ -1,5 +1,7 @@
 /** A workflow of three agents over the socket, its one receipt, and its events disclosed to somebody who has nothing but files. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { here, must, serveHere } from "./here.ts";
 import { Host, json } from "./host.ts";
@@ -80,6 +82,30 @@ test("the ledger with it is sound, and what was not checked of it is said once",
   const { stdout, code } = await here(host, ["audit"]);
   expect([code, stdout]).toEqual([0, expect.stringContaining("what 1 receipt of chains says of their events")]);
   expect(stdout).not.toContain("this program does not know");
+});
+
+test("asked in the same breath: each call sees those before it", async () => {
+  const id = "chn_breath";
+  const receipt_id = "01890000-0000-7000-8000-00000000000a";
+  const calls: readonly (readonly [string, object])[] = [
+    ["chain.open", { chain: { chain_id: id } }],
+    ["chain.get", { chain_id: id }],
+    ["chain.event", { chain_id: id, event: { action: "a", agent: "x" } }],
+    ["chain.event", { chain_id: id, event: { action: "b", agent: "x" } }],
+    ["append", { receipt: { receipt_id, system_id: "s", decision: "a", inputs: {} } }],
+    ["chain.disclose", { chain_id: id, seq: 2 }],
+    ["get", { receipt_id }],
+    ["chain.complete", { chain_id: id }],
+    ["chain.get", { chain_id: id }],
+    ["chain.event", { chain_id: id, event: { action: "c", agent: "x" } }],
+  ];
+  const socket = connect(host.path("receiptd-data/receiptd.sock"));
+  socket.end(calls.map(([method, params], i) => `${JSON.stringify({ jsonrpc: "2.0", id: i, method, params })}\n`).join(""));
+  const answers = (await text(socket)).trim().split("\n").map((line) => JSON.parse(line) as { readonly id: number; readonly result?: Members; readonly error?: { readonly data: Members } });
+  expect(answers.map((answer) => answer.id)).toEqual(calls.map((_, i) => i));
+  expect(answers.map(({ result, error }) => result?.["status"] ?? result?.["seq"] ?? result?.["ack"] ?? error?.data["code"] ?? "done")).toEqual([
+    "done", "open", 1, 2, "disk", 2, "pending", "disk", "completed", "chain_closed",
+  ]);
 });
 
 test("shown", async () => {

@@ -43,6 +43,7 @@ export async function harness(
     syncedSize: () => writer.syncedSize,
     sync: () => writer.sync(),
     size: () => writer.size,
+    has: (receiptId) => writer.find(receiptId) !== undefined,
     find: (which) => (which.by === "id" ? reader.byId(which.receiptId) : which.by === "index" ? reader.byIndex(which.logIndex)
       : which.by === "number" ? reader.byNumber(which.number.prefix, which.number.orgSeq) : reader.byOrgSeq(which.organization, which.orgSeq)),
     anchoredSize: () => knobs.anchored,
@@ -58,6 +59,7 @@ export async function harness(
     },
     attest: () => ({}),
     chain: () => Promise.reject(new Error("no chains here")),
+    chainAt: () => ({}),
     changeKeys: async () => ({ rotated: null, revoked: null }),
     anchorNow: async () => ({ treeSize: writer.size, root: "sha256:00" }),
     head: () => ({ size: writer.size }),

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ConfigError } from "../../src/config.ts";
 import { type Policy, readPolicy } from "../../src/config/policy.ts";
 import { DoorPolicy } from "../../src/intake/policy.ts";
@@ -91,6 +91,15 @@ test("a receipt from before the policy that is sent again is a duplicate, and wi
   h.writer.commit([[h.f.request(old)]], h.f.keys, "disk");
   expect((await ask("append", { receipt: old })).result).toMatchObject({ receipt_id, duplicate: true });
   expect(verdict(await ask("append", { receipt: { ...old, decision: "DENY" } }))).toEqual(["conflict", "/params/receipt"]);
+});
+
+test("whether a refused receipt is stored already is answered without its bytes: a list could have a large one read a thousand times", async () => {
+  const receipt_id = "01890000-0000-7000-8000-000000000002";
+  const old = { receipt_id, system_id: "loan_scorer_v1", decision: "APPROVE", inputs: {} };
+  h.writer.commit([[h.f.request(old)]], h.f.keys, "disk");
+  const found = vi.spyOn(h.port, "find");
+  expect((await ask("append_many", { receipts: [old, old] })).result).toMatchObject({ receipts: [{ duplicate: true }, { duplicate: true }] });
+  expect(found).not.toHaveBeenCalled();
 });
 
 describe("the file", () => {
