@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../src/clients/index.ts";
 import { environment, receiptd } from "./faults/daemon-process.ts";
 
 const run = promisify(execFile);
@@ -65,6 +66,29 @@ describe("beside a daemon", () => {
     expect(await says(chain!)).toBe("{'estimated_cost_usd': 0.02, 'paid_eur': 500}\n");
     expect(await says(spool!)).toBe("True True\n");
   });
+
+  test("a spool that one language has left is delivered by the other", async () => {
+    const socket = join(dir, "receiptd-data/receiptd.sock");
+    const open = (spool: string, path: string): Client => new Client({ socket: path, spool: join(dir, spool), spoolMode: "always", systemId: "s" });
+    const put = async (spool: string): Promise<string> => {
+      await using client = open(spool, join(dir, "none"));
+      return (await client.append({ decision: { text: "ä\u2028\n", n: 0.1 }, inputs: {} })).receiptId;
+    };
+    const left = await put("from-typescript");
+    const { stdout } = await run("python3", ["-B", "-c", `
+import receiptd
+with receiptd.Client("none", spool="from-python", spool_mode="always", system_id="s") as client:
+    left = client.append({"decision": {"text": "\u00e4\u2028\\n", "n": 0.1}, "inputs": {}}).receipt_id
+with receiptd.Client("${socket}", spool="from-typescript") as client:
+    print(left, client.spool.flush(20), client.get("${left}").receipt["decision"] == {"text": "\u00e4\u2028\\n", "n": 0.1})
+`], { cwd: dir, env: { ...environment(), PYTHONPATH: join(PYTHON, "src") } });
+    const [other, ...did] = stdout.trim().split(" ");
+    expect(did).toEqual(["True", "True"]);
+    await using client = open("from-python", socket);
+    expect(await client.spool!.flush(20_000)).toBe(true);
+    expect((await client.get(other!)).receipt["decision"]).toEqual({ text: "ä\u2028\n", n: 0.1 });
+    expect([client.spool!.refused, client.spool!.damaged]).toEqual([0, 0]);
+  }, 60_000);
 
   test("its wheel, alone in an environment, stores a receipt that receiptd verifies", async () => {
     const [node, ...verify] = receiptd("verify");

@@ -156,6 +156,28 @@ class WithFake(unittest.TestCase):
         self.assertEqual((caught.exception.gates, caught.exception.receipt.receipt_id, recorded["decision"]), (gates, recorded["receipt_id"], {"value": 5, "executed": False}))
         self.assertNotEqual(refused["receipt_id"], recorded["receipt_id"])
 
+    def test_what_decides_only_later_or_a_gate_that_says_nothing_known_is_refused(self) -> None:
+        async def later() -> int:
+            return 1
+        pending = later()
+        for result, gates in ((pending, []), ((n for n in range(3)), []), (1, [{"name": "g", "status": "fail"}])):
+            with self.subTest(result=result, gates=gates), self.assertRaises(ReceiptRefused) as caught:
+                receiptd.receipt(self.client, decision=lambda result: "APPROVE", gates=lambda result, args, gates=gates: gates, block_on_failed_gate=True)(lambda result=result: result)()
+            self.assertEqual((caught.exception.code, self.fake.calls), ("bad_value", []))
+        pending.close()
+
+    def test_a_decision_that_somebody_changes_meanwhile_is_not_handed_out(self) -> None:
+        shared = {"action": "DENY"}
+
+        def change(n: int, call: dict[str, Any]) -> Any:
+            shared["action"] = "APPROVE"
+            return acknowledgement(call["params"]["receipt"]["receipt_id"])
+        self.fake.behave = change
+        with self.assertRaises(ReceiptError) as caught:
+            receiptd.receipt(self.client)(lambda: shared)()
+        (recorded,) = (call["params"]["receipt"] for call in self.fake.calls)
+        self.assertEqual((recorded["decision"], caught.exception.code, caught.exception.receipt_id), ({"action": "DENY"}, "decision_changed", recorded["receipt_id"]))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -139,7 +139,7 @@ class Blocking(Both, unittest.TestCase):
                 self.assertEqual(caught.exception.code, code)
             self.assertEqual(client.circuit, "open")
             fake.behave = stored
-            time.sleep(1.05)
+            time.sleep(1.25)
             client.append(DECISION)
             self.assertEqual(client.circuit, "closed")
 
@@ -208,6 +208,22 @@ class Blocking(Both, unittest.TestCase):
         self.assertEqual(caught.exception.code, "closed")
 
 
+    def test_a_daemon_that_says_nothing_at_all_to_wait_is_away(self) -> None:
+        for answer, state in ((SILENCE, "open"), (refusal("timeout", -32006, retry=True), "closed")):
+            self.fake.behave = lambda n, call: HANG_UP
+            client = Client(self.fake.path, timeout=0.02, breaker=BreakerOptions(failures=1, open_for=0.01))
+            with self.assertRaises(ReceiptUnavailable):
+                client.append(DECISION)
+            time.sleep(0.02)
+            self.assertEqual(client.circuit, "half_open")
+            self.fake.behave = lambda n, call, answer=answer: answer
+            with self.assertRaises(ReceiptUnavailable) as caught:
+                client.wait(receiptd.uuid7(), timeout=0.05)
+            self.assertEqual(caught.exception.code, "timeout")
+            self.assertEqual("closed" if client.circuit == "closed" else "open", state)
+            client.close()
+
+
 class Asyncio(Both, unittest.TestCase):
     def append(self, fake: Fake, *, receipt: Any = DECISION, socket: str | None = None, ack: str | None = None, timeout: float = 5) -> Any:
         async def main() -> Any:
@@ -223,7 +239,7 @@ class Asyncio(Both, unittest.TestCase):
                         await client.append(DECISION)
                     self.assertEqual(caught.exception.code, code)
                 fake.behave = stored
-                await asyncio.sleep(1.05)
+                await asyncio.sleep(1.25)
                 await client.append(DECISION)
                 self.assertEqual(client.circuit, "closed")
         asyncio.run(main())
@@ -249,6 +265,37 @@ class Asyncio(Both, unittest.TestCase):
         got = asyncio.run(main())
         self.assertIsInstance(got[0], asyncio.CancelledError)
         self.assertEqual([one.receipt_id for one in got[1:]], [call["params"]["receipt"]["receipt_id"] for call in self.fake.calls][1:])
+
+    def test_calls_that_are_cancelled_have_their_places_until_they_are_answered_or_late(self) -> None:
+        self.fake.behave = lambda n, call: SILENCE
+        async def main() -> Any:
+            async with AsyncClient(self.fake.path, timeout=2) as client:
+                for _ in range(3):
+                    tasks = [asyncio.create_task(client.append(DECISION)) for _ in range(500)]
+                    await asyncio.sleep(0.1)
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.gather(*tasks, return_exceptions=True)
+                sent = len(self.fake.lines)
+                self.fake.behave = stored
+                return sent, await client.append(DECISION, timeout=20)
+        sent, got = asyncio.run(main())
+        self.assertLessEqual(sent, 1024)
+        self.assertEqual((got.queued, self.fake.connections), (False, 2))
+
+    def test_event_loops_at_the_same_time(self) -> None:
+        client = AsyncClient(self.fake.path)
+        turn = threading.Barrier(2)
+        async def main() -> None:
+            for _ in range(10):
+                await client.append(DECISION)
+                turn.wait(10)
+        threads = [threading.Thread(target=asyncio.run, args=(main(),)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual((len(self.fake.lines), self.fake.connections), (20, 2))
 
     def test_one_client_in_several_event_loops(self) -> None:
         client = AsyncClient(self.fake.path)

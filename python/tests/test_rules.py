@@ -25,12 +25,14 @@ class Settings(unittest.TestCase):
         self.assertEqual(found.socket_path, SYSTEM_SOCKET)
 
     def test_a_wrong_one_is_named(self) -> None:
-        for env in ({"RECEIPTD_CLIENT_TIMEOUT_MS": "5s"}, {"RECEIPTD_CLIENT_TIMEOUT_MS": "0"}, {"RECEIPTD_CLIENT_ACK": "yes"}, {"RECEIPTD_CLIENT_HTTP": "host"}, {"RECEIPTD_SOCKET": "/" + "x" * 107}):
+        for env in ({"RECEIPTD_CLIENT_TIMEOUT_MS": "5s"}, {"RECEIPTD_CLIENT_TIMEOUT_MS": "0"}, {"RECEIPTD_CLIENT_ACK": "yes"}, {"RECEIPTD_CLIENT_HTTP": "host"}, {"RECEIPTD_CLIENT_ORGANIZATION": "My Org"}, {"RECEIPTD_CLIENT_SYSTEM_ID": "s" * 257}, {"RECEIPTD_SOCKET": "/" + "x" * 107}):
             with self.subTest(env=env), self.assertRaisesRegex(ReceiptError, next(iter(env))) as caught:
                 settings(env=env)
             self.assertEqual(caught.exception.code, "bad_setting")
         with self.assertRaisesRegex(ReceiptError, "^bad_setting: timeout"):
             settings(timeout=float("inf"), env={})
+        with self.assertRaisesRegex(ReceiptError, "^bad_setting: timeout"):
+            settings(timeout=1e9, env={})
 
 
 class Circuit(unittest.TestCase):
@@ -39,8 +41,7 @@ class Circuit(unittest.TestCase):
         self.breaker = Breaker(BreakerOptions(failures=3, open_for=1, open_at_most=3), lambda: self.now)
 
     def fail(self, *_: object) -> None:  # type: ignore[override]
-        self.breaker.admit(None)
-        self.breaker.failed("unreachable")
+        self.breaker.failed("unreachable", self.breaker.admit(None))
 
     def test_opens_after_failures_in_a_row_only(self) -> None:
         for _ in range(4):
@@ -59,16 +60,16 @@ class Circuit(unittest.TestCase):
         for _ in range(3):
             self.fail()
         for expected in (2.0, 3.0, 3.0):
-            self.now += 3.0
+            self.now += 3.7
             self.assertEqual(self.breaker.state, "half_open")
-            self.breaker.admit(None)
+            is_probe = self.breaker.admit(None)
             with self.assertRaises(ReceiptUnavailable):
                 self.breaker.admit(None)
-            self.breaker.failed("timeout")
+            self.breaker.failed("timeout", is_probe)
             self.assertEqual(self.breaker.state, "open")
-            self.now += expected * 0.74
+            self.now += expected * 0.79
             self.assertEqual(self.breaker.state, "open")
-            self.now += expected * 0.27
+            self.now += expected * 0.42
             self.assertEqual(self.breaker.state, "half_open")
         self.breaker.admit(None)
         self.breaker.answered()
@@ -77,10 +78,30 @@ class Circuit(unittest.TestCase):
     def test_a_probe_that_is_given_up_lets_another_one_try(self) -> None:
         for _ in range(3):
             self.fail()
-        self.now += 1
+        self.now += 1.25
+        self.breaker.given_up(self.breaker.admit(None))
         self.breaker.admit(None)
-        self.breaker.given_up()
+
+    def test_a_call_that_waits_is_not_what_the_others_wait_for(self) -> None:
+        for _ in range(3):
+            self.fail()
+        with self.assertRaises(ReceiptUnavailable):
+            self.breaker.admit(None, is_long=True)
+        self.now += 1.25
+        self.assertFalse(self.breaker.admit(None, is_long=True))
+        self.assertTrue(self.breaker.admit(None))
+
+    def test_calls_from_before_say_nothing_about_the_probe(self) -> None:
+        stragglers = [self.breaker.admit(None) for _ in range(2)]
+        for _ in range(3):
+            self.fail()
+        self.now += 1.25
         self.breaker.admit(None)
+        self.breaker.failed("timeout", stragglers[0])
+        self.breaker.given_up(stragglers[1])
+        self.assertEqual(self.breaker.state, "half_open")
+        with self.assertRaises(ReceiptUnavailable):
+            self.breaker.admit(None)
 
 
 class Bytes(unittest.TestCase):

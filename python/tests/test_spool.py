@@ -17,6 +17,7 @@ import receiptd
 from fake import HANG_UP, SILENCE, Fake, acknowledgement, refusal
 from receiptd import AsyncClient, BreakerOptions, Client, Queued, ReceiptRefused, ReceiptUnavailable
 from receiptd.errors import ReceiptError
+from receiptd.spool_lock import SpoolLock
 
 DECISION = {"system_id": "s", "decision": 1, "inputs": {}}
 MARK = "receiptd_spooled"
@@ -242,6 +243,38 @@ class Spooled(unittest.TestCase):
             self.assertTrue(client.spool and client.spool.flush(20))
         self.assertEqual([receipt["decision"] for receipt in self.ledger.receipts.values()], list(range(100)))
         self.assertEqual(os.listdir(os.path.join(self.spool, "refused")), [])
+
+    def test_many_of_which_one_cannot_be_written_leave_none(self) -> None:
+        client = self.client(there=False, spool_mode="always")
+        assert client.spool is not None
+        ids = [receiptd.uuid7() for _ in range(3)]
+        client.spool._last_stamp = 9_000_000_000_000_000
+        os.mkdir(client.spool.path("pending", f"9000000000000002-{ids[1]}.tmp"))
+        with self.assertRaises(ReceiptUnavailable) as caught:
+            client.append_many([{**DECISION, "receipt_id": one} for one in ids])
+        self.assertEqual((caught.exception.code, caught.exception.receipt_id, caught.exception.maybe_stored), ("spool_failed", ids[1], True))
+        self.assertEqual((client.spool.names(), client.spool.pending, client.spool.pending_bytes), ([], 0, 0))
+
+    def test_what_is_too_large_is_refused_now(self) -> None:
+        client = self.client(there=False, spool_mode="always")
+        with self.assertRaises(ReceiptRefused) as caught:
+            self.put(client, "x" * 2**20)
+        self.assertEqual((caught.exception.code, self.pending()), ("too_large", []))
+        self.put(client, [1.0] * 300_000)  # 1.1 MiB here, and 0.6 MiB in its canonical form
+
+    def test_where_no_lock_can_be_made_it_is_delivered_all_the_same(self) -> None:
+        self.assertTrue(SpoolLock(os.path.join(self.folder, "none")).hold())  # as on a disk that is full
+
+    def test_closed_at_once_though_the_daemon_says_nothing(self) -> None:
+        self.ledger.away = SILENCE
+        client = self.client(spool_mode="always")
+        self.put(client)
+        while not self.fake.lines:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        client.close()
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertEqual(len(self.pending()), 1)
 
     def test_a_delivery_closes_the_circuit(self) -> None:
         self.ledger.away = refusal("overloaded", -32009, retry=True)

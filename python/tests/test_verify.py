@@ -29,6 +29,11 @@ class Judged(unittest.TestCase):
         seen = judge(SECOND, None)
         self.assertEqual((seen.valid, [one.code for one in seen.not_checked]), (None, ["link", "mac", "anchor"]))
 
+    def test_another_one_than_was_asked_for_is_not_it(self) -> None:
+        for asked, problem in (("id2", None), ("RCP-2026-00002", None), ("id1", "index_mismatch")):
+            seen = judge(SECOND, FIRST, asked)
+            self.assertEqual((seen.valid, seen.problem and seen.problem.code), (None if problem is None else False, problem))
+
     def test_damage_is_named(self) -> None:
         changed = {**SECOND.receipt, "decision": 0.25}
         moved = {**SECOND.receipt, "log_index": 7}

@@ -48,11 +48,14 @@ export class CircuitBreaker {
     return performance.now() < this.#openUntil ? "open" : "half_open";
   }
 
-  /** Runs a call if calls may pass. Only ReceiptUnavailable counts: whoever refuses a receipt is there. */
-  async run<T>(call: () => Promise<T>, receiptId?: string): Promise<T> {
+  /**
+   * Runs a call if calls may pass. Only ReceiptUnavailable counts: whoever refuses a receipt is there. `isLong`: its answer may be long in
+   * coming, and others do not wait for it to try.
+   */
+  async run<T>(call: () => Promise<T>, receiptId?: string, isLong = false): Promise<T> {
     const { state } = this;
-    const isProbe = state === "half_open" && !this.#probing;
-    if (state !== "closed" && !isProbe) throw new ReceiptUnavailable("circuit_open", "the daemon has not answered for some time; calls fail at once until it does", { receiptId, because: this.#because });
+    const isProbe = state === "half_open" && !this.#probing && !isLong;
+    if (state === "open" || (state === "half_open" && !isProbe && !isLong)) throw new ReceiptUnavailable("circuit_open", "the daemon has not answered for some time; calls fail at once until it does", { receiptId, because: this.#because });
     if (isProbe) this.#probing = true;
     try {
       const result = await call();

@@ -148,7 +148,7 @@ export class Chain {
   async complete({ outcome = "completed", summary, ack = this.#ack }: CompleteOptions = {}): Promise<Acknowledgement> {
     if (ack !== undefined) ackLevel(ack, "ack");
     const result = await this.#caller.call("chain.complete", { chain_id: this.chainId, outcome, summary, ack }, { isWrite: true });
-    const receipt = acknowledgement(result, String(result["receipt_id"]));
+    const receipt = acknowledgement(result, String(result["receipt_id"]), ack);
     const stored = await this.#caller.get(receipt.receiptId);
     const kept = new Set([...hashesIn(stored.receipt["events_summary"]), ...hashesIn(stored.receipt["approvals"])]);
     const missing = this.#hashes.filter((hash) => !kept.has(hash));

@@ -84,7 +84,7 @@ export class Client {
     this.#waits.add(connection);
     try {
       const request = { method: "wait", params: jsonText(params), isWrite: false, timeoutMs: timeoutMs + WAIT_GRACE, final: "timeout" };
-      const notYet = await this.circuit.run(() => connection.call(request).then(() => null, notYetOrThrow));
+      const notYet = await this.circuit.run(() => connection.call(request).then(() => null, notYetOrThrow), undefined, true);
       if (notYet !== null) throw notYet;
     } finally {
       connection.close();
@@ -141,15 +141,17 @@ export class Client {
   }
 
   async #append({ receiptId, text }: Prepared, options: AppendOptions): Promise<Acknowledgement> {
-    const params = `{"receipt":${text}${this.#ack(options)}}`;
-    return acknowledgement(await this.#store("append", params, "/params/receipt", options, receiptId), receiptId);
+    const asked = this.#asked(options);
+    const params = `{"receipt":${text}${ackMember(asked)}}`;
+    return acknowledgement(await this.#store("append", params, "/params/receipt", options, receiptId), receiptId, asked);
   }
 
   async #appendMany(all: readonly Prepared[], options: AppendOptions): Promise<readonly Acknowledgement[]> {
-    const params = `{"receipts":[${all.map(({ text }) => text).join(",")}]${this.#ack(options)}}`;
+    const asked = this.#asked(options);
+    const params = `{"receipts":[${all.map(({ text }) => text).join(",")}]${ackMember(asked)}}`;
     const { receipts, ack } = await this.#store("append_many", params, "/params/receipts", options);
     const list = Array.isArray(receipts) ? (receipts as readonly Result[]) : [];
-    return all.map(({ receiptId }, at) => acknowledgement({ ack, ...list[at] }, receiptId));
+    return all.map(({ receiptId }, at) => acknowledgement({ ack, ...list[at] }, receiptId, asked));
   }
 
   async #store(method: string, params: string, place: string, options: AppendOptions, receiptId?: string): Promise<Result> {
@@ -157,14 +159,17 @@ export class Client {
       () => this.#connection.call({ method, params, receiptId, isWrite: true, timeoutMs: this.#budget(options), place }), receiptId);
   }
 
-  #ack({ ack }: AppendOptions): string {
-    const level = ack === undefined ? this.#settings.ack : ackLevel(ack, "ack");
-    return level === undefined ? "" : `,"ack":"${level}"`;
+  #asked({ ack }: AppendOptions): Ack | undefined {
+    return ack === undefined ? this.#settings.ack : ackLevel(ack, "ack");
   }
 
   #budget({ timeoutMs }: CallOptions): number {
     return timeoutMs === undefined ? this.#settings.timeoutMs : milliseconds(timeoutMs, "timeoutMs");
   }
+}
+
+function ackMember(asked: Ack | undefined): string {
+  return asked === undefined ? "" : `,"ack":"${asked}"`;
 }
 
 /** That a receipt is not anchored yet is the daemon's answer, and no sign that it is away. */

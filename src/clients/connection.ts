@@ -43,7 +43,8 @@ export class Connection {
   /** ms without any answer, while one is due, after which the connection is given up. */
   readonly #patience: number;
   readonly #calls = new Set<Call>();
-  readonly #waiting: (() => void)[] = [];
+  /** Calls without a place among those on the way; told whether they have got one. */
+  readonly #waiting = new Map<Call, (hasPlace: boolean) => void>();
   #client: RpcClient | null = null;
   #connecting: Promise<RpcClient> | null = null;
   /** Connections in a row that came to nothing, and why the last one could not be made. */
@@ -74,6 +75,8 @@ export class Connection {
     void this.#carry(call);
     return call.promise.finally(() => {
       this.#calls.delete(call);
+      this.#waiting.get(call)?.(false);
+      this.#waiting.delete(call);
       this.#held -= params.length;
     });
   }
@@ -87,7 +90,7 @@ export class Connection {
 
   async #carry(call: Call): Promise<void> {
     for (let tries = 0; !call.isSettled; tries++) {
-      await this.#slot();
+      if (!(await this.#slot(call))) return;
       const answer = await this.#attempt(call);
       this.#release();
       if (answer === null) continue;
@@ -139,16 +142,20 @@ export class Connection {
     return (this.#client = client);
   }
 
-  async #slot(): Promise<void> {
-    if (this.#inFlight >= MAX_IN_FLIGHT) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#inFlight++;
+  async #slot(call: Call): Promise<boolean> {
+    if (this.#inFlight >= MAX_IN_FLIGHT) return await new Promise((resolve) => this.#waiting.set(call, resolve));
+    this.#inFlight++;
+    return true;
   }
 
   /** The place goes to whoever has waited longest. */
   #release(): void {
-    const next = this.#waiting.shift();
+    const [next] = this.#waiting;
     if (next === undefined) this.#inFlight--;
-    else next();
+    else {
+      this.#waiting.delete(next[0]);
+      next[1](true);
+    }
   }
 }
 

@@ -3,7 +3,7 @@
  * does the caller get the decision. No receipt, no decision.
  */
 import { Client } from "./client.ts";
-import { DecisionBlocked, isFailed, ReceiptRefused } from "./errors.ts";
+import { DecisionBlocked, isFailed, ReceiptError, ReceiptRefused } from "./errors.ts";
 import type { Acknowledgement, Gate, Queued, ReceiptInput } from "./receipts.ts";
 import type { Ack } from "./settings.ts";
 import { jsonText } from "./values.ts";
@@ -36,7 +36,7 @@ let shared: Client | undefined;
 
 /**
  * A function like `decide`, which returns the decision once its receipt is stored. Throws what `decide` throws (then nothing is recorded),
- * ReceiptUnavailable within the bounded time, ReceiptRefused, or DecisionBlocked.
+ * ReceiptUnavailable within the bounded time, ReceiptRefused, DecisionBlocked, or ReceiptError `decision_changed`.
  */
 export function receipted<This, Arguments extends unknown[], Result>(
   decide: (this: This, ...args: Arguments) => Result,
@@ -47,6 +47,7 @@ export function receipted<This, Arguments extends unknown[], Result>(
     const inputs = copyOf(options.inputs === undefined ? onlyObject(args) : options.inputs(...args)); // before `decide` can change them
     const result = await decide.apply(this, args);
     const receipt = receiptOf(options, inputs, result, args);
+    const recorded = jsonText({ decision: receipt.decision });
     const gates = receipt.gates ?? [];
     const call = { ...(options.ack === undefined ? {} : { ack: options.ack }), ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) };
     if (options.blockOnFailedGate === true && gates.some(isFailed)) throw await blocked();
@@ -58,11 +59,14 @@ export function receipted<This, Arguments extends unknown[], Result>(
       throw error;
     }
     options.onReceipt?.(stored, result);
+    if (jsonText({ decision: receipt.decision }) !== recorded) { // by somebody else who has the same object
+      throw new ReceiptError("decision_changed", "the decision is not what was recorded any more: it was changed meanwhile", { receiptId: stored.receiptId });
+    }
     return result;
 
     /** Records that the decision is not executed; no decision is handed out if that fails, either. */
     async function blocked(): Promise<DecisionBlocked> {
-      const refusal = await client.append({ ...receipt, decision: notExecuted(receipt.decision) }, call);
+      const refusal = await client.append({ ...receipt, decision: notExecuted((JSON.parse(recorded) as ReceiptInput).decision) }, call);
       return new DecisionBlocked(gates, refusal);
     }
   };
@@ -71,8 +75,11 @@ export function receipted<This, Arguments extends unknown[], Result>(
 function receiptOf<Arguments extends unknown[], Decision>(
   { systemId, organization, decision, gates, more }: ReceiptedOptions<Arguments, Decision>, inputs: object, result: Decision, args: Arguments,
 ): ReceiptInput {
+  if (Object.prototype.toString.call(result).endsWith("Generator]")) throw new ReceiptRefused("bad_value", "/decision: a generator decides only later", { pointer: "/decision" });
+  const others = typeof more === "function" ? more(result, ...args) : more;
+  if (others !== undefined) jsonText(others); // a promise of some would have none
   return {
-    ...(typeof more === "function" ? more(result, ...args) : more),
+    ...others,
     ...(systemId === undefined ? {} : { system_id: systemId }),
     ...(organization === undefined ? {} : { organization }),
     ...(gates === undefined ? {} : { gates: gates(result, ...args) }),

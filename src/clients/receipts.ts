@@ -4,6 +4,7 @@ import type { Result } from "../door/client.ts";
 import { UUID } from "../format/names.ts";
 import { uuidV7 } from "../format/uuid.ts";
 import { ReceiptRefused, ReceiptUnavailable } from "./errors.ts";
+import type { Ack } from "./settings.ts";
 import { jsonText } from "./values.ts";
 
 /** A receipt as docs/FORMAT.md section 4.1 has it, under those names. */
@@ -121,9 +122,10 @@ const MEMBERS = [
   ["key_epoch", "number"], ["ack", "string"], ["duplicate", "boolean"],
 ] as const;
 
-/** An answer that is no acknowledgement of this receipt is none. */
-export function acknowledgement(result: Result, receiptId: string): Acknowledgement {
-  if (result["receipt_id"] !== receiptId || !MEMBERS.every(([name, type]) => typeof result[name] === type)) {
+/** An answer that is no acknowledgement of this receipt, or of less than was asked for, is none. */
+export function acknowledgement(result: Result, receiptId: string, asked: Ack | undefined): Acknowledgement {
+  const isWhole = MEMBERS.every(([name, type]) => typeof result[name] === type) && (asked !== "disk" || result["ack"] === "disk");
+  if (result["receipt_id"] !== receiptId || !isWhole) {
     throw new ReceiptUnavailable("bad_answer", "the answer does not acknowledge the receipt that was sent: is this socket receiptd's?", { receiptId, maybeStored: true });
   }
   return { queued: false, ...camelCase<Omit<Acknowledgement, "queued">>(result) };

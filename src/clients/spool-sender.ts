@@ -3,7 +3,7 @@
  * acknowledged it on its disk, and not before; what the daemon refuses for good is put aside and told.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, RpcClient, type RpcFailure } from "../door/client.ts";
+import { type Answer, RpcClient, RpcFailure } from "../door/client.ts";
 import { deliver, type Parcel } from "../door/sender.ts";
 import { isTrouble } from "./errors.ts";
 import type { Entries, Entry } from "./spool-entries.ts";
@@ -99,8 +99,9 @@ export class SpoolSender {
         patience: 0, // the first trouble ends it: the next pass begins with the first entry that is left
         onTrouble: () => undefined,
       });
-    } catch {
-      return false;
+    } catch (error) {
+      if (error instanceof RpcFailure) return false;
+      throw error;
     } finally {
       this.#client?.close();
       this.#client = null;
@@ -124,7 +125,7 @@ export class SpoolSender {
     if ("failure" in answer && isTrouble(answer.failure)) return onTrouble();
     try {
       if ("failure" in answer) this.#events.onRefused(entry, answer.failure);
-      else if (answer.result["receipt_id"] === entry.receiptId) this.#events.onDelivered(entry);
+      else if (answer.result["receipt_id"] === entry.receiptId && answer.result["ack"] === "disk") this.#events.onDelivered(entry);
       else return onTrouble(); // not receiptd's answer
       this.#settled++;
     } catch (error) {

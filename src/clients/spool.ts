@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RpcFailure } from "../door/client.ts";
-import { ReceiptUnavailable } from "./errors.ts";
+import { ReceiptRefused, ReceiptUnavailable } from "./errors.ts";
 import type { ClientOptions } from "./settings.ts";
 import { Entries, type Entry, entryLine, type Sized } from "./spool-entries.ts";
 import { SpoolLock } from "./spool-lock.ts";
@@ -44,7 +44,8 @@ export class Spool {
   /** By receipt_id; with the bytes. */
   readonly #known = new Map<string, Sized>();
   /** Receipts that are being written, and their bytes. */
-  readonly #coming = { count: 0, bytes: 0 };
+  readonly #coming = new Set<string>();
+  #comingBytes = 0;
   /** The daemon is not asked first. */
   readonly isFirst: boolean;
   /** ms that the daemon is given first. */
@@ -90,7 +91,7 @@ export class Spool {
     return known === undefined ? null : this.#entries.read(known.entry) ?? null;
   }
 
-  /** Resolves when all of them are on the disk. Throws ReceiptUnavailable `spool_full` before any is, or `spool_failed`. */
+  /** Resolves when all of them are on the disk. Throws ReceiptUnavailable `spool_full` before any is, or `spool_failed`, and then none is left there. */
   async add(all: readonly { readonly receiptId: string; readonly text: string }[]): Promise<void> {
     const lines = all.map(({ text }) => entryLine(text));
     const bytes = lines.reduce((sum, line) => sum + line.length, 0);
@@ -98,20 +99,20 @@ export class Spool {
     if (!this.#hasRoom(lines.length, bytes)) {
       throw new ReceiptUnavailable("spool_full", `the spool has ${this.#count} receipts in ${this.#bytes} bytes, and takes no more`, { receiptId: all[0]?.receiptId });
     }
-    await Promise.all(all.map(async ({ receiptId }, at) => {
-      const line = lines[at]!;
-      this.#coming.count++;
-      this.#coming.bytes += line.length;
-      try {
-        this.#known.set(receiptId, { entry: await this.#entries.add(receiptId, line), bytes: line.length });
-        this.#count++;
-        this.#bytes += line.length;
-      } finally {
-        this.#coming.count--;
-        this.#coming.bytes -= line.length;
-      }
-    }));
-    this.#sender.wake();
+    for (const [at, { receiptId }] of all.entries()) {
+      if (all.findIndex((other) => other.receiptId === receiptId) < at) throw new ReceiptRefused("conflict", "two receipts of one call with this receipt_id", { receiptId });
+      if (this.#coming.has(receiptId)) throw new ReceiptUnavailable("spool_failed", "this receipt is being written", { receiptId, maybeStored: true });
+    }
+    const added = await Promise.allSettled(all.map(({ receiptId }, at) => this.#add(receiptId, lines[at]!)));
+    const failure = added.find((one) => one.status === "rejected");
+    if (failure === undefined) return this.#sender.wake();
+    const entries = added.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    for (const entry of entries) {
+      this.#entries.remove(entry);
+      this.#forget(entry);
+    }
+    const { code, message, receiptId, cause } = failure.reason as ReceiptUnavailable;
+    throw new ReceiptUnavailable(code, message, { receiptId, cause, maybeStored: entries.length > 0 }); // it may have been delivered already
   }
 
   /** Whether nothing is left to deliver within this time. */
@@ -131,8 +132,23 @@ export class Spool {
     await this.#sender.stop();
   }
 
+  async #add(receiptId: string, line: Uint8Array): Promise<Entry> {
+    this.#coming.add(receiptId);
+    this.#comingBytes += line.length;
+    try {
+      const entry = await this.#entries.add(receiptId, line);
+      this.#known.set(receiptId, { entry, bytes: line.length });
+      this.#count++;
+      this.#bytes += line.length;
+      return entry;
+    } finally {
+      this.#coming.delete(receiptId);
+      this.#comingBytes -= line.length;
+    }
+  }
+
   #hasRoom(count: number, bytes: number): boolean {
-    return this.#count + this.#coming.count + count <= this.#maxReceipts && this.#bytes + this.#coming.bytes + bytes <= this.#maxBytes;
+    return this.#count + this.#coming.size + count <= this.#maxReceipts && this.#bytes + this.#comingBytes + bytes <= this.#maxBytes;
   }
 
   /** What is in the folder, if it was not counted a moment ago. */

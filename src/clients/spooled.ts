@@ -27,7 +27,7 @@ export async function spooled(
       throw new ReceiptRefused("bad_value", "/metadata: an object", { pointer: "/metadata", receiptId });
     }
   }
-  const waiting = new Set(all.filter((prepared) => isWaiting(spool, prepared)));
+  let waiting = waitingOf(spool, all);
   let reason = spool.isFirst ? ALWAYS : PENDING;
   let maybeStored = false;
   if (waiting.size === 0 && !spool.isFirst) {
@@ -36,6 +36,7 @@ export async function spooled(
     } catch (error) {
       if (!(error instanceof ReceiptUnavailable) || !isSpooled(error)) throw error;
       ({ code: reason, maybeStored } = error);
+      waiting = waitingOf(spool, all); // another call may have put it there meanwhile
     }
   }
   // another content under an id that may be stored would be a conflict
@@ -46,13 +47,17 @@ export async function spooled(
   } catch (error) {
     if (!(error instanceof ReceiptUnavailable)) throw error;
     const { code, message, receiptId, cause } = error;
-    throw new ReceiptUnavailable(code, message, { maybeStored, receiptId, cause });
+    throw new ReceiptUnavailable(code, message, { maybeStored: maybeStored || error.maybeStored, receiptId, cause });
   }
   return all.map((prepared) => ({ queued: true, receiptId: prepared.receiptId, queuedAt, reason, duplicate: waiting.has(prepared) }));
 }
 
 function isSpooled({ code, because }: ReceiptUnavailable): boolean {
   return SPOOLED.has(because ?? code); // a daemon that refuses on purpose is not got round, if it then does not answer in time either
+}
+
+function waitingOf(spool: Spool, all: readonly Prepared[]): ReadonlySet<Prepared> {
+  return new Set(all.filter((prepared) => isWaiting(spool, prepared)));
 }
 
 /** Whether the same receipt waits in the spool. Throws ReceiptRefused `conflict` where another one does under its id. */

@@ -37,6 +37,7 @@ function check(value: unknown, pointer: string, depth: number, receiptId: string
   if (value === null) return;
   if (depth > MAX_DEPTH) throw refuse(`more than ${MAX_DEPTH} objects and arrays in one another, or one that contains itself`);
   if (Array.isArray(value)) {
+    if ("toJSON" in value) throw refuse("an array with a toJSON, which would say something else");
     for (let i = 0; i < value.length; i++) check(value[i], `${pointer}/${i}`, depth + 1, receiptId);
     return;
   }

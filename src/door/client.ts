@@ -206,10 +206,10 @@ function parseAnswer(line: string): { readonly id: unknown; readonly answer: Ans
   if (isObject(message)) {
     const { id, result, error } = message;
     if (isObject(result)) return { id, answer: { result } };
-    if (isObject(error) && isObject(error["data"])) {
+    if (isObject(error) && isObject(error["data"]) && typeof error["data"]["code"] === "string") {
       const { code, pointer, retry } = error["data"];
       const more = { retry: retry === true, pointer: typeof pointer === "string" ? pointer : undefined };
-      return { id, answer: { failure: new RpcFailure(String(code), String(error["message"]), more) } };
+      return { id, answer: { failure: new RpcFailure(code, String(error["message"]), more) } };
     }
   }
   return { id: undefined, answer: { failure: new RpcFailure("bad_answer", "not an answer of receiptd", { lost: true }) } };

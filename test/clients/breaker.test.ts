@@ -81,6 +81,18 @@ describe("by a clock that stands still", () => {
   });
 });
 
+test("a call that waits is not what the others wait for", async () => {
+  const breaker = new CircuitBreaker({ failures: 1, openMs: 1 });
+  await errorOf(breaker.run(away));
+  while (breaker.state !== "half_open") await sleep(1);
+  const waiting = Promise.withResolvers<number>();
+  const long = breaker.run(() => waiting.promise, undefined, true);
+  expect(await breaker.run(() => Promise.resolve(1))).toBe(1);
+  expect(breaker.state).toBe("closed");
+  waiting.resolve(2);
+  expect(await long).toBe(2);
+});
+
 test("of a client: the daemon is left alone while it is open, and taken again", async () => {
   let isThere = false;
   const fake = await fakeDaemon((call, socket) => (isThere ? acknowledge(call, socket) : refuse(call, socket, "ledger_failed")));

@@ -1,6 +1,8 @@
 /** The client against the real daemon, and against one that does what a daemon does when something is wrong. */
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Client, ReceiptNotFound, ReceiptRefused } from "../../src/clients/index.ts";
 import { canonicalize } from "../../src/format/canonical.ts";
@@ -158,6 +160,17 @@ describe("trouble", () => {
     expect(await errorOf(it.append(RECEIPT))).toMatchObject({ name: "ReceiptUnavailable", code: "bad_answer", maybeStored: true });
   });
 
+  test("an acknowledgement of less than was asked for is none", async () => {
+    const it = await meet(({ id, params }, socket) => void socket.write(resultLine(id, { ...stored(params.receipt?.receipt_id), ack: "wal" })));
+    expect(await errorOf(it.append(RECEIPT, { ack: "disk" }))).toMatchObject({ name: "ReceiptUnavailable", code: "bad_answer", maybeStored: true });
+    expect(await it.append(RECEIPT, { ack: "wal" })).toMatchObject({ ack: "wal" });
+  });
+
+  test("an error without a code is not receiptd's: nothing is called refused for it", async () => {
+    const it = await meet(({ id }, socket) => void socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "Method not found", data: {} } })}\n`), { timeoutMs: 300 });
+    expect(await errorOf(it.append(RECEIPT))).toMatchObject({ name: "ReceiptUnavailable", code: "bad_answer" });
+  });
+
   test("an error that passes is waited out; at the end of the time it is the daemon's own code", async () => {
     let left = 3;
     const it = await meet((call, socket) => (left-- > 0 ? refuse(call, socket, "overloaded", true) : acknowledge(call, socket)));
@@ -214,6 +227,22 @@ describe("trouble", () => {
     await Promise.all(Array.from({ length: 3000 }, () => it.append(RECEIPT)));
     expect(most).toBeLessThanOrEqual(1024);
     expect(fake!.calls.length).toBe(3000);
+  });
+
+  test("a call whose time is over while it waits for its turn leaves nothing behind", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const it = await meet(() => undefined, { timeoutMs: 60_000, breaker: { failures: Infinity } });
+    for (let i = 0; i < 1024; i++) it.append(RECEIPT).catch(() => undefined);
+    const used = async (): Promise<number> => {
+      const long = { ...RECEIPT, metadata: { text: "x".repeat(100_000) } };
+      await Promise.all(Array.from({ length: 100 }, () => errorOf(it.append(long, { timeoutMs: 20 }))));
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await used();
+    for (let i = 0; i < 9; i++) await used();
+    expect(await used() - before).toBeLessThan(30_000_000); // of 100 MB that were asked for
   });
 
   test("what waits in memory is bounded", async () => {

@@ -1,6 +1,6 @@
 /** No receipt, no decision. */
 import { afterEach, expect, test } from "vitest";
-import { Client, DecisionBlocked, type Gate, receipted } from "../../src/clients/index.ts";
+import { Client, DecisionBlocked, type Gate, type ReceiptInput, receipted } from "../../src/clients/index.ts";
 import { errorLine, type FakeCall, type FakeDaemon, fakeDaemon, resultLine } from "../cli/fake-daemon.ts";
 import { acknowledge, errorOf, refuse, stored } from "./support.ts";
 
@@ -67,6 +67,30 @@ test.each<readonly [string, Parameters<typeof fakeDaemon>[0]]>([
 ])("a daemon that is %s: no decision", async (_, answer) => {
   await meet(answer, 200);
   expect(await errorOf(receipted(decide, { client })({ score: 742 }))).toMatchObject({ name: "ReceiptUnavailable" });
+});
+
+test("a decision that somebody changes while its receipt is being stored is not handed out", async () => {
+  const shared = { action: "DENY" };
+  await meet((call, socket) => {
+    shared.action = "APPROVE";
+    acknowledge(call, socket);
+  });
+  const deny: (asked: Application) => { action: string } = () => shared;
+  const error = await errorOf(receipted(deny, { client })({ score: 1 }));
+  expect(sent()["decision"]).toEqual({ action: "DENY" });
+  expect(error).toMatchObject({ name: "ReceiptError", code: "decision_changed", receiptId: sent()["receipt_id"] });
+  shared.action = "DENY";
+  const changing = receipted(deny, { client, onReceipt: (_receipt, result) => { result.action = "ASK"; } });
+  expect(await errorOf(changing({ score: 1 }))).toMatchObject({ code: "decision_changed" });
+});
+
+test("what decides only later, or would leave out what was to be recorded, is refused", async () => {
+  await meet(acknowledge);
+  const later = function* ({ score }: Application): Generator<number> { yield score; };
+  expect(await errorOf(receipted(later, { client, decision: () => "APPROVE" })({ score: 1 }))).toMatchObject({ code: "bad_value", pointer: "/decision" });
+  const more = (async () => await Promise.resolve({ gates: [failedGate] })) as unknown as () => ReceiptInput;
+  expect(await errorOf(receipted(decide, { client, more, blockOnFailedGate: true })({ score: 742 }))).toMatchObject({ code: "bad_value" });
+  expect(fake.calls).toEqual([]);
 });
 
 test("what the function throws passes, and nothing is recorded", async () => {

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Client, type ClientOptions, type ReceiptInput, receipted, type SpoolReport } from "../../src/clients/index.ts";
-import { errorLine, type FakeDaemon, fakeDaemon } from "../cli/fake-daemon.ts";
+import { errorLine, type FakeDaemon, fakeDaemon, resultLine } from "../cli/fake-daemon.ts";
 import { must, serveHere } from "../cli/here.ts";
 import { Host } from "../cli/host.ts";
-import { acknowledge, errorOf, RECEIPT, refuse } from "./support.ts";
+import { acknowledge, errorOf, RECEIPT, refuse, stored } from "./support.ts";
 
 const ID = "0192aaaa-0000-7000-8000-00000000000";
 let dir: string;
@@ -132,6 +132,21 @@ test.each(["ledger_behind", "forked", "ledger_failed", "internal"])("%s is not g
   expect(client.spool!.pending).toBe(0);
 });
 
+test("several of which one cannot be written: none is left", async () => {
+  const client = open({ spoolMode: "always" });
+  const later = Date.now() + 1_000_000;
+  vi.spyOn(Date, "now").mockReturnValue(later); // so that the second's name is known
+  try {
+    const second = `${String(later * 1000 + 1).padStart(16, "0")}-${ID}2.tmp`;
+    mkdirSync(join(folder("pending"), second));
+    const error = await errorOf(client.appendMany([1, 2, 3].map((n) => ({ ...RECEIPT, receipt_id: `${ID}${n}` }))));
+    expect(error).toMatchObject({ code: "spool_failed", receiptId: `${ID}2`, maybeStored: true });
+    expect([names("pending"), client.spool!.pending, client.spool!.bytes]).toEqual([[second], 0, 0]);
+  } finally {
+    vi.restoreAllMocks();
+  }
+});
+
 test("full, by number and by bytes: refused", async () => {
   const few = open({ spoolMaxReceipts: 2 });
   await Promise.all([few.append(RECEIPT), few.append(RECEIPT)]);
@@ -156,6 +171,33 @@ test("what would be refused for its form is refused now", async () => {
   expect(await errorOf(client.append({ ...RECEIPT, unknown: 1 }))).toMatchObject({ name: "ReceiptRefused", code: "unknown_field", pointer: "/unknown" });
   expect(await errorOf(client.append({ ...RECEIPT, metadata: [] as never }))).toMatchObject({ code: "bad_value", pointer: "/metadata" });
   expect(client.spool!.pending).toBe(0);
+});
+
+test("one receipt twice at once, or in one call: one entry, and never one that the daemon would refuse", async () => {
+  const client = open();
+  const receipt = { ...RECEIPT, receipt_id: `${ID}1` };
+  const both = await Promise.allSettled([client.append(receipt), client.append(receipt)]);
+  expect(names("pending").filter((name) => name.endsWith(".entry")).length).toBe(1);
+  expect(both.filter(({ status }) => status === "fulfilled").length).toBeGreaterThanOrEqual(1);
+  const other = { ...RECEIPT, receipt_id: `${ID}2` };
+  expect(await errorOf(client.appendMany([other, other]))).toMatchObject({ code: "conflict", receiptId: `${ID}2` });
+  expect(names("pending").length).toBe(1);
+});
+
+test("what another program acknowledges, or the daemon only in part, stays", async () => {
+  fake = await fakeDaemon(({ id, params }, socket) => void socket.write(resultLine(id, { ...stored(params.receipt?.receipt_id), ack: "wal" })));
+  const client = open({ socket: fake.path, spoolMode: "always" });
+  await client.append(RECEIPT);
+  while (fake.calls.length < 2) await sleep(5);
+  expect(names("pending").length).toBe(1);
+});
+
+test("an entry that cannot be read is told of", async () => {
+  mkdirSync(join(folder("pending"), `0000000000000001-${ID}1.entry`), { recursive: true });
+  fake = await fakeDaemon(acknowledge);
+  const warned = new Promise<Error>((resolve) => void process.once("warning", resolve));
+  open({ socket: fake.path });
+  expect((await warned).message).toMatch(/^receiptd spool: .* cannot be worked on: Error: EISDIR/);
 });
 
 test("the same receipt again, while it waits: the same place; another under its id: a conflict", async () => {

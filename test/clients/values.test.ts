@@ -9,7 +9,7 @@ circle.self = circle;
 const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) });
 
 test.each<readonly [string, unknown]>([
-  ["NaN", Number.NaN], ["Infinity", Infinity], ["beyond 2^53-1", 2 ** 53], ["negative zero", -0], ["a bigint", 1n], ["a Date", new Date(0)], ["bytes", Buffer.from("x")],
+  ["NaN", Number.NaN], ["Infinity", Infinity], ["beyond 2^53-1", 2 ** 53], ["negative zero", -0], ["a bigint", 1n], ["an array with a toJSON", Object.assign([1], { toJSON: () => ["another"] })], ["a Date", new Date(0)], ["bytes", Buffer.from("x")],
   ["a Map", new Map()], ["an instance", new (class Loan { amount = 1; })()], ["a function", () => 1], ["a symbol", Symbol("x")],
   ["half a character", "\ud800"], ["U+0000", "a\0b"], ["toJSON", { toJSON: () => 1 }], ["undefined in a list", [undefined]], ["itself", circle],
 ])("refused with its place: %s", (_, value) => {

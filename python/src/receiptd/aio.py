@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -30,7 +31,6 @@ class _Shared:
     """What belongs to one event loop."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
         self.connecting = asyncio.Lock()
         self.in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
         self.connection: AsyncConnection | None = None
@@ -49,7 +49,7 @@ class AsyncClient:
             socket=socket, organization=organization, system_id=system_id, ack=ack, timeout=timeout, http=http, spool=spool,
             spool_mode=spool_mode, spool_wait=spool_wait, spool_max_bytes=spool_max_bytes, spool_max_receipts=spool_max_receipts)
         self._core = Core(self.settings, breaker, on_refused, on_damaged)
-        self._shared: _Shared | None = None
+        self._shared: dict[asyncio.AbstractEventLoop, _Shared] = {}
         self.appender = self._core.appender
         self._closed = False
         survives_forks(self)
@@ -97,9 +97,14 @@ class AsyncClient:
         """Calls that are under way fail; what is in the spool stays there."""
         self._closed = True
         await asyncio.to_thread(self._core.close)
-        shared = self._shared
-        if shared is not None and shared.connection is not None and shared.loop is asyncio.get_running_loop():
-            await shared.connection.close()
+        for loop, shared in [*self._shared.items()]:
+            if shared.connection is None:
+                continue
+            if loop is asyncio.get_running_loop():
+                await shared.connection.close()
+            else:
+                with contextlib.suppress(RuntimeError):  # that loop is closed, and its connections with it
+                    loop.call_soon_threadsafe(shared.connection.end)
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -127,7 +132,7 @@ class AsyncClient:
 
     def after_fork(self) -> None:
         """The parent's event loop and connection stay the parent's."""
-        self._shared = None
+        self._shared = {}
         if not self._closed:
             self._core.after_fork()
 
@@ -140,9 +145,7 @@ class AsyncClient:
         await asyncio.sleep(step.seconds)
 
     async def _exchange(self, step: Exchange) -> Outcome:
-        shared = self._shared
-        if shared is None or shared.loop is not asyncio.get_running_loop():
-            shared = self._shared = _Shared()
+        shared = self._of_loop()
         try:
             if not shared.in_flight.locked():
                 await shared.in_flight.acquire()
@@ -151,20 +154,34 @@ class AsyncClient:
         except asyncio.TimeoutError:
             return Lost("too many calls were in flight until the time was over", sent=False, late=True)
         try:
-            if step.apart:
-                connection = await self._open(step)
-                try:
-                    return await connection.exchange(step.request, step.deadline)
-                finally:
-                    await connection.close()
-            async with shared.connecting:
-                if shared.connection is None or shared.connection.broken or self._closed:
-                    shared.connection = await self._open(step)
-            return await shared.connection.exchange(step.request, step.deadline)
-        except NotConnected as error:
-            return Lost(str(error), sent=False)
-        finally:
+            connection = await self._connected(step, shared)
+        except BaseException as error:
             shared.in_flight.release()
+            if isinstance(error, NotConnected):
+                return Lost(str(error), sent=False)
+            raise
+        try:
+            return await connection.exchange(step.request, step.deadline, shared.in_flight.release)
+        finally:
+            if step.apart:
+                await connection.close()
+
+    def _of_loop(self) -> _Shared:
+        loop = asyncio.get_running_loop()
+        shared = self._shared.get(loop)
+        if shared is None:
+            for ended in [other for other in [*self._shared] if other.is_closed()]:
+                self._shared.pop(ended, None)
+            shared = self._shared[loop] = _Shared()
+        return shared
+
+    async def _connected(self, step: Exchange, shared: _Shared) -> AsyncConnection:
+        if step.apart:
+            return await self._open(step)
+        async with shared.connecting:
+            if shared.connection is None or shared.connection.broken or self._closed:
+                shared.connection = await self._open(step)
+            return shared.connection
 
     async def _open(self, step: Exchange) -> AsyncConnection:
         if self._closed:

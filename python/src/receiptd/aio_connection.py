@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from .connection import NotConnected
 from .pipeline import Call, Lost, Outcome, Pipeline
@@ -31,32 +32,36 @@ class AsyncConnection:
     def broken(self) -> bool:
         return self._pipeline.broken is not None
 
-    async def exchange(self, request: Request, deadline: float) -> Outcome:
-        """Sends a call and waits for its answer, at most until `deadline`. Cancelled, its answer is heard by nobody."""
+    async def exchange(self, request: Request, deadline: float, on_settled: Callable[[], None]) -> Outcome:
+        """Sends a call and waits for its answer, at most until `deadline`. Cancelled, its answer is heard by nobody; `on_settled` is
+        called when it is not due any more, for until then it takes its place here."""
         if self._pipeline.broken is not None:
+            on_settled()
             return Lost(self._pipeline.broken, sent=False)
         done: asyncio.Future[Outcome] = self.loop.create_future()
 
         def settle(call: Call) -> None:
+            timer.cancel()
+            on_settled()
             if not done.done() and call.outcome is not None:
                 done.set_result(call.outcome)
 
-        _, line = self._pipeline.begin(request.method, request.params, settle)
         timer = self.loop.call_later(max(deadline - time.monotonic(), 0), self._late, done, self._pipeline.heard)
-        try:
-            self._writer.write(line)  # what is not written yet is bounded by the calls in flight
-            return await done
-        finally:
-            timer.cancel()
+        _, line = self._pipeline.begin(request.method, request.params, settle)
+        self._writer.write(line)  # what is not written yet is bounded by the calls in flight
+        return await done
 
     def _late(self, done: asyncio.Future[Outcome], heard: int) -> None:
         if not done.done():
             done.set_result(Lost("no answer within the time", sent=True, late=True))
-            if self._pipeline.heard == heard:
-                self._break("it did not answer")  # others would wait as long
+        if self._pipeline.heard == heard:
+            self._break("it did not answer")  # others would wait as long
+
+    def end(self) -> None:
+        self._break("the connection was closed")
 
     async def close(self) -> None:
-        self._break("the connection was closed")
+        self.end()
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -66,7 +71,9 @@ class AsyncConnection:
                 self._pipeline.feed(data)
         except OSError:
             pass
-        self._break("the daemon closed the connection")
+        finally:
+            if not self.loop.is_closed():
+                self._break("the daemon closed the connection")
 
     def _break(self, why: str) -> None:
         self._pipeline.lose(why)

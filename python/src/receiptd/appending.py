@@ -1,13 +1,15 @@
 """Storing receipts: the live call and, where there is one, the spool behind it."""
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .calling import Caller
+from .canonical import jcs
 from .config import Ack, Settings, read_ack, read_seconds
-from .errors import ReceiptUnavailable
+from .errors import ReceiptRefused, ReceiptUnavailable
 from .models import Acknowledgement, Queued, bad_answer, read
 from .pipeline import Result
 from .prepared import Prepared, marked, prepare
@@ -17,6 +19,9 @@ from .values import bad_value
 
 #: Ways in which a ledger is away. With all others the daemon is there and refuses on purpose, which no spool gets around.
 SPOOLED = frozenset({"unreachable", "timeout", "bad_answer", "overloaded", "disk_full", "shutting_down", "ledger_busy", "too_many_connections"})
+
+#: Bytes of a receipt's canonical form (docs/FORMAT.md section 4).
+MAX_RECEIPT = 2**20
 
 Stored = Acknowledgement | Queued
 
@@ -64,6 +69,9 @@ class Appender:
     def _into(self, spool: Spool, prepared: Sequence[Prepared], reason: str, *, sent: bool = False) -> Plan[list[Stored]]:
         """What was sent may be stored, so that only the very same bytes may be sent again."""
         entries = [(one, one.text if sent else marked(one, reason)) for one in prepared]
+        for one, text in entries:
+            if len(text.encode()) > MAX_RECEIPT and len(jcs(json.loads(text)).encode()) > MAX_RECEIPT:
+                raise ReceiptRefused("too_large", f"a receipt is at most {MAX_RECEIPT} bytes", receipt_id=one.receipt_id)  # now, and not when it is delivered
         queued: list[Stored] = yield Blocking(lambda: spool.put(entries, reason, maybe_stored=sent))
         return queued
 

@@ -47,15 +47,18 @@ class Breaker:
                 return "closed"
             return "half_open" if self._probing or self._clock() >= self._open_until else "open"
 
-    def admit(self, receipt_id: str | None) -> None:
-        """Before a call; raises `circuit_open`. Each call that was admitted ends in one of the three below."""
+    def admit(self, receipt_id: str | None, is_long: bool = False) -> bool:
+        """Before a call; raises `circuit_open`. Whether it is the one that tries; one whose answer may be `is_long` in coming is not, for
+        others do not wait for it. Each call that was admitted ends in one of the three below."""
         with self._lock:
             if self._open_until is None:
-                return
+                return False
             left = self._open_until - self._clock()
+            if left <= 0 and is_long:
+                return False
             if left <= 0 and not self._probing:
                 self._probing = True
-                return
+                return True
             when = "a call is trying" if self._probing else f"tried again in {max(left, 0):.1f} s"
             raise ReceiptUnavailable("circuit_open", f"{self._failures} calls in a row have failed ({self._because}); {when}",
                                      receipt_id=receipt_id, because=self._because)
@@ -68,16 +71,18 @@ class Breaker:
             self._open_until = None
             self._probing = False
 
-    def failed(self, code: str) -> None:
+    def failed(self, code: str, is_probe: bool) -> None:
         with self._lock:
             self._failures += 1
             self._because = code
-            was_probe, self._probing = self._probing, False
-            if was_probe or (self._open_until is None and self._failures >= self._options.failures):
+            if is_probe:
+                self._probing = False
+            if is_probe or (self._open_until is None and self._failures >= self._options.failures):
                 self._open_for = min(max(self._open_for * 2, self._options.open_for), self._options.open_at_most)
-                self._open_until = self._clock() + self._open_for * random.uniform(0.75, 1.0)
+                self._open_until = self._clock() + self._open_for * random.uniform(0.8, 1.2)
 
-    def given_up(self) -> None:
+    def given_up(self, is_probe: bool) -> None:
         """The caller went away before there was an answer."""
         with self._lock:
-            self._probing = False
+            if is_probe:
+                self._probing = False

@@ -33,20 +33,20 @@ class Caller:
     def call(self, request: Request, timeout: float, *, apart: bool = False, patience: float = 0.0) -> Plan[Result]:
         """The result. `patience`: seconds beyond the budget for an answer that comes when it is over (of `wait`)."""
         deadline = time.monotonic() + timeout
-        self.breaker.admit(request.receipt_id)
+        is_probe = self.breaker.admit(request.receipt_id, is_long=apart)
         try:
             result = yield from attempts(request, deadline, apart=apart, patience=patience)
         except ReceiptUnavailable as error:
-            if (apart and error.code == "timeout") or error.code in NOT_AWAY:
+            if (apart and error.code == "timeout" and not error.maybe_stored) or error.code in NOT_AWAY:  # its own word, not its silence
                 self.breaker.answered()
             else:
-                self.breaker.failed(error.because or error.code)
+                self.breaker.failed(error.because or error.code, is_probe)
             raise
         except ReceiptError:
             self.breaker.answered()
             raise
         except BaseException:
-            self.breaker.given_up()
+            self.breaker.given_up(is_probe)
             raise
         self.breaker.answered()
         return result

@@ -1,8 +1,8 @@
 """Settings: an argument, else the environment's RECEIPTD_…, else the default. A wrong one is an error that names it."""
 from __future__ import annotations
 
-import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -17,6 +17,10 @@ LOCAL_SOCKET = os.path.join("receiptd-data", "receiptd.sock")
 SYSTEM_SOCKET = "/run/receiptd/receiptd.sock"
 #: Bytes of a Unix socket's path.
 MAX_SOCKET_PATH = 107
+MAX_SYSTEM_ID = 256
+_ORGANIZATION = re.compile("[a-z0-9][a-z0-9._-]{0,63}")
+#: Seconds; what a timer can wait for.
+_LONGEST_TIMEOUT = (2**31 - 1) / 1000
 
 T = TypeVar("T")
 
@@ -63,8 +67,8 @@ def settings(
         raise _bad("spool_mode", "fallback or always")
     return Settings(
         socket=found_socket,
-        organization=_given(organization, "organization", names, "RECEIPTD_CLIENT_ORGANIZATION")[0],
-        system_id=_given(system_id, "system_id", names, "RECEIPTD_CLIENT_SYSTEM_ID")[0],
+        organization=_organization(*_given(organization, "organization", names, "RECEIPTD_CLIENT_ORGANIZATION")),
+        system_id=_system_id(*_given(system_id, "system_id", names, "RECEIPTD_CLIENT_SYSTEM_ID")),
         ack=None if found_ack is None else read_ack(found_ack, ack_name),
         timeout=_timeout(timeout, names),
         http=None if found_http is None else found_http.rstrip("/"),
@@ -85,9 +89,21 @@ def read_ack(value: str, name: str = "ack") -> Ack:
 
 
 def read_seconds(value: float, name: str = "timeout") -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise _bad(name, "seconds, more than 0")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _LONGEST_TIMEOUT:
+        raise _bad(name, f"seconds, more than 0 and at most {_LONGEST_TIMEOUT}")
     return float(value)
+
+
+def _organization(value: str | None, name: str) -> str | None:
+    if value is not None and (not isinstance(value, str) or _ORGANIZATION.fullmatch(value) is None):
+        raise _bad(name, "the name of an organization: 1 to 64 of a-z, 0-9, ., _ and -")
+    return value
+
+
+def _system_id(value: str | None, name: str) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_SYSTEM_ID):
+        raise _bad(name, f"a text of 1 to {MAX_SYSTEM_ID} characters")
+    return value
 
 
 def _timeout(value: float | None, names: Mapping[str, str]) -> float:

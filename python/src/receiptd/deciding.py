@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .appending import Appender, Stored
-from .errors import DecisionBlocked, ReceiptRefused
+from .errors import DecisionBlocked, ReceiptError, ReceiptRefused
 from .steps import Plan
 from .times import now_text
-from .values import encode
+from .values import bad_value, encode
 
 #: Of the daemon, where its policy does not take a decision with a failed gate.
 POLICY_REFUSAL = "policy_gate_failed"
 FAILED_STATUSES = ("FAIL", "ERROR")
+STATUSES = ("PASS", "WARN", "SKIP", *FAILED_STATUSES)
 
 Arguments = Mapping[str, Any]
 
@@ -51,17 +52,26 @@ class Recipe:
 
 def record(appender: Appender, recipe: Recipe, inputs: Any, result: Any, arguments: Arguments) -> Plan[Stored]:
     """Returns once the decision is recorded and may be executed; raises, and it must not be."""
+    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise bad_value(f"a {type(result).__name__} decides only later: decorate what returns the decision itself", "/decision")
     receipt = recipe.receipt(inputs, result, arguments)
+    for at, gate in enumerate(receipt.get("gates", ())):
+        if gate.get("status") not in STATUSES:
+            raise bad_value(f"one of {', '.join(STATUSES)}", f"/gates/{at}/status")
+    recorded = encode(receipt["decision"], "/decision")
     failed = [gate for gate in receipt.get("gates", ()) if gate.get("status") in FAILED_STATUSES]
     if failed and recipe.block_on_failed_gate:
-        return (yield from _blocked(appender, recipe, receipt, failed, "gates have failed"))
+        return (yield from _blocked(appender, recipe, {**receipt, "decision": json.loads(recorded)}, failed, "gates have failed"))
     try:
-        return (yield from appender.append(receipt, recipe.ack, recipe.timeout))
+        stored = yield from appender.append(receipt, recipe.ack, recipe.timeout)
+        if encode(receipt["decision"], "/decision") != recorded:  # by somebody else who has the same object
+            raise ReceiptError("decision_changed", "the decision is not what was recorded any more: it was changed meanwhile", receipt_id=stored.receipt_id)
+        return stored
     except ReceiptRefused as error:
         if error.code != POLICY_REFUSAL:
             raise
         refused = error
-    return (yield from _blocked(appender, recipe, receipt, failed, refused.message))
+    return (yield from _blocked(appender, recipe, {**receipt, "decision": json.loads(recorded)}, failed, refused.message))
 
 
 def _blocked(appender: Appender, recipe: Recipe, receipt: Mapping[str, Any], failed: Sequence[Mapping[str, Any]], why: str) -> Plan[Stored]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -16,6 +17,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _lock = threading.Lock()
 _default: dict[type[Client] | type[AsyncClient], Client | AsyncClient] = {}
+
+
+def _in_child() -> None:
+    """Nobody else holds the lock here, whoever held it there."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def receipt(
@@ -73,10 +83,10 @@ def _wrap(function: Callable[..., Any], signature: inspect.Signature, recipe: Re
 
     @functools.wraps(function)
     def decide(*args: Any, **kwargs: Any) -> Any:
+        by = client or default_client()
         arguments = arguments_of(signature, args, kwargs)
         inputs = recipe.recorded_inputs(arguments)
         result = function(*args, **kwargs)
-        by = client or default_client()
         stored = by.run(record(by.appender, recipe, inputs, result, arguments))
         if on_receipt is not None:
             on_receipt(stored)
@@ -91,10 +101,10 @@ def _wrap_async(function: Callable[..., Any], signature: inspect.Signature, reci
 
     @functools.wraps(function)
     async def decide(*args: Any, **kwargs: Any) -> Any:
+        by = client or default_async_client()
         arguments = arguments_of(signature, args, kwargs)
         inputs = recipe.recorded_inputs(arguments)
         result = await function(*args, **kwargs)
-        by = client or default_async_client()
         stored = await by.run(record(by.appender, recipe, inputs, result, arguments))
         if on_receipt is not None:
             on_receipt(stored)

@@ -70,19 +70,33 @@ class Spool:
         return receipt_id in self._names
 
     def put(self, entries: Sequence[tuple[Prepared, str]], reason: str, *, maybe_stored: bool = False) -> list[Queued]:
-        """All of them, or an error and (but for a disk that fails midway) none. ReceiptUnavailable `spool_full`, `spool_failed`."""
+        """All of them, or an error, and then none is left there. ReceiptUnavailable `spool_full`, `spool_failed`."""
         again = {one.receipt_id: self._again(one) for one, _ in entries if self.holds(one.receipt_id)}
         fresh = [(one, line_of(text)) for one, text in entries if one.receipt_id not in again]
         names = self._reserve([(one.receipt_id, len(line)) for one, line in fresh], maybe_stored)
+        written: list[str] = []
         try:
             for one, line in fresh:
                 self._write(names[one.receipt_id], one.receipt_id, line, maybe_stored)
+                written.append(names[one.receipt_id])
+        except ReceiptUnavailable as error:
+            error.maybe_stored = error.maybe_stored or bool(written)  # delivered already, perhaps
+            self._take_back(written)
+            raise
         finally:
             with self._lock:
                 for one, _ in fresh:
                     self._writing.pop(one.receipt_id, None)
         self.on_put()
         return [again.get(one.receipt_id) or Queued(one.receipt_id, one.at, reason, duplicate=False) for one, _ in entries]
+
+    def _take_back(self, names: Sequence[str]) -> None:
+        for name in names:
+            try:
+                os.unlink(self.path("pending", name))
+            except OSError:
+                pass  # delivered, or the next count finds it
+            self.forget(name)
 
     def names(self) -> list[str]:
         """Of what is pending, in order, as it is in the folder now."""

@@ -55,10 +55,15 @@ class SpoolLock:
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             return False
+        except OSError:
+            return True  # a disk that is full is no reason not to send from it
         _held.add(token)
         self._token, self._refreshed = token, time.monotonic()
-        with os.fdopen(file, "w") as opened:
-            opened.write(json.dumps({"pid": os.getpid(), "token": token, "at": now_text()}) + "\n")
+        try:
+            with os.fdopen(file, "w") as opened:
+                opened.write(json.dumps({"pid": os.getpid(), "token": token, "at": now_text()}) + "\n")
+        except OSError:
+            pass  # nobody can read whose it is, and somebody else may take it
         return True
 
     def _is_stale(self) -> bool:

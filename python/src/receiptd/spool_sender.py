@@ -29,6 +29,8 @@ _log = logging.getLogger("receiptd")
 
 #: Receipts sent ahead of their acknowledgements.
 _WINDOW = 64
+#: Seconds for a connection.
+_CONNECT = 1.0
 #: Seconds for one acknowledgement.
 _ANSWER = 10.0
 #: Seconds between two tries while the daemon is away, at first and at most.
@@ -66,6 +68,7 @@ class SpoolSender:
         self._lock = SpoolLock(self._spool.folder)
         self._awake = threading.Event()
         self._stopping = False
+        self._connection: Connection | None = None
         self._spool.on_put = self._awake.set
         self._thread = threading.Thread(target=self._run, name="receiptd-spool", daemon=True)
         self._thread.start()
@@ -74,6 +77,8 @@ class SpoolSender:
         """What is pending stays, for the next who opens the folder."""
         self._stopping = True
         self._awake.set()
+        if self._connection is not None:
+            self._connection.close()  # nobody waits for answers on it any more
         self._thread.join(_ANSWER)
 
     def _run(self) -> None:
@@ -110,7 +115,7 @@ class SpoolSender:
         if not names:
             return True
         try:
-            connection = Connection.open(self._settings.socket_path, time.monotonic() + _ANSWER)
+            connection = self._connection = Connection.open(self._settings.socket_path, time.monotonic() + _CONNECT)
         except NotConnected:
             return False
         try:
@@ -118,6 +123,7 @@ class SpoolSender:
                 if self._stopping or not self._lock.hold() or not self._deliver_window(connection, names[at:at + _WINDOW]):
                     return False
         finally:
+            self._connection = None
             connection.close()
         return True
 
@@ -148,7 +154,11 @@ class SpoolSender:
         error = error_of(outcome, receipt_id) if isinstance(outcome, Failed) else None
         if not isinstance(error, ReceiptRefused):
             return False
-        self._put_aside("refused", name, error.code, error.message, error.pointer)
+        try:
+            self._put_aside("refused", name, error.code, error.message, error.pointer)
+        except OSError as trouble:  # a full disk: those behind it can go all the same
+            _log.error("%s: cannot be put aside (%s): %s", name, error.code, trouble)
+            return False
         return True
 
     def _read(self, name: str) -> str | None:

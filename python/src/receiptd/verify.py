@@ -26,7 +26,7 @@ MAX_BODY = 2**20
 
 CHECKED = {
     "hash": "The SHA-256 of its canonical form (RFC 8785) is its receipt hash.",
-    "place": "Its id, number, time and place are those that the daemon answers with.",
+    "place": "Its id, number, time and place are those that the daemon answers with, and those that were asked for.",
     "link": "It names the hash of its organization's receipt before, recomputed from that one, or is the first.",
 }
 NOT_CHECKED = {
@@ -36,7 +36,7 @@ NOT_CHECKED = {
 }
 PROBLEMS = {
     "hash_mismatch": "the SHA-256 of its canonical form is not its receipt hash",
-    "index_mismatch": "its id, number or place are not those that the daemon answers with",
+    "index_mismatch": "its id, number or place are not those that the daemon answers with, or not those that were asked for",
     "link_mismatch": "the link does not lead to the receipt before",
 }
 _STATUSES = ("anchored", "logged", "pending", "suspect", "invalid", "not_checked")
@@ -63,17 +63,18 @@ class Verifier:
                 raise
             except ReceiptError:
                 before = None  # damaged; then the link is not checked
-        return judge(found, before)
+        return judge(found, before, receipt_id)
 
 
-def judge(found: Found, before: Found | None) -> Verification:
-    """`before`: its organization's receipt before it, if that could be had."""
+def judge(found: Found, before: Found | None, asked: str | None = None) -> Verification:
+    """`before`: its organization's receipt before it, if that could be had. `asked`: the id or number that was asked for."""
     receipt = found.receipt
     checks: list[str] = []
     problem: str | None = None
     if hash_of(receipt) != found.receipt_hash:
         problem = "hash_mismatch"
-    elif any(receipt.get(name) != getattr(found, name) for name in ("receipt_id", "receipt_number", "organization", "org_seq", "log_index", "recorded_at", "key_epoch")):
+    elif any(receipt.get(name) != getattr(found, name) for name in ("receipt_id", "receipt_number", "organization", "org_seq", "log_index", "recorded_at", "key_epoch")) \
+            or asked not in (None, found.receipt_id, found.receipt_number):
         problem, checks = "index_mismatch", ["hash"]
     else:
         checks = ["hash", "place"]
