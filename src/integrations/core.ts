@@ -123,7 +123,7 @@ export async function* withheld<Part>(
     }
     isWhole = true;
   } finally {
-    if (!isWhole && isOut) await record(all, true);
+    if (!isWhole && isOut) await record(all.slice(0, all.length - held.length), true); // what is held nobody gets
   }
   await record(all, false);
   yield* held;

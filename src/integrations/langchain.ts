@@ -27,12 +27,16 @@ type CallOptions = Parameters<Generate>[1] & { readonly tools?: readonly { reado
 const wrapped = new WeakSet<object>();
 /** Where runnables keep others. */
 const PLACES = ["bound", "first", "middle", "last", "steps"] as const;
+/** By which a model is asked; one that has its own need not come by _generate. */
+const ENTRANCES = ["invoke", "stream", "batch", "generate", "generatePrompt"] as const;
 const TEXT_BLOCK = /^(text|reasoning|thinking)$/;
 const CALL_BLOCK = /^(tool_use|tool_call|tool_call_chunk|input_json_delta)$/;
 
 /** A model like `model`, which stays as it is. What bindTools, withConfig and withStructuredOutput make of it has receipts as well; a cache is not asked. */
 export function receiptedModel<Model extends BaseChatModel>(model: Model, options: IntegrationOptions = {}): Model {
   if (typeof model._generate !== "function" || typeof model._streamResponseChunks !== "function") throw new ReceiptRefused("not_receipted", "only a chat model can be given receipts");
+  const around = ENTRANCES.find((name) => model[name] !== baseOf(model, name));
+  if (around !== undefined) throw new ReceiptRefused("not_receipted", `a model with ${around} of its own may ask another: give receipts to that one`);
   const copy = Object.create(model) as Model;
   wrapped.add(copy);
   const own: { [name: string]: unknown } = {
@@ -87,7 +91,7 @@ export function receiptedTool<Tool extends { readonly name: string; invoke(...ar
 }
 
 /** As the class has it that all models descend from. */
-function baseOf(model: BaseChatModel, name: "_streamResponseChunks" | "_streamChatModelEvents"): unknown {
+function baseOf(model: BaseChatModel, name: "_streamResponseChunks" | "_streamChatModelEvents" | (typeof ENTRANCES)[number]): unknown {
   let base: unknown;
   for (let at: object | null = model; at !== null; at = Object.getPrototypeOf(at) as object | null) if (Object.hasOwn(at, name)) base = (at as BaseChatModel)[name];
   return base;
@@ -136,7 +140,7 @@ function answeredOf(message: AIMessage | AIMessageChunk, info: { readonly [name:
 }
 
 function isFree({ message, generationInfo }: ChatGenerationChunk): boolean {
-  const { content, additional_kwargs, tool_call_chunks = [] } = message as AIMessageChunk;
+  const { content, additional_kwargs, tool_call_chunks = [], tool_calls = [] } = message as AIMessageChunk;
   const isText = typeof content === "string" || content.every(({ type }) => TEXT_BLOCK.test(type));
-  return isText && tool_call_chunks.length === 0 && Object.keys(additional_kwargs).length === 0 && (generationInfo?.["finish_reason"] ?? null) === null;
+  return isText && tool_call_chunks.length === 0 && tool_calls.length === 0 && Object.keys(additional_kwargs).length === 0 && (generationInfo?.["finish_reason"] ?? null) === null;
 }

@@ -97,17 +97,22 @@ const CHAT: Reading<ChatRead, ChatEvent> = {
       choice.finish_reason = finish_reason ?? choice.finish_reason;
       if (isThere(delta.content)) message.content = (message.content ?? "") + delta.content;
       if (isThere(delta.refusal)) message.refusal = (message.refusal ?? "") + delta.refusal;
-      const parts = delta.function_call === undefined ? (delta.tool_calls ?? []) : [{ index: 0, id: "", function: delta.function_call }];
+      const parts = !isThere(delta.function_call) ? (delta.tool_calls ?? []) : [{ index: 0, id: "", function: delta.function_call }];
       for (const part of parts) {
-        const call = (message.tool_calls[part.index] ??= { id: part.id ?? "", function: { name: "", arguments: "" } });
+        const call = (message.tool_calls[placeOf(part, message.tool_calls.length)] ??= { id: part.id ?? "", function: { name: "", arguments: "" } });
         call.function.name += part.function?.name ?? "";
         call.function.arguments += part.function?.arguments ?? "";
       }
     }
     return { id: events[0]?.id ?? "", model: events[0]?.model ?? "", usage: events.findLast(({ usage }) => isThere(usage))?.usage, choices: Object.values(choices) };
   },
-  isFree: ({ choices }) => choices.every(({ delta, finish_reason }) => !isThere(finish_reason) && delta.tool_calls === undefined && delta.function_call === undefined),
+  isFree: ({ choices }) => choices.every(({ delta, finish_reason }) => !isThere(finish_reason) && !isThere(delta.tool_calls) && !isThere(delta.function_call)),
 };
+
+/** Some servers leave the index out: an id begins a call then, and what has none goes on with the last. */
+function placeOf({ index, id }: { readonly index?: number; readonly id?: string }, length: number): number {
+  return index ?? (isThere(id) ? length : Math.max(length - 1, 0));
+}
 
 function isThere<T>(value: T | null | undefined): value is T {
   return value !== null && value !== undefined;
@@ -141,8 +146,9 @@ const RESPONSE: Reading<Pick<Answer, "id" | "model" | "status" | "output" | "usa
     const last = events.findLast((event) => "response" in event);
     const text = events.map((event) => (event.type === "response.output_text.delta" ? event.delta : "")).join("");
     const partial: Answer["output"] = [{ type: "message", id: "", role: "assistant", status: "incomplete", content: [{ type: "output_text", text, annotations: [] }] }];
+    const calls = events.flatMap((event) => (event.type === "response.output_item.done" && event.item.type !== "message" ? [event.item] : [])); // where no last event tells all
     const { id, model, status, output, usage, incomplete_details } = last?.response ?? { id: "", model: "", output: [], incomplete_details: null };
-    return { id, model, output: output.length > 0 ? output : partial, incomplete_details, ...(status === undefined ? {} : { status }), ...(usage === undefined ? {} : { usage }) };
+    return { id, model, output: output.length > 0 ? output : [...partial, ...calls], incomplete_details, ...(status === undefined ? {} : { status }), ...(usage === undefined ? {} : { usage }) };
   },
   isFree: (event) => FREE_EVENT.test(event.type) || (event.type.startsWith("response.output_item.") && "item" in event && FREE_ITEM.test((event.item as { readonly type: string }).type)),
 };

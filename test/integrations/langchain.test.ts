@@ -111,6 +111,24 @@ describe("a model", () => {
     expect(tokens).toBe(text);
   });
 
+  test("without the daemon, after: a chunk with a whole tool call does not come through", async () => {
+    class Whole extends Paying {
+      override async *_streamResponseChunks(): AsyncGenerator<ChatGenerationChunk> {
+        yield new ChatGenerationChunk({ text: "", message: new AIMessageChunk({ content: "", tool_calls: [{ id: "c1", name: "pay", args: { amount: 5 } }] }) });
+      }
+    }
+    const got: unknown[] = [];
+    await expect((async () => { for await (const chunk of await receiptedModel(new Whole({}), { client: here.gone, stream: "after" }).stream("x")) got.push(chunk); })()).rejects.toMatchObject({ name: "ReceiptUnavailable" });
+    expect(got).toEqual([]);
+  });
+
+  test("a model that asks another by an invoke of its own is refused: its answers would have no receipt", () => {
+    class Asking extends Paying {
+      override invoke(): never { return new Paying({}).invoke("x") as never; }
+    }
+    expect(() => receiptedModel(new Asking({}), { client: here.client })).toThrow(/invoke of its own/);
+  });
+
   test("a failed gate", async () => {
     const model = fake({ blockOnFailedGate: true, gates: ({ text }) => [{ name: "polite", status: text.includes("right") ? "FAIL" : "PASS" }] });
     await expect(model.invoke("x")).rejects.toThrow(DecisionBlocked);

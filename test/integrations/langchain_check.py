@@ -21,7 +21,7 @@ try:
     from langchain_core.language_models.fake_chat_models import FakeListChatModel
     from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
     from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-    from langchain_core.tools import tool
+    from langchain_core.tools import StructuredTool, tool
 except ImportError as error:
     sys.exit(f"{error}: pip install langchain-core")
 
@@ -152,6 +152,17 @@ class Check(unittest.TestCase):
         self.assertIs(self.receipts()[0]["decision"]["executed"], False)
         with self.assertRaises(ReceiptRefused):
             self.fake().invoke("half a character: \ud800")
+
+    def test_a_tool_that_calls_itself_has_a_receipt_each_time(self) -> None:
+        @tool
+        def once(amount: int) -> int:
+            """Pays."""
+            return amount
+
+        again = receipted_tool(StructuredTool.from_function(func=lambda amount: again.run({"amount": 1}) if amount > 1 else amount, coroutine=None, name="again", description="x", args_schema={"type": "object", "properties": {"amount": {"type": "integer"}}}), **self.options)
+        asyncio.run(receipted_tool(once, **self.options).ainvoke({"amount": 5}))
+        asyncio.run(again.ainvoke({"amount": 3}))
+        self.assertEqual([it["decision"]["tool_calls"][0]["arguments"] for it in self.receipts()], [{"amount": 5}, {"amount": 3}, {"amount": 1}])
 
     def test_tool(self) -> None:
         paid: list[int] = []

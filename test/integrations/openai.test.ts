@@ -88,6 +88,17 @@ describe("chat.completions", () => {
     }]);
   });
 
+  test.each([["null for what is not there", 0], ["no index", undefined]] as const)("a stream of servers that send %s", async (_, index) => {
+    const nothing = { function_call: null, tool_calls: null };
+    const client = await meet([{ events: unnamed([
+      chunk({ content: "Hi", ...nothing }), chunk({ function_call: null, tool_calls: [{ index, id: "c1", function: { name: "pay", arguments: '{"amount":5}' } }] }), chunk(nothing, "tool_calls"),
+    ]) }, { events: unnamed([chunk({ content: "Hi", ...nothing }), chunk(nothing, "stop")]) }]);
+    for (let n = 0; n < 2; n++) for await (const _ of await client.chat.completions.create({ ...ASK, stream: true }));
+    const [called, said] = (await here.receipts()).map(({ decision }) => decision);
+    expect(called).toMatchObject({ action: "call_tools", tool_calls: [{ id: "c1", name: "pay", arguments: { amount: 5 } }] });
+    expect(said).toMatchObject({ action: "respond" });
+  });
+
   test("the helper stream() as well, and a stream that is read from both ends", async () => {
     const client = await meet([{ events: unnamed(CHUNKS) }, { events: unnamed(CHUNKS) }]);
     expect((await client.chat.completions.stream(ASK).finalMessage()).tool_calls).toMatchObject([{ function: { name: "pay" } }]);
@@ -155,6 +166,12 @@ describe("responses", () => {
     const read = async (): Promise<void> => { for await (const { type } of await client.responses.create({ ...ask, stream: true })) types.push(type); };
     await expect(read()).rejects.toMatchObject({ name: "ReceiptUnavailable" });
     expect(types).toEqual(EVENTS.slice(0, 4).map(({ type }) => type));
+  });
+
+  test("a stream that ends without its last event: the calls in it are recorded", async () => {
+    const client = await meet([{ events: named([...EVENTS.slice(0, 4), { type: "response.output_item.done", sequence_number: 4, output_index: 1, item: pay } as never]) }]);
+    for await (const _ of await client.responses.create({ ...ask, stream: true }));
+    expect(await here.receipts()).toMatchObject([{ decision: { action: "call_tools", text_hash: sha256("Paid."), tool_calls: [{ id: "c1", name: "pay" }] } }]);
   });
 
   test("what broke off after text had gone out has a receipt that says so", async () => {

@@ -9,14 +9,17 @@ import asyncio
 import functools
 import types
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from .langchain_model import Recorder, is_within, within
+from .langchain_model import Recorder
 from .langchain_receipt import options_of
 from .values import hash_of, plain
 
 Model = TypeVar("Model")
 Tool = TypeVar("Tool")
+#: A run of a tool that has its receipt already, with its arguments.
+_receipted: ContextVar[list[tuple[int, tuple[Any, ...], dict[str, Any]]]] = ContextVar("receiptd_receipted", default=[])
 
 
 def receipted_model(model: Model, **options: Any) -> Model:
@@ -52,8 +55,7 @@ def receipted_tool(tool: Tool, **options: Any) -> Tool:
     of: Any = type(tool)
 
     def store(self: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        said = {name: value for name, value in kwargs.items() if name not in ("config", "run_manager")}
-        arguments = plain({**said, **({"args": list(args)} if args else {})})
+        arguments = plain({**_own(kwargs), **({"args": list(args)} if args else {})})
         hashed = hash_of(arguments, by.hash_key)
         call = {"name": self.name, "arguments": arguments}
         recorded = {"name": self.name, **({"arguments": arguments} if by.tool_arguments == "full" else {"arguments_hash": hashed})}
@@ -61,14 +63,20 @@ def receipted_tool(tool: Tool, **options: Any) -> Tool:
         by.store(inputs, {"action": "call_tool", "tool_calls": [recorded]}, call, metadata={"tool_call": {"sdk": "langchain"}})
 
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not is_within(self):
+        receipted = _receipted.get()
+        if receipted and receipted[-1] == (id(self), args, _own(kwargs)):
+            receipted.pop()  # for this run, and none that it makes itself
+        else:
             store(self, args, kwargs)
         return of._run(self, *args, **kwargs)
 
     async def arun(self: Any, *args: Any, **kwargs: Any) -> Any:
         await asyncio.to_thread(store, self, args, kwargs)
-        with within(self):
+        token = _receipted.set([(id(self), args, _own(kwargs))])  # where it only has _run do it
+        try:
             return await of._arun(self, *args, **kwargs)
+        finally:
+            _receipted.reset(token)
 
     members: dict[str, Any] = {"_run": functools.wraps(of._run)(run)}
     if of._arun is not BaseTool._arun:
@@ -76,6 +84,10 @@ def receipted_tool(tool: Tool, **options: Any) -> Tool:
     copy: Any = tool.model_copy()
     _become(copy, of, members)
     return copy  # type: ignore[no-any-return]
+
+
+def _own(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in kwargs.items() if name not in ("config", "run_manager")}
 
 
 def _become(copy: Any, of: Any, members: Mapping[str, Any]) -> Any:
