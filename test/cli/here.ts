@@ -37,6 +37,7 @@ export async function must(host: Host, args: readonly string[]): Promise<Ran> {
 
 /** Runs `receiptd` in the host's folder, without an environment of its own; several at once in one folder only. */
 export async function here(host: Host, args: readonly string[]): Promise<Ran> {
+  if (args.includes("serve") || args.includes("dev")) throw new Error("a daemon's signals and fatal errors are its process's: use host.run, or serveHere");
   if (running > 0 && process.cwd() !== host.dir) throw new Error(`commands are running in ${process.cwd()}`);
   process.chdir(host.dir);
   running++;
