@@ -1,6 +1,6 @@
 """LangChain for Python against a real daemon: `npm run langchain-check`. Needs langchain-core (PyPI), which the tests do without, and dist/.
 
-    python3 -m venv /tmp/langchain && /tmp/langchain/bin/pip install langchain-core && PATH=/tmp/langchain/bin:$PATH npm run langchain-check
+    python3 -m venv venv && venv/bin/pip install langchain-core && PATH=$PWD/venv/bin:$PATH npm run langchain-check
 """
 from __future__ import annotations
 
