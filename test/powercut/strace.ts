@@ -28,6 +28,9 @@ export class TraceError extends Error {
   override readonly name = "TraceError";
 }
 
+/** Whether a call took effect cannot be told, and what came later may stand on it: another run is needed, and nothing is wrong. */
+export class UndecidedTrace extends TraceError {}
+
 const UNFINISHED = " <unfinished ...>";
 const LF = 0x0a;
 const BACKSLASH = 0x5c;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { descriptor, output, quoted } from "./strace-text.ts";
-import { TraceError } from "./strace.ts";
+import { TraceError, UndecidedTrace } from "./strace.ts";
 import { type Trace, type TraceSource, readTrace } from "./trace.ts";
 
 const CWD = descriptor("AT_FDCWD", "/w");
@@ -232,6 +232,20 @@ test("a write in which the process died may be there", () => {
   ]);
   expect(trace.undecided).toBe(true);
   expect(trace.events.at(-1)).toMatchObject({ kind: "write", end: Infinity });
+});
+
+test("but not where a program that was started afterwards knows whether it is: what that wrote over it would be under it", () => {
+  const lines = (died: string): readonly string[] => [
+    "1  clone3({flags=CLONE_VFORK, exit_signal=SIGCHLD}, 88) = 2",
+    open(2, 3, "/d/a"),
+    `2  pwrite64(${descriptor(3, "/d/a")}, ${quoted("xyz")}, 3, 0${died}`,
+    "2  +++ killed by SIGKILL +++",
+    `1  execve(${quoted("/bin/again")}, [], 0x7f00 /* 0 vars */) = 0`,
+    open(1, 3, "/d/a"),
+    `1  pwrite64(${descriptor(3, "/d/a")}, ${quoted("uvw")}, 3, 0) = 3`,
+  ];
+  expect(() => read(lines(" <unfinished ...>"))).toThrow(UndecidedTrace);
+  expect(read(lines(") = 3")).undecided).toBe(false);
 });
 
 describe("refuses", () => {

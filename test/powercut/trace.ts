@@ -8,7 +8,7 @@
 import { resolve } from "node:path";
 import { CWD, atForm, dataOf, refusal } from "./calls.ts";
 import { Descriptors, type OpenFile } from "./descriptors.ts";
-import { type Call, TraceError, decodeDescriptor, decodePath, parseStrace, splitArguments } from "./strace.ts";
+import { type Call, TraceError, UndecidedTrace, decodeDescriptor, decodePath, parseStrace, splitArguments } from "./strace.ts";
 import { type Event, type Names, type NodeType, Tree } from "./tree.ts";
 
 export interface Trace {
@@ -20,7 +20,7 @@ export interface Trace {
   readonly start: number;
   /** The first tick at which everything in the trace has happened. */
   readonly end: number;
-  /** A thread died inside a call that changes files: whether it took effect is not known. */
+  /** A thread died inside a call that changes files: whether it took effect is not known. Nothing was started after it. */
   readonly undecided: boolean;
 }
 
@@ -41,7 +41,10 @@ export interface TraceSource {
   readonly before: readonly FoundFile[];
 }
 
-/** Throws TraceError when the trace cannot be read, is cut off, or has a call that is not modelled. */
+/**
+ * Throws TraceError when the trace cannot be read, is cut off, or has a call that is not modelled; UndecidedTrace when a program was started
+ * after one that died inside a call that changes files: the new one knows whether it took effect, and builds on it.
+ */
 export function readTrace(source: TraceSource): Trace {
   return new Reader(source).read();
 }
@@ -99,6 +102,7 @@ class Reader {
 
   #enter(call: Call): void {
     const { name, pid, result } = call;
+    if (name === "execve" && this.#undecided) throw new UndecidedTrace(`process ${pid} was started after another died inside a call`);
     if (name === "close") {
       // Already here: another thread's open may return the number before this call is seen to return.
       const { fd } = decodeDescriptor(call.text);

@@ -8,6 +8,7 @@ import { Client } from "../faults/client.ts";
 import { environment, receiptd, TAKING } from "../faults/daemon-process.ts";
 import { Ground } from "../faults/ground.ts";
 import { acknowledgedAt } from "./disk.ts";
+import { UndecidedTrace } from "./strace.ts";
 import { traceProcess } from "./traced-process.ts";
 import type { Trace } from "./trace.ts";
 
@@ -32,8 +33,21 @@ export interface TracedLoad {
 /** `init`, `key rotate` or not, and then `serve` twice or once: the last one is the process that was started. */
 const SCRIPT = 'test -e "$4" || "$1" "$2" init --config "$3" && { test -z "$6" || "$1" "$2" key rotate "$6" --config "$3" >&2; } && { test -z "$5" || "$1" "$2" serve --config "$3"; exec "$1" "$2" serve --config "$3"; }';
 
+/** How often a daemon is killed until it dies between its calls; one in ten dies inside of one where something is written all the time. */
+const KILLS = 6;
+
 /** Creates a ledger, serves it, sends the receipts to it, and stops the daemon in order. The creation is in the trace, too. */
-export async function traceDaemon(scratch: string, { ack, receipts, injectNoSync = false, killed = false, rotated }: TracedLoad): Promise<TracedDaemon> {
+export async function traceDaemon(scratch: string, load: TracedLoad): Promise<TracedDaemon> {
+  for (let left = KILLS; ; left--) {
+    try {
+      return await traceOnce(scratch, load);
+    } catch (error) {
+      if (!(error instanceof UndecidedTrace) || left === 0) throw error;
+    }
+  }
+}
+
+async function traceOnce(scratch: string, { ack, receipts, injectNoSync = false, killed = false, rotated }: TracedLoad): Promise<TracedDaemon> {
   const ground = new Ground({ anchor: { max_batch: 30 } }, mkdtempSync(join(scratch, "traced-")));
   if (injectNoSync) await ground.init();
   const { child, finish } = traceProcess({
