@@ -6,11 +6,13 @@ import hashlib
 import json
 import logging
 import unittest
+import unittest.mock
+from concurrent.futures import Future
 from typing import Any
 
 import receiptd
 from fake import HANG_UP, Fake, acknowledgement, refusal
-from receiptd import AsyncClient, Client, DecisionBlocked, ReceiptError, ReceiptNotFound, ReceiptRefused
+from receiptd import AsyncClient, Client, DecisionBlocked, ReceiptError, ReceiptNotFound, ReceiptRefused, ReceiptUnavailable, prepared
 from receiptd.canonical import hash_of
 
 
@@ -74,6 +76,15 @@ class WithFake(unittest.TestCase):
     def tearDown(self) -> None:
         self.client.close()
         self.fake.close()
+
+    def test_an_acknowledgement_of_another_event_is_none(self) -> None:
+        chain = self.client.chain(summary="s").open()
+        once = self.chains.once
+        self.chains.once = lambda there, name, chain_id, item: {**once(there, name, chain_id, item), name: receiptd.uuid7()}  # type: ignore[method-assign]
+        for call in (lambda: chain.event(action="a", agent="b"), lambda: chain.approve(approver="a", authenticated_by="b", approved="c")):
+            with self.assertRaises(ReceiptUnavailable) as caught:
+                call()
+            self.assertEqual(caught.exception.code, "bad_answer")
 
     def test_a_chain_and_its_receipt(self) -> None:
         with self.client.chain(summary="a loan", metrics={"cost": "sum"}) as chain:
@@ -160,7 +171,9 @@ class WithFake(unittest.TestCase):
         async def later() -> int:
             return 1
         pending = later()
-        for result, gates in ((pending, []), ((n for n in range(3)), []), (1, [{"name": "g", "status": "fail"}])):
+        result: Any
+        gates: Any
+        for result, gates in ((pending, []), ((n for n in range(3)), []), (map(str, []), []), (Future(), []), (1, [{"name": "g", "status": "fail"}]), (1, ["g"])):
             with self.subTest(result=result, gates=gates), self.assertRaises(ReceiptRefused) as caught:
                 receiptd.receipt(self.client, decision=lambda result: "APPROVE", gates=lambda result, args, gates=gates: gates, block_on_failed_gate=True)(lambda result=result: result)()
             self.assertEqual((caught.exception.code, self.fake.calls), ("bad_value", []))
@@ -177,6 +190,37 @@ class WithFake(unittest.TestCase):
             receiptd.receipt(self.client)(lambda: shared)()
         (recorded,) = (call["params"]["receipt"] for call in self.fake.calls)
         self.assertEqual((recorded["decision"], caught.exception.code, caught.exception.receipt_id), ({"action": "DENY"}, "decision_changed", recorded["receipt_id"]))
+
+    def test_what_is_sent_is_what_was_returned_if_it_changes_before(self) -> None:
+        shared: dict[str, Any] = {"action": "DENY"}
+        prepare = prepared.prepare
+
+        def late(*args: Any) -> Any:
+            shared["action"] = "APPROVE"  # by another thread, at the worst moment
+            try:
+                return prepare(*args)
+            finally:
+                shared["action"] = "DENY"
+        self.fake.behave = lambda n, call: acknowledgement(call["params"]["receipt"]["receipt_id"])
+        with unittest.mock.patch("receiptd.appending.prepare", late):
+            self.assertEqual(receiptd.receipt(self.client)(lambda: shared)(), {"action": "DENY"})
+        self.assertEqual(self.fake.calls[0]["params"]["receipt"]["decision"], {"action": "DENY"})
+
+    def test_nor_is_one_of_which_a_part_is_recorded_and_that_part_is_changed(self) -> None:
+        shared: dict[str, Any] = {"action": "DENY", "score": 1}
+        acks: list[Any] = []
+        self.fake.behave = lambda n, call: acknowledgement(call["params"]["receipt"]["receipt_id"])
+
+        def put(name: str) -> Any:
+            def on_receipt(ack: Any) -> None:
+                acks.append(ack)
+                shared[name] = "APPROVE"
+            return on_receipt
+        decide = {name: receiptd.receipt(self.client, decision=lambda result: {"action": result["action"]}, on_receipt=put(name))(lambda: shared) for name in ("action", "note")}
+        self.assertIs(decide["note"](), shared)  # no part of what is recorded
+        with self.assertRaises(ReceiptError) as caught:
+            decide["action"]()
+        self.assertEqual((caught.exception.code, caught.exception.receipt_id), ("decision_changed", acks[1].receipt_id))
 
 
 if __name__ == "__main__":

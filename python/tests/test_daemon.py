@@ -13,6 +13,7 @@ from typing import Any
 
 import receiptd
 from daemon import Daemon, environment, node, MAIN
+from forms import REFUSED, TAKEN
 from receiptd import Acknowledgement, AsyncClient, Client, DecisionBlocked, ReceiptNotFound, ReceiptRefused, ReceiptUnavailable
 
 DECISION: dict[str, Any] = {"decision": {"action": "APPROVE"}, "inputs": {"x": 0.1}}
@@ -68,6 +69,14 @@ class Calls(unittest.TestCase):
         with self.assertRaises(ReceiptRefused) as caught:
             self.client.append_many([DECISION, {**DECISION, "inputs": 1}])
         self.assertEqual(caught.exception.pointer, "/1/inputs")
+
+    def test_the_form_of_receipts_is_judged_as_the_spool_judges_it(self) -> None:
+        with Client(path, timeout=20) as client:
+            for name, (receipt, expected) in REFUSED:
+                with self.subTest(name), self.assertRaises(ReceiptRefused) as caught:
+                    client.append(receipt)
+                self.assertEqual((caught.exception.code, caught.exception.pointer), expected, name)
+            self.assertEqual([stored(client.append(receipt)).duplicate for receipt in TAKEN], [False] * len(TAKEN))
 
     def test_a_message_over_the_daemons_limit_is_refused_and_the_client_goes_on(self) -> None:
         with self.assertRaises(ReceiptRefused) as caught:

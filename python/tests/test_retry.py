@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 import time
@@ -92,7 +93,8 @@ class Both:
 
     def test_rubbish_and_acknowledgements_of_something_else_are_none(self) -> None:
         other = acknowledgement(receiptd.uuid7())
-        for behave in (lambda n, call: b"hello\n", lambda n, call: other, lambda n, call: {**stored(n, call), "ack": "wal"}, lambda n, call: {}, lambda n, call: {**stored(n, call), "org_seq": "1"}):
+        for behave in (lambda n, call: b"hello\n", lambda n, call: other, lambda n, call: {**stored(n, call), "ack": "wal"}, lambda n, call: {}, lambda n, call: {**stored(n, call), "org_seq": "1"},
+                       lambda n, call: json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": stored(n, call), "error": {"code": 1, "data": {"code": "x"}}}).encode() + b"\n"):
             self.fake.behave = behave
             with self.assertRaises(ReceiptUnavailable) as caught:
                 self.append(self.fake, timeout=0.2, ack="disk")
@@ -207,6 +209,20 @@ class Blocking(Both, unittest.TestCase):
             client.append(DECISION)
         self.assertEqual(caught.exception.code, "closed")
 
+
+    def test_rubbish_in_a_list_of_acknowledgements_is_none(self) -> None:
+        rubbish: Any
+        for rubbish in ({}, "x", None, [1, "x"], [None, None], [{}, {}]):
+            self.fake.behave = lambda n, call, rubbish=rubbish: {"ack": "disk", "receipts": rubbish}
+            with Client(self.fake.path) as client, self.assertRaises(ReceiptUnavailable) as caught:
+                client.append_many([DECISION] * 2)
+            self.assertEqual((caught.exception.code, caught.exception.maybe_stored), ("bad_answer", True))
+
+    def test_a_daemon_that_does_not_wait_is_not_asked_all_the_time(self) -> None:
+        self.fake.behave = lambda n, call: refusal("timeout", -32006, retry=True)
+        with Client(self.fake.path) as client, self.assertRaises(ReceiptUnavailable):
+            client.wait(receiptd.uuid7(), timeout=0.3)
+        self.assertLess(len(self.fake.calls), 20)
 
     def test_a_daemon_that_says_nothing_at_all_to_wait_is_away(self) -> None:
         for answer, state in ((SILENCE, "open"), (refusal("timeout", -32006, retry=True), "closed")):

@@ -4,7 +4,7 @@ import os
 import pickle
 import unittest
 
-from receiptd import BreakerOptions, ReceiptError, ReceiptUnavailable
+from receiptd import BreakerOptions, Client, ReceiptError, ReceiptUnavailable
 from receiptd.breaker import Breaker
 from receiptd.config import SYSTEM_SOCKET, settings
 from receiptd.pipeline import MAX_ANSWER, Answered, Failed, Lost, Pipeline
@@ -33,6 +33,16 @@ class Settings(unittest.TestCase):
             settings(timeout=float("inf"), env={})
         with self.assertRaisesRegex(ReceiptError, "^bad_setting: timeout"):
             settings(timeout=1e9, env={})
+
+    def test_arguments_of_another_kind_are_named_too(self) -> None:
+        for name, value in (("spool_mode", "sometimes"), ("spool_mode", None), ("spool_wait", "1"), ("spool_wait", float("nan")), ("spool_max_bytes", 1.5), ("spool_max_receipts", True),
+                            ("spool", 5), ("spool", "a\0b"), ("socket", 5), ("http", b"http://h"), ("organization", 1), ("system_id", "\U0001f600" * 129), ("ack", ["disk"]),
+                            ("on_refused", "log"), ("on_damaged", 1)):
+            with self.subTest(name, value=value), self.assertRaisesRegex(ReceiptError, f"^bad_setting: {name}"):
+                Client(**{name: value})  # type: ignore[arg-type]
+        for name, value in (("failures", 0), ("failures", 1.5), ("open_for", 0), ("open_at_most", float("inf"))):
+            with self.subTest(name), self.assertRaisesRegex(ReceiptError, f"^bad_setting: {name}"):
+                BreakerOptions(**{name: value})  # type: ignore[arg-type]
 
 
 class Circuit(unittest.TestCase):

@@ -3,14 +3,18 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import time
 import unittest
+import unittest.mock
 import zlib
 from typing import Any
 
+import receiptd
 from fake import HANG_UP, SILENCE, refusal
-from receiptd import BreakerOptions, Client, ReceiptUnavailable
+from forms import REFUSED, TAKEN
+from receiptd import BreakerOptions, Client, ReceiptError, ReceiptRefused, ReceiptUnavailable
 from spooled import DECISION, MARK, Spooled
 
 
@@ -95,6 +99,97 @@ class Accepting(Spooled):
         self.assertEqual(caught.exception.code, "spool_failed")
         with self.assertRaises(ReceiptUnavailable):
             Client(spool="/dev/null/x")
+
+    def test_a_disk_that_takes_a_part_of_it_refuses_and_keeps_nothing(self) -> None:
+        client = self.client(there=False, spool_mode="always")
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, limit[1]))
+        try:
+            with self.assertRaises(ReceiptUnavailable) as caught:
+                receiptd.receipt(client, system_id="s")(lambda: "x" * 200)()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        self.assertEqual((caught.exception.code, caught.exception.maybe_stored, self.pending()), ("spool_failed", False, []))
+        self.put(client)
+
+    def test_what_was_there_for_a_moment_may_have_been_delivered(self) -> None:
+        client = self.client()
+        assert client.spool is not None
+        self.ledger.away = refusal("overloaded", -32009, retry=True)
+
+        def sync(folder: str) -> None:
+            self.ledger.away = None
+            while not self.ledger.receipts:  # the sender is faster than the disk
+                client.spool.on_put()  # type: ignore[union-attr]
+                time.sleep(0.01)
+            raise OSError(5, "Input/output error")
+        with unittest.mock.patch("receiptd.spool_entry.sync_folder", sync), self.assertRaises(ReceiptUnavailable) as caught:
+            client.append(DECISION)
+        self.assertEqual((caught.exception.code, caught.exception.maybe_stored, len(self.ledger.receipts)), ("spool_failed", True, 1))
+
+    def test_a_folder_is_on_the_disk_with_all_that_leads_to_it(self) -> None:
+        synced: list[str] = []
+        with unittest.mock.patch("receiptd.spool.sync_folder", synced.append):
+            Client(spool=os.path.join(self.spool, "of", "mine")).close()
+        self.assertEqual(set(synced), {os.path.join(self.spool, *path) for path in (("of", "mine"), ("of",), ())} | {self.folder})
+
+    def test_a_folder_that_others_can_write_to_is_none(self) -> None:
+        self.client().close()
+        for path, mode in (((), 0o770), ((), 0o702), (("pending",), 0o777), (("refused",), 0o720)):
+            folder = os.path.join(self.spool, *path)
+            os.chmod(folder, mode)
+            with self.assertRaises(ReceiptError) as caught:
+                Client(spool=self.spool)
+            self.assertEqual(caught.exception.code, "bad_setting")
+            self.assertIn(f"chmod 700 {folder}", caught.exception.message)
+            os.chmod(folder, 0o755)
+        self.client().close()
+
+    def test_nor_is_a_file_or_a_folder_of_somebody_else(self) -> None:
+        file = os.path.join(self.folder, "file")
+        open(file, "w").close()
+        with self.assertRaises(ReceiptError) as caught:
+            Client(spool=file)
+        self.assertEqual((caught.exception.code, "is no folder" in caught.exception.message), ("bad_setting", True))
+        self.client().close()
+        with unittest.mock.patch("os.geteuid", lambda: os.getuid() + 1), self.assertRaises(ReceiptError) as caught:
+            Client(spool=self.spool)
+        self.assertEqual((caught.exception.code, "belongs to user" in caught.exception.message), ("bad_setting", True))
+
+    def test_what_was_given_is_what_is_queued_if_it_is_changed_meanwhile(self) -> None:
+        inputs = {"score": 1}
+
+        def behave(n: int, call: dict[str, Any]) -> Any:
+            inputs["score"] = 2
+            return refusal("overloaded", -32009, retry=True)
+        self.fake.behave = behave
+        self.client().append({**DECISION, "inputs": inputs})
+        self.assertEqual(json.loads(self.line(self.pending()[0])[9:])["inputs"], {"score": 1})
+
+
+class Form(Spooled):
+    """What the daemon would refuse at delivery, when the decision has been carried out."""
+
+    def refused(self, receipt: dict[str, Any]) -> tuple[str, str | None]:
+        with self.assertRaises(ReceiptRefused) as caught:
+            self.client(there=False, spool_mode="always").append(receipt)
+        self.assertEqual(self.pending(), [])
+        return caught.exception.code, caught.exception.pointer
+
+    def test_is_judged_before_it_is_queued(self) -> None:
+        of_daemon = {code: refused for code, refused in REFUSED}
+        self.assertEqual({name: self.refused(receipt) for name, (receipt, _) in of_daemon.items()}, {name: expected for name, (_, expected) in of_daemon.items()})
+
+    def test_of_a_list_the_place_is_in_the_list_and_none_is_queued(self) -> None:
+        with self.assertRaises(ReceiptRefused) as caught:
+            self.client(there=False).append_many([DECISION, {**DECISION, "region": ""}])
+        self.assertEqual((caught.exception.code, caught.exception.pointer, self.pending()), ("bad_field", "/1/region", []))
+
+    def test_what_is_right_is_taken(self) -> None:
+        client = self.client(there=False, spool_mode="always")
+        for receipt in TAKEN:
+            self.assertTrue(client.append(receipt).queued)
+        self.assertEqual(len(self.pending()), len(TAKEN))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,17 @@ class Delivering(Spooled):
         self.assertEqual(client.spool and client.spool.count("damaged"), 4)
         self.assertEqual(self.pending(), [os.path.basename(new)])
 
+    def test_one_that_cannot_be_read_holds_up_nobody(self) -> None:
+        os.makedirs(os.path.join(self.spool, "pending"))
+        os.mkdir(os.path.join(self.spool, "pending", f"{0:016}-{receiptd.uuid7()}.entry"))
+        client = self.client(spool_mode="always")
+        queued = [self.put(client, n).receipt_id for n in range(3)]
+        deadline = time.monotonic() + 20
+        while len(self.ledger.receipts) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(list(self.ledger.receipts), queued)
+        self.assertFalse(client.spool is None or client.spool.flush(0.1))  # what is left is not called delivered
+
     def test_the_same_receipt_again(self) -> None:
         client = self.client(there=False)
         mine = {"receipt_id": receiptd.uuid7()}
@@ -171,7 +182,7 @@ class Delivering(Spooled):
         for thread in threads:
             thread.join()
         self.assertEqual(len(self.pending()), 160)
-        self.assertEqual(receiptd.receipt(client)(lambda: 7)(), 7)
+        self.assertEqual(receiptd.receipt(client, system_id="s")(lambda: 7)(), 7)
 
         async def main() -> None:
             async with AsyncClient(self.fake.path + "x", spool=self.spool, spool_wait=0.05) as other:

@@ -14,14 +14,16 @@ import { formatTime } from "../format/time.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import type { Acknowledged } from "../ledger/admit.ts";
 import { LedgerError } from "../ledger/errors.ts";
-import { closedError, Endings, type EndingsOptions, knownChain } from "./endings.ts";
+import { closedError, Endings, type EndingsOptions, knownChain, knownTally } from "./endings.ts";
 import { ChainError } from "./errors.ts";
-import { askedOf, type ChainState, type Ending, entryOf, NEW_STATE, openOf, requireRoom, type Said } from "./open-chain.ts";
+import { askedOf, type Ending, entryOf, newState, openOf, type Said, totalsOf } from "./open-chain.ts";
 import type { ChainRow } from "./store.ts";
 
 export interface ChainsOptions extends EndingsOptions {
   /** May the ledger have this organization, or has it got it? */
   readonly hasRoom: (organization: string) => boolean;
+  /** Throws if a policy wants more approvers than the chain has. */
+  readonly requireApproved: (systemId: string | undefined, approvers: () => number) => void;
   readonly newChainId: () => string;
   /** 32 hex digits that nobody can guess. */
   readonly newSalt: () => string;
@@ -59,8 +61,15 @@ export class Chains {
     this.#open = options.store.unfinished();
   }
 
+  /** `ended` and `oldest` (of the open ones) are null where the file cannot be read: the daemon's state is asked for all the more then. */
   status(): Json {
-    return { open: this.#open };
+    try {
+      const { opened, oldest } = this.#options.store.survey();
+      return { open: this.#open, ended: opened - this.#open, oldest: oldest === null ? null : formatTime(oldest) };
+    } catch (error) {
+      if (!isOfFile(error)) throw error;
+      return { open: this.#open, ended: null, oldest: null };
+    }
   }
 
   /** What was asked is stored or refused; nothing comes later. */
@@ -95,7 +104,10 @@ export class Chains {
       }
       case "chain.complete": {
         const { outcome = "completed", summary = null } = params as unknown as { readonly outcome?: "completed" | "failed"; readonly summary?: string };
-        await this.#store(() => this.#endings.end(chainId, { outcome, summary, completedAt: this.#options.now() }));
+        await this.#store(() => {
+          if (outcome === "completed") this.#requireApproved(chainId);
+          return this.#endings.end(chainId, { outcome, summary, completedAt: this.#options.now() });
+        });
         return { kind: "ended", chainId, receipt: this.#endings.finish(chainId) };
       }
     }
@@ -156,20 +168,17 @@ export class Chains {
     if (earlier !== null) return { ...opening(earlier), duplicate: true };
     if (this.#open >= maxOpen) throw new ChainError("too_many_chains", `${maxOpen} chains are open, as many as chains.max_open allows: complete some`);
     if (!hasRoom(organization)) throw new ChainError("too_many_organizations", "the ledger has as many organizations as limits.max_organizations allows: the chain would have no receipt", { pointer: "/params/chain/organization" });
-    requireRoom(opened);
+    const state = newState(chain, opened);
     const at = now();
-    const row: Omit<ChainRow, "status" | "entries" | "ending"> = {
-      chain_id: chainId, organization, receipt_id: newId(), opened,
-      started_at: at, expires_at: at + (chain.timeout_s === undefined ? timeout : chain.timeout_s * 1000), state: canonicalize(NEW_STATE as object as Json),
-    };
-    store.begin(row);
+    const row = { chain_id: chainId, organization, receipt_id: newId(), opened, started_at: at, expires_at: at + (chain.timeout_s === undefined ? timeout : chain.timeout_s * 1000) };
+    store.begin(row, canonicalize(state as object as Json));
     this.#open++;
     return { ...opening(row), duplicate: false };
   }
 
   #add(chainId: string, said: Said): Json {
     const { store, now, newSalt, maxEntries } = this.#options;
-    const row = knownChain(store, chainId);
+    const row = knownTally(store, chainId);
     const name = said.kind === "event" ? "event" : "approval";
     const answer = (seq: number, recordedAt: Json, hash: Json, duplicate: boolean): Json => ({ chain_id: chainId, [`${name}_id`]: said.entryId, seq, hash, recorded_at: recordedAt, duplicate });
     const earlier = store.entry(chainId, said.entryId);
@@ -178,28 +187,37 @@ export class Chains {
       const { recorded_at: at, hash } = JSON.parse(earlier.summary) as { readonly recorded_at: string; readonly hash: string };
       return answer(earlier.seq, at, hash, true);
     }
-    if (row.status !== "open") throw closedError(row);
+    if (row.status !== "open") throw closedError(knownChain(store, chainId));
     if (row.entries >= maxEntries) throw new ChainError("chain_full", `the chain has ${maxEntries} events and approvals, as many as chains.max_entries allows: complete it, and open another`);
-    const { entry, state } = entryOf(row, said, now(), newSalt());
-    store.add(chainId, entry, canonicalize(state as object as Json));
+    const { entry, state, members } = entryOf(row, said, (set, member) => store.hasMember(chainId, set, member), now(), newSalt());
+    store.add(chainId, entry, canonicalize(state as object as Json), members);
     const { recorded_at: at, hash } = JSON.parse(entry.summary) as { readonly recorded_at: string; readonly hash: string };
     return answer(entry.seq, at, hash, false);
   }
 
+  /** One that was completed before there was such a rule is sent again as ever. */
+  #requireApproved(chainId: string): void {
+    const { store, requireApproved } = this.#options;
+    const row = knownChain(store, chainId);
+    if (row.status === "open") requireApproved(openOf(row).system_id, () => store.approvers(chainId));
+  }
+
   #describe(row: ChainRow): Json {
-    const { metrics, agents, actions } = JSON.parse(row.state) as ChainState;
+    const { store } = this.#options;
+    const tally = knownTally(store, row.chain_id);
+    const { metrics, agents, actions } = totalsOf(tally, store.members(row.chain_id));
     const ending = row.ending === null ? null : JSON.parse(row.ending) as Ending;
     return {
       ...opening(row), status: ending === null ? "open" : row.status === "ending" ? "ending" : ending.outcome,
       completed_at: ending === null ? null : formatTime(ending.completedAt),
       policy_version: openOf(row).policy_version ?? null,
-      agents_involved: agents, total_actions: actions, approvals: row.entries - actions, cumulative_metrics: metrics,
+      agents_involved: agents, total_actions: actions, approvals: tally.entries - actions, cumulative_metrics: metrics,
     };
   }
 
   #disclose(row: ChainRow, seq: number): Json {
     const entry = this.#options.store.entryAt(row.chain_id, seq);
-    if (entry === null) throw new ChainError("not_found", `chain ${row.chain_id} has ${row.entries} events and approvals`, { pointer: "/params/seq" });
+    if (entry === null) throw new ChainError("not_found", `chain ${row.chain_id} has ${knownTally(this.#options.store, row.chain_id).entries} events and approvals`, { pointer: "/params/seq" });
     return { chain_id: row.chain_id, seq, hash: hashText(nodeHash.sha256(utf8(entry.record))), record: JSON.parse(entry.record) as Json };
   }
 }

@@ -8,8 +8,8 @@ import type { Json } from "../format/strict-json.ts";
 import type { Acknowledged } from "../ledger/admit.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { ChainError } from "./errors.ts";
-import { type Ending, endingOf, receiptOf } from "./open-chain.ts";
-import type { ChainRow, ChainStore } from "./store.ts";
+import { type Ending, endingOf, receiptOf, totalsOf } from "./open-chain.ts";
+import type { ChainRow, ChainStore, TallyRow } from "./store.ts";
 
 export interface EndingsOptions {
   readonly store: ChainStore;
@@ -91,8 +91,9 @@ export class Endings {
   #receipt(row: ChainRow): Acknowledged {
     const { store, append, newId, onNotice } = this.#options;
     const entries = store.entries(row.chain_id);
+    const totals = totalsOf(knownTally(store, row.chain_id), store.members(row.chain_id));
     try {
-      return append(receiptOf(row, entries));
+      return append(receiptOf(row, totals, entries));
     } catch (error) {
       if (!(error instanceof ChainError) || error.code !== "conflict") throw error;
       if (row.status === "ended") throw closedError(row);
@@ -100,7 +101,7 @@ export class Endings {
       const receiptId = newId();
       store.rename(row.chain_id, receiptId);
       onNotice(`somebody has stored another receipt under the id of the chain's receipt, ${row.receipt_id}; it is ${receiptId}`, row.chain_id);
-      return append(receiptOf({ ...row, receipt_id: receiptId }, entries));
+      return append(receiptOf({ ...row, receipt_id: receiptId }, totals, entries));
     }
   }
 
@@ -172,6 +173,14 @@ export function knownChain(store: ChainStore, chainId: string): ChainRow {
   const row = store.chain(chainId);
   if (row === null) throw new ChainError("not_found", `no chain ${chainId}`, { pointer: "/params/chain_id" });
   return row;
+}
+
+/** Throws ChainError `not_found`, `chains_unreadable`. */
+export function knownTally(store: ChainStore, chainId: string): TallyRow {
+  const row = store.tally(chainId);
+  if (row !== null) return row;
+  knownChain(store, chainId);
+  throw new ChainError("chains_unreadable", `chains.db has lost what chain ${chainId} adds up to`);
 }
 
 export function closedError(row: ChainRow): ChainError {

@@ -3,25 +3,39 @@ import { utf8 } from "../format/bytes.ts";
 import { canonicalize } from "../format/canonical.ts";
 import { hashText } from "../format/chain.ts";
 import { type ChainApproval, type ChainEvent, type ChainOpen, type ChainOutcome, MAX_DETAILS } from "../format/chain-calls.ts";
-import { addMetrics, type Metrics, USUAL_RULES } from "../format/chain-metrics.ts";
+import { addMetrics, MAX_SET, type MetricRules, type Metrics, USUAL_RULES } from "../format/chain-metrics.ts";
 import { chainRecord, chainRequest, type ChainEntry } from "../format/chain-receipt.ts";
 import { FormatError } from "../format/errors.ts";
 import { MAX_RECEIPT } from "../format/limits.ts";
 import type { Request } from "../format/request.ts";
-import type { Json } from "../format/strict-json.ts";
+import { type Json, pointerToken } from "../format/strict-json.ts";
 import { formatTime } from "../format/time.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { ChainError } from "./errors.ts";
-import type { ChainRow, EntryRow } from "./store.ts";
+import { AGENTS, type ChainRow, type EntryRow, type MemberRow, type TallyRow } from "./store.ts";
 
-/** Kept as JSON in the row. */
+/** Kept as JSON beside the row, and small whatever the chain has: the members of sets, and the agents, have rows of their own. */
 export interface ChainState {
+  /** But for sets. */
+  readonly metrics: Metrics;
+  /** How many members each has. */
+  readonly sets: { readonly [name: string]: number };
+  readonly agents: number;
+  readonly actions: number;
+  /** Of what the receipt will say of the entries, the members of sets and the agents. */
+  readonly bytes: number;
+  /** Of what the receipt will say that the chain was opened with, at most. */
+  readonly opened: number;
+  /** Of the metrics that chain.open declared. */
+  readonly rules: MetricRules;
+}
+
+/** What the receipt says that the chain adds up to. */
+export interface Totals {
   readonly metrics: Metrics;
   /** In order of first appearance. */
   readonly agents: readonly string[];
   readonly actions: number;
-  /** Of what the receipt will say of the entries. */
-  readonly bytes: number;
 }
 
 export interface Ending {
@@ -32,7 +46,6 @@ export interface Ending {
   readonly completedAt: number;
 }
 
-export const NEW_STATE: ChainState = { metrics: {}, agents: [], actions: 0, bytes: 0 };
 
 /** Bytes of the receipt that are not entries or metrics, at most: the other members, and what the ledger adds. */
 const OTHERS = 65_536;
@@ -44,8 +57,21 @@ export interface Said {
   readonly call: ChainEvent | ChainApproval;
 }
 
-/** The row of a new entry, and the state behind it. Throws FormatError, ChainError `chain_full`. */
-export function entryOf(row: ChainRow, said: Said, now: number, salt: string): { readonly entry: EntryRow; readonly state: ChainState } {
+/** Of a chain to be opened. Throws FormatError where its receipt would have no room for what it is opened with. */
+export function newState({ metrics: rules = {} }: ChainOpen, text: string): ChainState {
+  const opened = text.length * 3;
+  if (opened > ROOM) throw new FormatError("too_large", `with this the receipt of the chain would have more than ${MAX_RECEIPT} bytes`, "/params/chain");
+  return { metrics: {}, sets: {}, agents: 0, actions: 0, bytes: 0, opened, rules };
+}
+
+export interface Added {
+  readonly entry: EntryRow;
+  readonly state: ChainState;
+  readonly members: readonly MemberRow[];
+}
+
+/** The rows of a new entry, and the state behind it; `has`: is it a member of this set already? Throws FormatError, ChainError `chain_full`. */
+export function entryOf(row: TallyRow, said: Said, has: (name: string, member: string) => boolean, now: number, salt: string): Added {
   const { kind, entryId, call } = said;
   const name = kind === "event" ? "event" : "approval";
   const { details } = call;
@@ -59,29 +85,42 @@ export function entryOf(row: ChainRow, said: Said, now: number, salt: string): {
     ? { seq, action: call.action, agent: call.agent, ...at, recorded_at: recordedAt, hash }
     : { seq, approver: call.approver, authenticated_by: call.authenticated_by, approved: call.approved, ...at, recorded_at: recordedAt, hash };
   const text = canonicalize(summary);
-  const state = added(row, JSON.parse(row.state) as ChainState, call, utf8(text).length + 1);
-  return { entry: { seq, entry_id: entryId, asked: askedOf(said), kind, summary: text, record: new TextDecoder().decode(record) }, state };
+  const { state, members } = added(JSON.parse(row.state) as ChainState, call, has, utf8(text).length + 1);
+  return { state, members, entry: { seq, entry_id: entryId, asked: askedOf(said), kind, summary: text, record: new TextDecoder().decode(record) } };
 }
 
-function added(row: ChainRow, before: ChainState, call: ChainEvent | ChainApproval, bytes: number): ChainState {
+function added(before: ChainState, call: ChainEvent | ChainApproval, has: (name: string, member: string) => boolean, bytes: number): Pick<Added, "state" | "members"> {
   const event = "action" in call ? call : null;
-  const rules = { ...USUAL_RULES, ...openOf(row).metrics };
-  const metrics = event?.metrics === undefined ? before.metrics : addMetrics(before.metrics, event.metrics, rules, "/params/event/metrics");
-  const agents = event === null || before.agents.includes(event.agent) ? before.agents : [...before.agents, event.agent];
-  const state = { metrics, agents, actions: before.actions + (event === null ? 0 : 1), bytes: before.bytes + bytes };
-  const size = state.bytes + utf8(canonicalize({ metrics, agents })).length + openedBytes(row.opened);
+  const rules = { ...USUAL_RULES, ...before.rules };
+  const said = Object.entries(event?.metrics ?? {});
+  const isSet = (name: string): boolean => Object.hasOwn(rules, name) && rules[name] === "set";
+  const at = "/params/event/metrics";
+  const metrics = addMetrics(before.metrics, Object.fromEntries(said.filter(([name]) => !isSet(name))), rules, at);
+  const unions = addMetrics({}, Object.fromEntries(said.filter(([name]) => isSet(name))), rules, at) as { readonly [name: string]: readonly string[] };
+  const members: MemberRow[] = [];
+  const union = (name: string, all: readonly string[], count: number): number => {
+    const fresh = all.filter((member) => !has(name, member));
+    fresh.forEach((member, i) => void members.push({ name, member, place: count + i }));
+    return count + fresh.length;
+  };
+  const sets: { [name: string]: number } = { ...before.sets };
+  for (const [name, all] of Object.entries(unions)) {
+    const count = union(name, all, Object.hasOwn(sets, name) ? sets[name]! : 0);
+    sets[name] = count;
+    if (count > MAX_SET) throw new FormatError("too_large", `a set has at most ${MAX_SET} members`, at + pointerToken(name));
+  }
+  const agents = event === null ? before.agents : union(AGENTS, [event.agent], before.agents);
+  const more = members.reduce((sum, { member }) => sum + utf8(JSON.stringify(member)).length + 1, bytes);
+  const state: ChainState = { ...before, metrics, sets, agents, actions: before.actions + (event === null ? 0 : 1), bytes: before.bytes + more };
+  const size = state.bytes + utf8(canonicalize({ metrics, sets })).length + state.opened;
   if (size > ROOM) throw new ChainError("chain_full", `with this the receipt of the chain would have more than ${MAX_RECEIPT} bytes: complete it, and open another`);
-  return state;
+  return { state, members };
 }
 
-/** Throws FormatError where the receipt has no room for what the chain is opened with. */
-export function requireRoom(opened: string): void {
-  if (openedBytes(opened) > ROOM) throw new FormatError("too_large", `with this the receipt of the chain would have more than ${MAX_RECEIPT} bytes`, "/params/chain");
-}
-
-/** At most. */
-function openedBytes(opened: string): number {
-  return opened.length * 3;
+export function totalsOf({ state }: Pick<TallyRow, "state">, members: readonly MemberRow[]): Totals {
+  const { metrics, sets, actions } = JSON.parse(state) as ChainState;
+  const of = (set: string): readonly string[] => members.filter(({ name }) => name === set).map(({ member }) => member);
+  return { metrics: { ...metrics, ...Object.fromEntries(Object.keys(sets).map((name) => [name, of(name)])) }, agents: of(AGENTS), actions };
 }
 
 export function openOf(row: ChainRow): ChainOpen {
@@ -102,9 +141,8 @@ export function endingOf(chainId: string, receipt: Json): Ending | null {
 }
 
 /** The receipt of a chain that is ending: always the same bytes. */
-export function receiptOf(row: ChainRow, entries: readonly Pick<EntryRow, "kind" | "summary">[]): Request {
+export function receiptOf(row: ChainRow, { metrics, agents, actions }: Totals, entries: readonly Pick<EntryRow, "kind" | "summary">[]): Request {
   const open = openOf(row);
-  const { metrics, agents, actions } = JSON.parse(row.state) as ChainState;
   const { outcome, summary, completedAt } = JSON.parse(row.ending!) as Ending;
   const rules = { ...USUAL_RULES, ...open.metrics };
   const { system_id, policy_version, metadata } = open;

@@ -29,13 +29,28 @@ export interface ChainRow {
   /** ms since 1970 */
   readonly started_at: number;
   readonly expires_at: number;
-  /** How many entries it has. */
-  readonly entries: number;
-  /** JSON: what they have added up to. */
-  readonly state: string;
   /** JSON: how it ended. */
   readonly ending: string | null;
 }
+
+/** What an event needs of its chain: never more than a few kilobytes. */
+export interface TallyRow extends Pick<ChainRow, "chain_id" | "status"> {
+  /** How many entries it has. */
+  readonly entries: number;
+  /** JSON: what they have added up to, but for the members of sets. */
+  readonly state: string;
+}
+
+/** Of a set, or of the agents. */
+export interface MemberRow {
+  /** A metric's; AGENTS. */
+  readonly name: string;
+  readonly member: string;
+  readonly place: number;
+}
+
+/** No metric has this name. */
+export const AGENTS = "";
 
 export interface EntryRow {
   readonly seq: number;
@@ -119,8 +134,31 @@ export class ChainStore {
     return guard(() => this.#s.chain.get(chainId)) ?? null;
   }
 
+  tally(chainId: string): TallyRow | null {
+    return guard(() => this.#s.tally.get(chainId)) ?? null;
+  }
+
+  /** In the order of first appearance, set by set. */
+  members(chainId: string): readonly MemberRow[] {
+    return guard(() => this.#s.members.all(chainId));
+  }
+
+  hasMember(chainId: string, name: string, member: string): boolean {
+    return guard(() => this.#s.member.get(chainId, name, member)) !== undefined;
+  }
+
+  /** People, by the names that were given. */
+  approvers(chainId: string): number {
+    return guard(() => this.#s.approvers.get(chainId))!.count;
+  }
+
   unfinished(): number {
     return guard(() => this.#s.unfinished.get())!.count;
+  }
+
+  /** How many were ever opened, and when the oldest began that has not ended (ms since 1970). */
+  survey(): { readonly opened: number; readonly oldest: number | null } {
+    return guard(() => this.#s.survey.get())!;
   }
 
   /** Ids of chains that are ending, in order, behind this one. */
@@ -142,8 +180,11 @@ export class ChainStore {
     return guard(() => this.#s.lastEnded.all(most));
   }
 
-  begin(row: Omit<ChainRow, "status" | "entries" | "ending">): void {
-    guard(() => this.#s.begin.run(row.chain_id, row.organization, row.receipt_id, row.opened, row.started_at, row.expires_at, row.state));
+  begin(row: Omit<ChainRow, "status" | "ending">, state: string): void {
+    guard(() => {
+      this.#s.begin.run(row.chain_id, row.organization, row.receipt_id, row.opened, row.started_at, row.expires_at);
+      this.#s.sums.run(row.chain_id, state);
+    });
   }
 
   entry(chainId: string, entryId: string): EntryRow | null {
@@ -158,9 +199,10 @@ export class ChainStore {
     return guard(() => this.#s.entries.all(chainId));
   }
 
-  add(chainId: string, { seq, entry_id, asked, kind, summary, record }: EntryRow, state: string): void {
+  add(chainId: string, { seq, entry_id, asked, kind, summary, record }: EntryRow, state: string, members: readonly MemberRow[]): void {
     guard(() => {
       this.#s.add.run(chainId, seq, entry_id, asked, kind, summary, record);
+      for (const { name, member, place } of members) this.#s.addMember.run(chainId, name, member, place);
       this.#s.added.run(seq, state, chainId);
     });
   }
@@ -183,17 +225,24 @@ export class ChainStore {
 function prepare(db: Database.Database) {
   return {
     chain: db.prepare<[string], ChainRow>("SELECT * FROM chains WHERE chain_id = ?"),
+    tally: db.prepare<[string], TallyRow>("SELECT chain_id, status, entries, state FROM chains JOIN sums USING (chain_id) WHERE chain_id = ?"),
+    members: db.prepare<[string], MemberRow>("SELECT name, member, place FROM members WHERE chain_id = ? ORDER BY name, place"),
+    member: db.prepare<[string, string, string], { one: number }>("SELECT 1 AS one FROM members WHERE chain_id = ? AND name = ? AND member = ?"),
+    approvers: db.prepare<[string], { count: number }>("SELECT count(DISTINCT summary ->> '$.approver') AS count FROM entries WHERE chain_id = ? AND kind = 'approval'"),
     unfinished: db.prepare<[], { count: number }>("SELECT count(*) AS count FROM chains WHERE status <> 'ended'"),
+    survey: db.prepare<[], { opened: number; oldest: number | null }>("SELECT (SELECT ifnull(max(rowid), 0) FROM chains) AS opened, (SELECT min(started_at) FROM chains WHERE status <> 'ended') AS oldest"),
     ending: db.prepare<[string, number], { chain_id: string }>("SELECT chain_id FROM chains WHERE status <> 'ended' AND status = 'ending' AND chain_id > ? ORDER BY chain_id LIMIT ?"),
     open: db.prepare<[], Pick<ChainRow, "chain_id" | "receipt_id">>("SELECT chain_id, receipt_id FROM chains WHERE status <> 'ended' AND status = 'open'"),
     expired: db.prepare<[number, number], { chain_id: string }>("SELECT chain_id FROM chains WHERE status <> 'ended' AND status = 'open' AND expires_at <= ? LIMIT ?"),
     lastEnded: db.prepare<[number], Pick<ChainRow, "chain_id" | "receipt_id">>("SELECT chain_id, receipt_id FROM (SELECT * FROM chains ORDER BY rowid DESC LIMIT ?) WHERE status = 'ended'"),
-    begin: db.prepare("INSERT INTO chains (chain_id, organization, receipt_id, status, opened, started_at, expires_at, entries, state) VALUES (?, ?, ?, 'open', ?, ?, ?, 0, ?)"),
+    begin: db.prepare("INSERT INTO chains (chain_id, organization, receipt_id, status, opened, started_at, expires_at) VALUES (?, ?, ?, 'open', ?, ?, ?)"),
+    sums: db.prepare("INSERT INTO sums (chain_id, entries, state) VALUES (?, 0, ?)"),
     entry: db.prepare<[string, string], EntryRow>("SELECT * FROM entries WHERE chain_id = ? AND entry_id = ?"),
     entryAt: db.prepare<[string, number], EntryRow>("SELECT * FROM entries WHERE chain_id = ? AND seq = ?"),
     entries: db.prepare<[string], Pick<EntryRow, "kind" | "summary">>("SELECT kind, summary FROM entries WHERE chain_id = ? ORDER BY seq"),
     add: db.prepare("INSERT INTO entries (chain_id, seq, entry_id, asked, kind, summary, record) VALUES (?, ?, ?, ?, ?, ?, ?)"),
-    added: db.prepare("UPDATE chains SET entries = ?, state = ? WHERE chain_id = ?"),
+    addMember: db.prepare("INSERT INTO members (chain_id, name, member, place) VALUES (?, ?, ?, ?)"),
+    added: db.prepare("UPDATE sums SET entries = ?, state = ? WHERE chain_id = ?"),
     end: db.prepare("UPDATE chains SET status = 'ending', ending = ? WHERE chain_id = ?"),
     rename: db.prepare("UPDATE chains SET receipt_id = ? WHERE chain_id = ?"),
     ended: db.prepare("UPDATE chains SET status = 'ended' WHERE chain_id = ?"),

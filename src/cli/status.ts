@@ -32,6 +32,10 @@ export interface DaemonStatus {
   /** Of anchors; a daemon of an earlier version does not say. */
   readonly signer?: { readonly state: string; readonly last_error: string | null };
   readonly targets: readonly TargetState[];
+  /** null: none; a daemon of an earlier version does not say. */
+  readonly policy?: { readonly version: string; readonly hash: string; readonly systems: readonly string[] } | null;
+  /** `ended`, `oldest`: a daemon of an earlier version does not say. */
+  readonly chains?: { readonly open: number; readonly ended?: number | null; readonly oldest?: string | null };
   readonly latency: { readonly calls: number; readonly p50_ms: number; readonly p99_ms: number };
   readonly free_bytes: number;
   readonly started_at: string;
@@ -118,6 +122,8 @@ function report(seen: DaemonStatus, wrong: string | null): string {
     ...targets.filter(({ interference }) => interference > 0).map((target) => `  INTERFERENCE     ${interferenceText(target)}`),
     ...attestedLines(seen.attested ?? null),
     ...selfCheckLines(seen.self_check),
+    ...policyLines(seen),
+    ...chainLines(seen),
     `  since start      ${count(latency.calls, "receipt")}${speed}`,
     `  free disk        ${count(Math.floor(seen.free_bytes / 2 ** 20))} MiB`,
     `  process          ${seen.pid}, since ${shortTime(seen.started_at)} UTC, ${count(seen.connections, "connection")}`,
@@ -128,6 +134,17 @@ function report(seen: DaemonStatus, wrong: string | null): string {
 function checkpointLines({ checkpoint_keys: keys = [] }: DaemonStatus): readonly string[] {
   const newest = keys.at(-1);
   return newest === undefined || keys.length === 1 ? [] : [`  checkpoint key   signs anchors since that of ${count(newest.first_size, "receipt")}; ${count(keys.length - 1, "other")} before it: receiptd key list`];
+}
+
+function policyLines({ policy }: DaemonStatus): readonly string[] {
+  if (policy === undefined) return [];
+  return [policy === null ? "  policy           none" : `  policy           version ${policy.version}, ${count(policy.systems.length, "system")}; ${policy.hash}`];
+}
+
+function chainLines({ chains }: DaemonStatus): readonly string[] {
+  if (chains === undefined) return [];
+  const { open, ended = null, oldest = null } = chains;
+  return [`  chains           ${count(open)} open${oldest === null ? "" : `, the oldest since ${shortTime(oldest)} UTC`}${ended === null ? "" : `; ${count(ended)} ended`}`];
 }
 
 function damageText(check: SelfCheckState): string {

@@ -15,7 +15,7 @@ export interface ReceiptedOptions<Arguments extends unknown[], Decision> {
   readonly organization?: string;
   /** What is recorded of the arguments, an object; left out, the one argument, which has to be a plain object then. */
   readonly inputs?: (...args: Arguments) => object;
-  /** What is recorded as the decision; left out, what the function returned. */
+  /** What is recorded as the decision; left out, what the function returned. Asked again before that is handed out: it has to say the same. */
   readonly decision?: (result: Decision, ...args: Arguments) => unknown;
   /** The gates that the decision went through, and how. */
   readonly gates?: (result: Decision, ...args: Arguments) => readonly Gate[];
@@ -59,8 +59,8 @@ export function receipted<This, Arguments extends unknown[], Result>(
       throw error;
     }
     options.onReceipt?.(stored, result);
-    if (jsonText({ decision: receipt.decision }) !== recorded) { // by somebody else who has the same object
-      throw new ReceiptError("decision_changed", "the decision is not what was recorded any more: it was changed meanwhile", { receiptId: stored.receiptId });
+    if (jsonText({ decision: decided(options.decision, result, args) }) !== recorded) { // by somebody else who has the same object
+      throw new ReceiptError("decision_changed", "the decision is not what was recorded any more: it was changed meanwhile, or `decision` does not say the same of it twice", { receiptId: stored.receiptId });
     }
     return result;
 
@@ -84,8 +84,12 @@ function receiptOf<Arguments extends unknown[], Decision>(
     ...(organization === undefined ? {} : { organization }),
     ...(gates === undefined ? {} : { gates: gates(result, ...args) }),
     inputs,
-    decision: decision === undefined ? result : decision(result, ...args),
+    decision: decided(decision, result, args),
   };
+}
+
+function decided<Arguments extends unknown[], Decision>(decision: ReceiptedOptions<Arguments, Decision>["decision"], result: Decision, args: Arguments): unknown {
+  return decision === undefined ? result : decision(result, ...args);
 }
 
 function onlyObject(args: readonly unknown[]): object {

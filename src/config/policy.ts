@@ -1,6 +1,6 @@
 /**
- * The policy file: which members, inputs and gates a decision's receipt has to have, by system, and whether a decision of which a gate failed
- * may be executed. Read once, when the daemon starts.
+ * The policy file: which members, inputs and gates a decision's receipt has to have, by system, whether a decision of which a gate failed
+ * may be executed, and how many people have to approve of a chain. Read once, when the daemon starts.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -11,8 +11,12 @@ import { readYaml } from "./yaml.ts";
 
 /** Names of one kind for one system. */
 const MOST = 256;
-/** Any system that has no entry of its own. */
-export const ANY_SYSTEM = "*";
+/** People who have to approve of a chain, at most. */
+const MOST_APPROVERS = 100;
+/** At the end of a name: any system_id that begins so. By itself: any system. */
+export const ANY = "*";
+const approvers = wanted(`a whole number from 0 to ${MOST_APPROVERS}`, "2");
+const systemName = text("a system_id, or its beginning with * behind it", "loan_scorer_v1", /^(?=.)[^\0*]{0,256}\*?$/s);
 
 const names = (what: string, example: string) => z.array(text(what, example, /^[^\0]{1,256}$/), wanted(`a list of ${what}`, `[${example}]`)).max(MOST).default([]);
 
@@ -21,12 +25,13 @@ const system = exactly({
   inputs: names("inputs, with / between the names of nested ones", "applicant/age"),
   gates: names("names of gates", "risk_limit"),
   failed_gate: oneOf(["block", "record"], "block").default("block"),
+  chain_approvers: z.int(approvers).min(0, approvers).max(MOST_APPROVERS, approvers).default(0),
 });
 
 const SCHEMA = exactly({
   version: text("a version in quotes", "2.0", /^[^\0]{1,256}$/),
   refusals: names("actions by which nothing is done", "HOLD"),
-  systems: z.record(text("a system_id, or *", "loan_scorer_v1", /^[^\0]{1,256}$/), system, wanted("a map of systems", "loan_scorer_v1: {gates: [risk_limit]}")),
+  systems: z.record(systemName, system, wanted("a map of systems", "loan_scorer_v1: {gates: [risk_limit]}")),
 });
 
 export type SystemPolicy = Readonly<z.output<typeof system>>;
@@ -37,7 +42,7 @@ export interface Policy {
   readonly hash: string;
   /** Beside the usual words. */
   readonly refusals: readonly string[];
-  /** By system_id. */
+  /** By system_id; by the beginning of one with ANY behind it. */
   readonly systems: ReadonlyMap<string, SystemPolicy>;
 }
 

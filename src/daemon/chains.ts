@@ -19,15 +19,16 @@ import { placesOf } from "./places.ts";
 /** Crockford's base32, as in a ULID. */
 const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+type RequireApproved = (systemId: string | undefined, approvers: () => number) => void;
 type ChainsPort = Pick<IntakePort, "commit" | "refusal" | "fatal">;
 
 /** `port` is asked when a call comes. Throws ChainError, LedgerError. */
-export function startChains(config: Config, { writer, reader }: { readonly writer: Writer; readonly reader: Reader }, port: () => ChainsPort, log: Logger): Chains {
+export function startChains(config: Config, { writer, reader }: { readonly writer: Writer; readonly reader: Reader }, requireApproved: RequireApproved, port: () => ChainsPort, log: Logger): Chains {
   const { chains: path } = placesOf(config);
   const { store, isNew } = openChainStore(path, { origin: writer.origin, ledgerId: writer.ledgerId });
   if (isNew) log[writer.size > 1 ? "warn" : "info"]({ path }, "there was no file of chains, and a new one is made: should there have been one, its open chains are known to nobody any more");
   return new Chains({
-    store, newId, newChainId,
+    store, newId, newChainId, requireApproved,
     now: Date.now,
     newSalt: () => randomBytes(16).toString("hex"),
     maxOpen: config.chains.max_open,

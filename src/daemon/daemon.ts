@@ -142,7 +142,8 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
     const selfCheck = config.self_check.enabled ? startSelfCheck(config, root, keyring, writer, keys, log) : null;
     undo.push(() => selfCheck?.stop());
     let server: IntakeServer | null = null;
-    const chains = startChains(config, { writer, reader }, () => port, log);
+    const door = policy === null ? null : new DoorPolicy(policy);
+    const chains = startChains(config, { writer, reader }, (systemId, approvers) => door?.checkChain(systemId, approvers), () => port, log);
     undo.push(() => chains.stop());
     const port = new Port({
       writer, reader, keys, closer, changes, attestations, chains, publisher, selfCheck, refusal, fatal, startedAt,
@@ -157,7 +158,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       ack: config.ack,
       maxAppendMany: Math.min(config.limits.max_append_many, config.anchor.max_batch - 1),
       maxWait: config.limits.wait_timeout,
-      policy: policy === null ? null : new DoorPolicy(policy),
+      policy: door,
       onInternalError: (error) => log.error({ err: error }, "a call failed inside receiptd"),
     });
     server = await listen({

@@ -1,9 +1,9 @@
 /**
  * The policy at the door (config/policy.ts): a decision's receipt without what an auditor needs is refused, and so is one that says a decision was
- * executed although a gate had failed. Whoever gets no receipt does not act.
+ * executed although a gate had failed; a chain of which too few people have approved is not completed. Whoever gets no receipt does not act.
  */
 import { failedGates, outcomeOf, refusals } from "../audit/gates.ts";
-import { ANY_SYSTEM, type Policy, type SystemPolicy } from "../config/policy.ts";
+import { ANY, type Policy, type SystemPolicy } from "../config/policy.ts";
 import { isArray, type Json, pointerToken } from "../format/strict-json.ts";
 import { RpcError } from "./protocol.ts";
 
@@ -12,10 +12,14 @@ type Members = { readonly [name: string]: Json };
 export class DoorPolicy {
   readonly #policy: Policy;
   readonly #refusals: ReadonlySet<string>;
+  /** Beginnings of system_ids, the longest first. */
+  readonly #beginnings: readonly (readonly [string, SystemPolicy])[];
 
   constructor(policy: Policy) {
     this.#policy = policy;
     this.#refusals = refusals(policy.refusals);
+    this.#beginnings = [...policy.systems].flatMap(([name, system]) => (name.endsWith(ANY) ? [[name.slice(0, -ANY.length), system] as const] : []))
+      .sort(([a], [b]) => b.length - a.length);
   }
 
   /** A receipt that readRequest has accepted. Throws RpcError `policy_field_missing`, `policy_version_differs`, `policy_gate_missing`, `policy_gate_failed`. */
@@ -23,8 +27,8 @@ export class DoorPolicy {
     const members = receipt as Members;
     if ((members["type"] ?? "decision") !== "decision") return;
     const systemId = members["system_id"] as string;
-    const { systems, version } = this.#policy;
-    const system = systems.get(systemId) ?? systems.get(ANY_SYSTEM);
+    const { version } = this.#policy;
+    const system = this.#systemOf(systemId);
     if (system === undefined) return;
     const refused = (code: string, message: string, at: string): RpcError => new RpcError(code, `policy ${version} for ${systemId}: ${message}`, { pointer: (pointer + at).slice(0, 2000).toWellFormed() });
     for (const name of system.fields) if (!Object.hasOwn(members, name)) throw refused("policy_field_missing", `a receipt needs ${name}`, pointerToken(name));
@@ -34,6 +38,20 @@ export class DoorPolicy {
       if (!isThere(members["inputs"], steps)) throw refused("policy_field_missing", `a receipt needs the input ${path}`, `/inputs${steps.map(pointerToken).join("")}`);
     }
     this.#checkGates(members, system, refused);
+  }
+
+  /** A chain that is to be completed; `approvers`: how many people have approved of it. Throws RpcError `policy_approvers_missing`. */
+  checkChain(systemId: string | undefined, approvers: () => number): void {
+    const needed = this.#systemOf(systemId ?? "")?.chain_approvers ?? 0;
+    const found = needed === 0 ? 0 : approvers();
+    if (found >= needed) return;
+    const whose = systemId === undefined ? "" : ` for ${systemId}`;
+    throw new RpcError("policy_approvers_missing", `policy ${this.#policy.version}${whose}: a chain is completed once ${needed} different approvers have approved, and ${found} have: have it approved (chain.approve), or complete it as failed`, { pointer: "/params/chain_id" });
+  }
+
+  /** By its whole name, else by the longest beginning. */
+  #systemOf(systemId: string): SystemPolicy | undefined {
+    return this.#policy.systems.get(systemId) ?? this.#beginnings.find(([beginning]) => systemId.startsWith(beginning))?.[1];
   }
 
   #checkGates(members: Members, { gates: needed, failed_gate }: SystemPolicy, refused: (code: string, message: string, at: string) => RpcError): void {

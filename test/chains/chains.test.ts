@@ -11,6 +11,7 @@ import { FormatError } from "../../src/format/errors.ts";
 import type { Request } from "../../src/format/request.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 import { uuidV7 } from "../../src/format/uuid.ts";
+import { RpcError } from "../../src/intake/protocol.ts";
 import type { Acknowledged } from "../../src/ledger/admit.ts";
 import { LedgerError } from "../../src/ledger/errors.ts";
 
@@ -47,6 +48,7 @@ function open(more: Partial<ChainsOptions> = {}): Chains {
     has: (receiptId) => stored.has(receiptId),
     find: (receiptId) => (stored.has(receiptId) ? JSON.parse(stored.get(receiptId)!) as Json : null), hasRoom: () => true, onNotice: (said) => void notices.push(said),
     refuse: () => { if (broken !== null) throw broken; },
+    requireApproved: (systemId, approvers) => { if (systemId === "strict" && approvers() < 2) throw new RpcError("policy_approvers_missing", "two"); },
     maxOpen: 3, maxEntries: 5, timeout: 60_000, onError: (error) => void errors.push(error), ...more,
   });
 }
@@ -58,7 +60,7 @@ async function call(method: ChainLook | ChainWrite, params: object): Promise<Mem
 }
 
 const event = (chainId: Json, more: object = {}) => call("chain.event", { chain_id: chainId, event: { action: "search", agent: "research", ...more } });
-const refused = (work: Promise<unknown>) => work.then(() => "taken", (error: unknown) => (error instanceof ChainError || error instanceof FormatError || error instanceof LedgerError ? error.code : Promise.reject(error)));
+const refused = (work: Promise<unknown>) => work.then(() => "taken", (error: unknown) => (error instanceof ChainError || error instanceof FormatError || error instanceof LedgerError || error instanceof RpcError ? error.code : Promise.reject(error)));
 const receipts = (): readonly Members[] => [...stored.values()].map((one) => JSON.parse(one) as Members);
 
 beforeEach(() => {
@@ -144,7 +146,7 @@ describe("refused, and nothing of it is kept", () => {
     expect(await refused(event("chn_1"))).toBe("chain_full");
     await call("chain.complete", { chain_id: "chn_1" });
     await call("chain.open", { chain: { chain_id: "chn_4" } });
-    expect(chains.status()).toEqual({ open: 3 });
+    expect(chains.status()).toMatchObject({ open: 3 });
   });
 
   test("what would make the receipt too large", async () => {
@@ -167,7 +169,7 @@ describe("refused, and nothing of it is kept", () => {
     chains.stop();
     chains = open({ hasRoom: (organization) => organization !== "new" });
     expect(await refused(call("chain.open", { chain: { organization: "new" } }))).toBe("too_many_organizations");
-    expect(chains.status()).toEqual({ open: 0 });
+    expect(chains.status()).toMatchObject({ open: 0 });
   });
 
   test("anything, while no receipt can be taken", async () => {
@@ -184,6 +186,40 @@ describe("refused, and nothing of it is kept", () => {
     expect(() => openChainStore(join(dir, "chains.db"), { ...LEDGER, ledgerId: "f".repeat(32) })).toThrow(expect.objectContaining({ code: "chains_unreadable" }));
     chains = open();
   });
+});
+
+test("what a policy wants approved is not completed before it is, by different people; as failed it may be, and what is done stays done", async () => {
+  const approve = (chain_id: string, approver: string) => call("chain.approve", { chain_id, approval: { approver, authenticated_by: "b", approved: "c" } });
+  for (const chain_id of ["chn_1", "chn_2"]) {
+    await call("chain.open", { chain: { chain_id, system_id: "strict" } });
+    for (let i = 0; i < 2; i++) await approve(chain_id, "ada");
+    expect(await refused(call("chain.complete", { chain_id }))).toBe("policy_approvers_missing");
+  }
+  expect(await call("chain.get", { chain_id: "chn_1" })).toMatchObject({ status: "open", approvals: 2 });
+  await approve("chn_1", "bob");
+  const done = await call("chain.complete", { chain_id: "chn_1" });
+  await call("chain.complete", { chain_id: "chn_2", outcome: "failed" });
+  expect(receipts()).toMatchObject([{ outcome: "completed" }, { outcome: "failed" }]);
+  chains.stop();
+  chains = open({ requireApproved: () => { throw new RpcError("policy_approvers_missing", "a stricter one"); } });
+  expect(await call("chain.complete", { chain_id: "chn_1" })).toEqual({ ...done, duplicate: true });
+});
+
+test("how many are open, since when, and how many have ended; a file that cannot be read hides the others' state from nobody", async () => {
+  expect(chains.status()).toEqual({ open: 0, ended: 0, oldest: null });
+  for (const n of [1, 2, 3]) {
+    await call("chain.open", { chain: { chain_id: `chn_${n}` } });
+    now += 1000;
+  }
+  await call("chain.complete", { chain_id: "chn_1" });
+  expect(chains.status()).toEqual({ open: 2, ended: 1, oldest: "2026-06-13T14:22:01.000Z" });
+  chains.stop();
+  const { store } = openChainStore(join(dir, "chains.db"), LEDGER);
+  chains = open({ store: new Proxy(store, { get(target, name) {
+    if (name === "survey") return () => { throw new ChainError("chains_unreadable", "damaged"); };
+    return (target[name as keyof typeof target] as () => void).bind(target);
+  } }) });
+  expect(chains.status()).toEqual({ open: 2, ended: null, oldest: null });
 });
 
 test("an append of somebody else under the id of a chain's receipt: the chain gets another, and says which", async () => {
@@ -213,7 +249,7 @@ describe("the file", () => {
     expect(await refused(event("chn_1"))).toBe("chain_closed");
     expect(await call("chain.get", { chain_id: "chn_1" })).toMatchObject({ status: "failed", receipt_id, completed_at: "2026-06-13T14:22:00.000Z" });
     expect(await refused(call("chain.complete", { chain_id: "chn_1", outcome: "failed", summary: "S" }))).toBe("chain_closed");
-    expect([notices.length, stored.size, chains.status()]).toEqual([1, 1, { open: 1 }]);
+    expect([notices.length, stored.size, chains.status()]).toMatchObject([1, 1, { open: 1 }]);
   });
 
   test("beside a ledger that was put back from before a chain's end: the receipt is stored again, as it was", async () => {
@@ -258,8 +294,8 @@ describe("the file", () => {
     chains.stop();
     const { store } = openChainStore(path(), LEDGER);
     chains = open({ store: new Proxy(store, { get(target, name) {
-      if (name !== "chain") return (target[name as keyof typeof target] as () => void).bind(target);
-      return (id: string) => { if (id === "chn_1") throw new ChainError("chains_unreadable", "damaged"); return target.chain(id); };
+      if (name !== "tally") return (target[name as keyof typeof target] as () => void).bind(target);
+      return (id: string) => { if (id === "chn_1") throw new ChainError("chains_unreadable", "damaged"); return target.tally(id); };
     } }) });
     expect(await Promise.all([refused(event("chn_2")), refused(event("chn_1")), refused(event("chn_2"))])).toEqual(["taken", "chains_unreadable", "taken"]);
     expect(await call("chain.get", { chain_id: "chn_2" })).toMatchObject({ total_actions: 2 });
@@ -279,7 +315,7 @@ describe("a crash", () => {
     again();
     await call("chain.complete", { chain_id: "chn_1" });
     expect(receipts()).toMatchObject([{ total_actions: 2, agents_involved: ["research", "other"], approvals: [{ seq: 2 }], events_summary: [{ seq: 1 }, { seq: 3 }], policy_version: "2.0", cumulative_metrics: { external_domains_contacted: ["a.example", "b.example"] } }]);
-    expect(chains.status()).toEqual({ open: 0 });
+    expect(chains.status()).toMatchObject({ open: 0 });
   });
 
   test("between its end and its receipt: the receipt comes by itself, and is the one that was to be", async () => {
@@ -348,5 +384,5 @@ test("chains that cannot have their receipts keep no other from ending, and are 
   now += 2000;
   for (let i = 0; i < 20; i++) vi.advanceTimersByTime(1000);
   expect(ended).toEqual(["chn_070", "chn_071", "chn_072", "chn_073", "chn_074"]);
-  expect([errors.length, chains.status()]).toEqual([70, { open: 70 }]);
+  expect([errors.length, chains.status()]).toMatchObject([70, { open: 70, ended: 5 }]);
 });

@@ -172,6 +172,7 @@ describe("with a ledger", () => {
     await vi.waitFor(async () => expect(json(await here(host, ["status", "--json"]))).toMatchObject({ pending: 0 }), 10_000); // the anchor of its start
     const [status, statusJson, anchors, anchorsJson] = await Promise.all([["status"], ["status", "--json"], ["anchors"], ["anchors", "--json", "--last", "1"]].map((args) => here(host, args)));
     expect(status!.stdout).toMatch(/^The daemon takes receipts: \d+ in the ledger, \d+ anchored, 0 pending\.\n/);
+    expect(status!.stdout).toContain("\n  policy           none\n  chains           0 open; 0 ended\n");
     expect(json(statusJson!)).toMatchObject({ state: "ok", ledger: "test.example/receipts" });
     expect(anchors!.stdout).toMatch(/^The newest anchor covers \d+ receipts; none of those listed is missing\.\nSIZE +RECORDED[^]*\n“there” is said of names: .* neither its bytes nor its signature were looked at/);
     expect(anchors!.stdout).toMatch(/ request +there +sha256:/);

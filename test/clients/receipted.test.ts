@@ -82,6 +82,9 @@ test("a decision that somebody changes while its receipt is being stored is not 
   shared.action = "DENY";
   const changing = receipted(deny, { client, onReceipt: (_receipt, result) => { result.action = "ASK"; } });
   expect(await errorOf(changing({ score: 1 }))).toMatchObject({ code: "decision_changed" });
+  shared.action = "DENY";
+  const partly = receipted(deny, { client, decision: ({ action }) => action, onReceipt: (_receipt, result) => { result.action = "ASK"; } });
+  expect(await errorOf(partly({ score: 1 }))).toMatchObject({ code: "decision_changed" });
 });
 
 test("what decides only later, or would leave out what was to be recorded, is refused", async () => {

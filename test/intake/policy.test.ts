@@ -80,6 +80,31 @@ describe("a decision of a system that the policy names", () => {
   });
 });
 
+test.each([
+  ["the longest beginning that fits", "payout_eu_9", "eu"], ["whatever their order", "payout_x", "any"], ["the whole name before all beginnings", "payout_eu_1", "one"],
+  ["not what only contains it", "a_payout_eu_1", "rest"], ["nor what ends before it does", "payout", "rest"],
+])("of several names: %s", (_, systemId, gate) => {
+  writeFileSync(join(dir, "names.yaml"), 'version: "1"\nsystems:\n  "*": {gates: [rest]}\n  payout_*: {gates: [any]}\n  payout_eu_*: {gates: [eu]}\n  payout_eu_1: {gates: [one]}\n');
+  const door = new DoorPolicy(readPolicy(join(dir, "names.yaml")));
+  expect(() => door.check({ system_id: systemId, decision: 1, inputs: {} }, "")).toThrow(`a receipt needs the gate ${gate}`);
+});
+
+test("a chain needs its approvers, also one of no system", () => {
+  writeFileSync(join(dir, "chains.yaml"), 'version: "1"\nsystems:\n  "*": {chain_approvers: 1}\n  payout_*: {chain_approvers: 2}\n  note: {}\n');
+  const door = new DoorPolicy(readPolicy(join(dir, "chains.yaml")));
+  const said = (systemId: string | undefined, approvers: number): string => {
+    try {
+      door.checkChain(systemId, () => approvers);
+      return "taken";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect([said("payout_1", 2), said("other", 1), said(undefined, 1), said("note", 0)]).toEqual(Array(4).fill("taken"));
+  expect(said("payout_1", 1)).toBe("policy 1 for payout_1: a chain is completed once 2 different approvers have approved, and 1 have: have it approved (chain.approve), or complete it as failed");
+  expect([said("other", 0), said(undefined, 0)]).toEqual([expect.stringContaining("policy 1 for other"), expect.stringContaining("policy 1: a chain")]);
+});
+
 test("other systems and other types are as the policy says", async () => {
   expect(verdict(await ask("append", { receipt: { system_id: "other", decision: "APPROVE", inputs: {}, gates: failing() } }))).toBe("disk");
   expect(verdict(await ask("append", { receipt: { type: "x_note", system_id: "loan_scorer_v1" } }))).toBe("disk");
@@ -110,12 +135,12 @@ describe("the file", () => {
 
   test("the example, with its hash", () => {
     const policy = readPolicy(EXAMPLE);
-    expect([policy.version, [...policy.systems.keys()], policy.systems.get("*")?.failed_gate]).toEqual(["2.0", ["loan_scorer_v1", "*"], "record"]);
+    expect([policy.version, [...policy.systems.keys()], policy.systems.get("*")?.failed_gate]).toEqual(["2.0", ["loan_scorer_v1", "payout_*", "*"], "record"]);
     expect(policy.hash).toMatch(/^sha256:[0-9a-f]{64}$/);
   });
 
   test("what is left out has a default: blocked, and nothing else needed", () => {
-    expect(read('version: "1"\nsystems: {a: {}}\n').systems.get("a")).toEqual({ fields: [], inputs: [], gates: [], failed_gate: "block" });
+    expect(read('version: "1"\nsystems: {a: {}}\n').systems.get("a")).toEqual({ fields: [], inputs: [], gates: [], failed_gate: "block", chain_approvers: 0 });
   });
 
   test.each<[string, string, object]>([
@@ -123,6 +148,8 @@ describe("the file", () => {
     ["a version that is a number", "version: 2.0\nsystems: {}\n", { code: "bad_value", path: "version", line: 1 }],
     ["an unknown setting", 'version: "1"\nsystems:\n  a: {gate: [x]}\n', { code: "unknown_key", path: "systems.a.gate", line: 3 }],
     ["a word that is none", 'version: "1"\nsystems:\n  a:\n    failed_gate: allow\n', { code: "bad_value", path: "systems.a.failed_gate", line: 4 }],
+    ["a * in a name", 'version: "1"\nsystems:\n  pay*out: {}\n', { code: "bad_value", path: "systems.pay*out", line: 3 }],
+    ["half an approver", 'version: "1"\nsystems:\n  a: {chain_approvers: 0.5}\n', { code: "bad_value", path: "systems.a.chain_approvers", line: 3 }],
     ["a system twice", 'version: "1"\nsystems: {a: {}, a: {}}\n', { code: "duplicate_key", line: 2 }],
   ])("%s is refused with its line", (_, text, expected) => {
     let found: unknown;

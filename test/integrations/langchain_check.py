@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import sys
 import unittest
@@ -58,6 +59,32 @@ class Paying(BaseChatModel):
         for text, args in (("All ", ""), ("right", ""), ("", '{"amo'), ("", 'unt":5}')):
             chunks = [{"index": 0, "args": args, "name": "pay" if args[0] == "{" else None, "id": "c1" if args[0] == "{" else None}] if args else []
             yield ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=chunks))
+
+
+class Searching(Paying):
+    """Its provider runs a tool by itself, says what it found, and calls one of ours; or breaks off in the middle."""
+
+    breaks_off: bool = False
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        chunks = list(self._stream(messages, stop, run_manager, **kwargs))
+        whole = functools.reduce(lambda before, chunk: before + chunk, chunks).message
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(whole.content, tool_calls=whole.tool_calls))])
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        said: list[Any] = [
+            {"type": "text", "text": "Looking. ", "index": 0},
+            {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}, "index": 1},
+            {"type": "input_json_delta", "partial_json": '{"query":', "index": 1}, {"type": "input_json_delta", "partial_json": '"x"}', "index": 1},
+            {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [], "index": 2},
+            {"type": "text", "text": "Found.", "index": 3},
+        ]
+        for block in said:
+            yield ChatGenerationChunk(message=AIMessageChunk(content=[block]))
+        if self.breaks_off:
+            raise ConnectionError("the provider went away")
+        yield ChatGenerationChunk(message=AIMessageChunk(content=[{"type": "tool_use", "id": "c1", "name": "pay", "input": {}, "index": 4}],
+                                                         tool_call_chunks=[{"index": 4, "args": '{"amount":5}', "name": "pay", "id": "c1"}]))
 
 
 class Check(unittest.TestCase):
@@ -139,6 +166,29 @@ class Check(unittest.TestCase):
         next(chunks)
         chunks.close()
         self.assertEqual([(it["decision"]["interrupted"], it["decision"]["text_hash"]) for it in self.receipts()], [(True, sha256("All "))])
+
+    def test_a_provider_that_breaks_off_leaves_what_was_handed_out_and_nothing_that_was_held(self) -> None:
+        for stream in ("before", "after"):
+            for way in (lambda model: list(model.stream("x")), lambda model: asyncio.run(_all(model.astream("x")))):
+                with self.subTest(stream), self.assertRaises(ConnectionError):
+                    way(receipted_model(Searching(breaks_off=True), stream=stream, **self.options))
+        decision = {"action": "respond", "finish_reason": None, "text_hash": sha256("Looking. "), "text_length": 9, "interrupted": True}
+        self.assertEqual([it["decision"] for it in self.receipts()], [decision, decision])
+
+    def test_a_tool_that_the_provider_runs_is_held_and_recorded_as_a_call(self) -> None:
+        got: list[Any] = []
+        with self.assertRaises(ReceiptUnavailable):
+            for chunk in receipted_model(Searching(), stream="after", **self.gone).stream("x"):
+                got.append(chunk.content)
+        self.assertEqual(got, [[{"type": "text", "text": "Looking. ", "index": 0}]])
+        model = receipted_model(Searching(), stream="after", **self.options)
+        model.invoke("x")
+        self.assertEqual(len([it for it in model.stream("x") if it.content]), 7)
+        calls = [{"id": "c1", "name": "pay", "arguments": {"amount": 5}}, {"id": "s1", "name": "web_search", "arguments": {"query": "x"}}]
+        for receipt in (receipts := self.receipts()):
+            self.assertEqual((receipt["decision"]["action"], receipt["decision"]["tool_calls"]), ("call_tools", calls))
+            self.assertEqual([it["type"] for it in receipt["decision"]["other"]], ["web_search_tool_result"])
+        self.assertEqual(len(receipts), 2)
 
     def test_a_cache_is_not_asked(self) -> None:
         model = FakeListChatModel(responses=["one", "two"], cache=InMemoryCache())

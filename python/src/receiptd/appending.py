@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .calling import Caller
-from .canonical import jcs
 from .config import Ack, Settings, read_ack, read_seconds
 from .errors import ReceiptRefused, ReceiptUnavailable
+from .form import check_form
 from .models import Acknowledgement, Queued, bad_answer, read
 from .pipeline import Result
 from .prepared import Prepared, marked, prepare
@@ -19,9 +19,6 @@ from .values import bad_value
 
 #: Ways in which a ledger is away. With all others the daemon is there and refuses on purpose, which no spool gets around.
 SPOOLED = frozenset({"unreachable", "timeout", "bad_answer", "overloaded", "disk_full", "shutting_down", "ledger_busy", "too_many_connections"})
-
-#: Bytes of a receipt's canonical form (docs/FORMAT.md section 4).
-MAX_RECEIPT = 2**20
 
 Stored = Acknowledgement | Queued
 
@@ -49,14 +46,14 @@ class Appender:
         if spool is None:
             return [*(yield from self._live(prepared, asked, budget, many))]
         if self.settings.spool_mode == "always" or any(spool.holds(one.receipt_id) for one in prepared):
-            return (yield from self._into(spool, prepared, "always" if self.settings.spool_mode == "always" else "pending"))
+            return (yield from self._into(spool, prepared, "always" if self.settings.spool_mode == "always" else "pending", many=many))
         try:
             return [*(yield from self._live(prepared, asked, min(budget, self.settings.spool_wait), many))]
         except ReceiptUnavailable as error:
             # a daemon that refuses on purpose is not got around, if it then does not answer in time either
             if (error.because or error.code) not in SPOOLED:
                 raise
-            return (yield from self._into(spool, prepared, error.code, sent=error.maybe_stored))
+            return (yield from self._into(spool, prepared, error.code, many=many, sent=error.maybe_stored))
 
     def _live(self, prepared: Sequence[Prepared], ack: Ack | None, budget: float, many: bool) -> Plan[list[Acknowledgement]]:
         texts = [one.text for one in prepared]
@@ -66,19 +63,21 @@ class Appender:
         result = yield from self.caller.call(request, budget)
         return _acknowledgements(result, prepared, ack) if many else [_acknowledgement(result, prepared[0], ack)]
 
-    def _into(self, spool: Spool, prepared: Sequence[Prepared], reason: str, *, sent: bool = False) -> Plan[list[Stored]]:
+    def _into(self, spool: Spool, prepared: Sequence[Prepared], reason: str, *, many: bool, sent: bool = False) -> Plan[list[Stored]]:
         """What was sent may be stored, so that only the very same bytes may be sent again."""
         entries = [(one, one.text if sent else marked(one, reason)) for one in prepared]
-        for one, text in entries:
-            if len(text.encode()) > MAX_RECEIPT and len(jcs(json.loads(text)).encode()) > MAX_RECEIPT:
-                raise ReceiptRefused("too_large", f"a receipt is at most {MAX_RECEIPT} bytes", receipt_id=one.receipt_id)  # now, and not when it is delivered
+        for at, (one, text) in enumerate(entries):
+            try:
+                check_form(json.loads(text))  # now, and not when it is delivered
+            except ReceiptRefused as error:
+                raise ReceiptRefused(error.code, error.message, receipt_id=one.receipt_id, pointer=f"/{at}{error.pointer}" if many else error.pointer) from None
         queued: list[Stored] = yield Blocking(lambda: spool.put(entries, reason, maybe_stored=sent))
         return queued
 
 
 def _acknowledgements(result: Result, prepared: Sequence[Prepared], ack: Ack | None) -> list[Acknowledgement]:
     answers = result.get("receipts")
-    if not isinstance(answers, list) or len(answers) != len(prepared):
+    if not isinstance(answers, list) or len(answers) != len(prepared) or not all(isinstance(answer, dict) for answer in answers):
         raise bad_answer("an answer that does not acknowledge each receipt")
     return [_acknowledgement({"ack": result.get("ack"), **answer}, one, ack) for answer, one in zip(answers, prepared)]
 
@@ -86,6 +85,6 @@ def _acknowledgements(result: Result, prepared: Sequence[Prepared], ack: Ack | N
 def _acknowledgement(result: Result, prepared: Prepared, ack: Ack | None) -> Acknowledgement:
     """Of this receipt, and of what was asked; anything less is none."""
     acknowledgement = read(Acknowledgement, result)
-    if acknowledgement.receipt_id != prepared.receipt_id or (ack == "disk" and acknowledgement.ack != "disk"):
+    if acknowledgement.receipt_id != prepared.receipt_id or acknowledgement.ack not in (("disk",) if ack == "disk" else ("disk", "wal")):
         raise bad_answer("an acknowledgement of something else")
     return acknowledgement

@@ -10,12 +10,14 @@ from .config import Settings, read_seconds
 from .errors import ReceiptUnavailable
 from .models import Acknowledgement, Found, Waited, read
 from .pipeline import Result
-from .steps import Plan, request
+from .steps import Plan, Sleep, request
 
 WaitFor = Literal["disk", "anchored"]
 
 #: Seconds. Anchors are made every minute by default.
 WAIT_TIMEOUT = 120.0
+#: Seconds before it is asked again.
+AGAIN = 0.05
 #: Seconds for the daemon's own word that the time is over.
 WAIT_PATIENCE = 1.0
 
@@ -43,3 +45,4 @@ class Asker:
             except ReceiptUnavailable as error:
                 if error.code != "timeout" or time.monotonic() >= deadline:
                     raise  # else the daemon's own limit was shorter
+            yield Sleep(AGAIN)

@@ -3,6 +3,7 @@ when it comes back. It never lets anything through that was not recorded.
 """
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import ReceiptUnavailable
+from .errors import ReceiptError, ReceiptUnavailable
 
 CircuitState = Literal["closed", "open", "half_open"]
 
@@ -22,6 +23,14 @@ class BreakerOptions:
     #: Seconds for which it is open at first, and at most; doubled each time that the probe fails.
     open_for: float = 1.0
     open_at_most: float = 30.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.failures, bool) or not isinstance(self.failures, int) or self.failures < 1:
+            raise ReceiptError("bad_setting", "failures: a whole number above 0")
+        for name in ("open_for", "open_at_most"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+                raise ReceiptError("bad_setting", f"{name}: seconds, more than 0")
 
 
 class Breaker:
@@ -37,7 +46,7 @@ class Breaker:
 
     def after_fork(self) -> None:
         """Nobody else holds the lock here, whoever held it there; a probe that was under way is not ours."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may call, too
         self._probing = False
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from .asking import Asker
 from .errors import ReceiptError
-from .models import Acknowledgement, read
+from .models import Acknowledgement, bad_answer, read
 from .pipeline import Result
 from .steps import Plan
 from .uuid7 import new_chain_id, uuid7
@@ -64,14 +64,19 @@ class ChainLog:
     def event(self, members: Mapping[str, Any]) -> Plan[ChainEvent]:
         event = _with_id("event_id", members)
         done = read(ChainEvent, (yield from self.ask("chain.event", {"chain_id": self.chain_id, "event": event})))
-        self.hashes[done.event_id] = done.hash
+        self._keep(done.chain_id, event["event_id"], done.event_id, done.hash)
         return done
 
     def approve(self, members: Mapping[str, Any]) -> Plan[ChainApproval]:
         approval = _with_id("approval_id", members)
         done = read(ChainApproval, (yield from self.ask("chain.approve", {"chain_id": self.chain_id, "approval": approval})))
-        self.hashes[done.approval_id] = done.hash
+        self._keep(done.chain_id, approval["approval_id"], done.approval_id, done.hash)
         return done
+
+    def _keep(self, chain_id: str, asked: str, id_: str, hash_: str) -> None:
+        if (chain_id, id_) != (self.chain_id, asked):
+            raise bad_answer("an acknowledgement of something else")
+        self.hashes[id_] = hash_
 
     def complete(self, outcome: str, summary: str | None, ack: str | None) -> Plan[Acknowledgement]:
         """ReceiptError `chain_mismatch` if an event or approval that was acknowledged is not in the receipt."""

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from .errors import ReceiptError
+from .form import MAX_SHORT, ORGANIZATION, length
 
 Ack = Literal["disk", "wal"]
 SpoolMode = Literal["fallback", "always"]
@@ -17,8 +17,6 @@ LOCAL_SOCKET = os.path.join("receiptd-data", "receiptd.sock")
 SYSTEM_SOCKET = "/run/receiptd/receiptd.sock"
 #: Bytes of a Unix socket's path.
 MAX_SOCKET_PATH = 107
-MAX_SYSTEM_ID = 256
-_ORGANIZATION = re.compile("[a-z0-9][a-z0-9._-]{0,63}")
 #: Seconds; what a timer can wait for.
 _LONGEST_TIMEOUT = (2**31 - 1) / 1000
 
@@ -95,14 +93,14 @@ def read_seconds(value: float, name: str = "timeout") -> float:
 
 
 def _organization(value: str | None, name: str) -> str | None:
-    if value is not None and (not isinstance(value, str) or _ORGANIZATION.fullmatch(value) is None):
+    if value is not None and (not isinstance(value, str) or ORGANIZATION.fullmatch(value) is None):
         raise _bad(name, "the name of an organization: 1 to 64 of a-z, 0-9, ., _ and -")
     return value
 
 
 def _system_id(value: str | None, name: str) -> str | None:
-    if value is not None and (not isinstance(value, str) or len(value) > MAX_SYSTEM_ID):
-        raise _bad(name, f"a text of 1 to {MAX_SYSTEM_ID} characters")
+    if value is not None and (not isinstance(value, str) or length(value) > MAX_SHORT):
+        raise _bad(name, f"a text of 1 to {MAX_SHORT} characters")
     return value
 
 
@@ -120,14 +118,14 @@ def _timeout(value: float | None, names: Mapping[str, str]) -> float:
 def _given(value: str | None, argument: str, names: Mapping[str, str], variable: str) -> tuple[str | None, str]:
     """The value and what it was called; an empty variable is none."""
     if value is not None:
-        if value == "":
-            raise _bad(argument, "not empty")
+        if not isinstance(value, str) or value == "" or "\0" in value:
+            raise _bad(argument, "a text, and not empty")
         return value, argument
     return names.get(variable) or None, variable
 
 
-def _path(value: str | os.PathLike[str] | None) -> str | None:
-    return None if value is None else os.fspath(value)
+def _path(value: str | bytes | os.PathLike[str] | None) -> str | None:
+    return os.fsdecode(value) if isinstance(value, (os.PathLike, bytes)) else value
 
 
 def _count(value: int, name: str) -> int:

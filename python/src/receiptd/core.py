@@ -11,6 +11,7 @@ from .asking import Asker
 from .breaker import Breaker, BreakerOptions
 from .calling import Caller
 from .config import Settings
+from .errors import ReceiptError
 from .spool import Spool
 from .spool_sender import Report, SpoolSender
 from .verify import Verifier
@@ -21,6 +22,9 @@ MAX_IN_FLIGHT = 1024
 
 class Core:
     def __init__(self, settings: Settings, breaker: BreakerOptions | None, on_refused: Report | None, on_damaged: Report | None) -> None:
+        for name, given in (("on_refused", on_refused), ("on_damaged", on_damaged)):
+            if given is not None and not callable(given):
+                raise ReceiptError("bad_setting", f"{name}: a function of what was not delivered")
         self.settings = settings
         self.breaker = Breaker(breaker or BreakerOptions())
         self.spool = None if settings.spool is None else Spool(settings.spool, max_bytes=settings.spool_max_bytes, max_receipts=settings.spool_max_receipts)

@@ -3,22 +3,25 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from .appending import Appender, Stored
 from .errors import DecisionBlocked, ReceiptError, ReceiptRefused
+from .form import FAILED_STATUSES, STATUSES
 from .steps import Plan
 from .times import now_text
 from .values import bad_value, encode
 
 #: Of the daemon, where its policy does not take a decision with a failed gate.
 POLICY_REFUSAL = "policy_gate_failed"
-FAILED_STATUSES = ("FAIL", "ERROR")
-STATUSES = ("PASS", "WARN", "SKIP", *FAILED_STATUSES)
 
 Arguments = Mapping[str, Any]
+
+#: What has decided nothing yet when it is returned.
+_LATER = (Awaitable, Iterator, AsyncIterator, Future)
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,14 @@ class Recipe:
     block_on_failed_gate: bool = False
     ack: str | None = None
     timeout: float | None = None
+    on_receipt: Callable[[Stored], None] | None = None
 
     def recorded_inputs(self, arguments: Arguments) -> Any:
         """As they are before the function runs, which may change them."""
         return json.loads(encode(dict(arguments) if self.inputs is None else self.inputs(arguments), "/inputs"))
+
+    def decided(self, result: Any) -> Any:
+        return result if self.decision is None else self.decision(result)
 
     def receipt(self, inputs: Any, result: Any, arguments: Arguments) -> dict[str, Any]:
         receipt: dict[str, Any] = {"timestamp": now_text()}
@@ -43,7 +50,7 @@ class Recipe:
             found = value(result, arguments) if callable(value) else value
             if found is not None:
                 receipt[name] = found
-        receipt["decision"] = result if self.decision is None else self.decision(result)
+        receipt["decision"] = self.decided(result)
         receipt["inputs"] = inputs
         if self.gates is not None:
             receipt["gates"] = list(self.gates(result, arguments))
@@ -52,26 +59,29 @@ class Recipe:
 
 def record(appender: Appender, recipe: Recipe, inputs: Any, result: Any, arguments: Arguments) -> Plan[Stored]:
     """Returns once the decision is recorded and may be executed; raises, and it must not be."""
-    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+    if isinstance(result, _LATER):
         raise bad_value(f"a {type(result).__name__} decides only later: decorate what returns the decision itself", "/decision")
-    receipt = recipe.receipt(inputs, result, arguments)
-    for at, gate in enumerate(receipt.get("gates", ())):
-        if gate.get("status") not in STATUSES:
+    receipt = json.loads(encode(recipe.receipt(inputs, result, arguments)))  # from here on nobody else has it
+    gates = receipt.get("gates", [])
+    for at, gate in enumerate(gates):
+        if not isinstance(gate, dict) or gate.get("status") not in STATUSES:
             raise bad_value(f"one of {', '.join(STATUSES)}", f"/gates/{at}/status")
-    recorded = encode(receipt["decision"], "/decision")
-    failed = [gate for gate in receipt.get("gates", ()) if gate.get("status") in FAILED_STATUSES]
+    failed = [gate for gate in gates if gate["status"] in FAILED_STATUSES]
     if failed and recipe.block_on_failed_gate:
-        return (yield from _blocked(appender, recipe, {**receipt, "decision": json.loads(recorded)}, failed, "gates have failed"))
+        return (yield from _blocked(appender, recipe, receipt, failed, "gates have failed"))
     try:
         stored = yield from appender.append(receipt, recipe.ack, recipe.timeout)
-        if encode(receipt["decision"], "/decision") != recorded:  # by somebody else who has the same object
-            raise ReceiptError("decision_changed", "the decision is not what was recorded any more: it was changed meanwhile", receipt_id=stored.receipt_id)
-        return stored
     except ReceiptRefused as error:
         if error.code != POLICY_REFUSAL:
             raise
         refused = error
-    return (yield from _blocked(appender, recipe, {**receipt, "decision": json.loads(recorded)}, failed, refused.message))
+    else:
+        if recipe.on_receipt is not None:
+            recipe.on_receipt(stored)
+        if encode(recipe.decided(result)) != encode(receipt["decision"]):  # by somebody else who has the same object
+            raise ReceiptError("decision_changed", "the decision is not what was recorded any more: it was changed meanwhile, or `decision` does not say the same of it twice", receipt_id=stored.receipt_id)
+        return stored
+    return (yield from _blocked(appender, recipe, receipt, failed, refused.message))
 
 
 def _blocked(appender: Appender, recipe: Recipe, receipt: Mapping[str, Any], failed: Sequence[Mapping[str, Any]], why: str) -> Plan[Stored]:

@@ -43,20 +43,20 @@ def receipt(
 
     `client`: one that waits as the function does; else one made of the environment, at the first call.
     `inputs(arguments)`: what is recorded of the arguments (default: all, by name). Leave out or hash (`pseudonym`) what identifies a person.
-    `decision(result)`: what is recorded of the result (default: it itself).
+    `decision(result)`: what is recorded of the result (default: it itself). Asked again before the result comes out: it has to say the same.
     `gates(result, arguments)`: the checks that it went through, each a dict with `name` and `status`.
     `block_on_failed_gate`: a gate with FAIL or ERROR raises DecisionBlocked; so does a daemon whose policy does not take it.
     `on_receipt(acknowledgement)`: is called before the result comes out.
     `fields`: system_id, organization, model_version, reasons, metadata and so on, each a value or a callable of (result, arguments).
     """
-    recipe = Recipe(inputs=inputs, decision=decision, gates=gates, fields=fields, block_on_failed_gate=block_on_failed_gate, ack=ack, timeout=timeout)
+    recipe = Recipe(inputs=inputs, decision=decision, gates=gates, fields=fields, block_on_failed_gate=block_on_failed_gate, ack=ack, timeout=timeout, on_receipt=on_receipt)
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"{function.__qualname__}: @receipt is for functions that return a decision, not for generators")
         wrap = _wrap_async if inspect.iscoroutinefunction(function) else _wrap
-        return cast(F, wrap(function, signature, recipe, client, on_receipt))
+        return cast(F, wrap(function, signature, recipe, client))
 
     return decorate
 
@@ -77,7 +77,7 @@ def _made(kind: type[Client] | type[AsyncClient]) -> Client | AsyncClient:
         return _default[kind]
 
 
-def _wrap(function: Callable[..., Any], signature: inspect.Signature, recipe: Recipe, client: Client | AsyncClient | None, on_receipt: Callable[[Stored], None] | None) -> Callable[..., Any]:
+def _wrap(function: Callable[..., Any], signature: inspect.Signature, recipe: Recipe, client: Client | AsyncClient | None) -> Callable[..., Any]:
     if isinstance(client, AsyncClient):
         raise TypeError(f"{function.__qualname__} is no async function: give it a Client")
 
@@ -87,15 +87,13 @@ def _wrap(function: Callable[..., Any], signature: inspect.Signature, recipe: Re
         arguments = arguments_of(signature, args, kwargs)
         inputs = recipe.recorded_inputs(arguments)
         result = function(*args, **kwargs)
-        stored = by.run(record(by.appender, recipe, inputs, result, arguments))
-        if on_receipt is not None:
-            on_receipt(stored)
+        by.run(record(by.appender, recipe, inputs, result, arguments))
         return result
 
     return decide
 
 
-def _wrap_async(function: Callable[..., Any], signature: inspect.Signature, recipe: Recipe, client: Client | AsyncClient | None, on_receipt: Callable[[Stored], None] | None) -> Callable[..., Any]:
+def _wrap_async(function: Callable[..., Any], signature: inspect.Signature, recipe: Recipe, client: Client | AsyncClient | None) -> Callable[..., Any]:
     if isinstance(client, Client):
         raise TypeError(f"{function.__qualname__} is an async function: give it an AsyncClient")
 
@@ -105,9 +103,7 @@ def _wrap_async(function: Callable[..., Any], signature: inspect.Signature, reci
         arguments = arguments_of(signature, args, kwargs)
         inputs = recipe.recorded_inputs(arguments)
         result = await function(*args, **kwargs)
-        stored = await by.run(record(by.appender, recipe, inputs, result, arguments))
-        if on_receipt is not None:
-            on_receipt(stored)
+        await by.run(record(by.appender, recipe, inputs, result, arguments))
         return result
 
     return decide

@@ -128,9 +128,9 @@ def _parse(line: bytes) -> tuple[object, Outcome | None]:
     if not isinstance(message, dict):
         return None, None
     result, error = message.get("result"), message.get("error")
-    if isinstance(result, dict):
+    if isinstance(result, dict) and error is None:
         return message.get("id"), Answered(result)
-    if not isinstance(error, dict) or not isinstance(data := error.get("data"), dict):
+    if result is not None or not isinstance(error, dict) or not isinstance(data := error.get("data"), dict):
         return None, None
     number, code, pointer = error.get("code"), data.get("code"), data.get("pointer")
     if not isinstance(number, int) or not isinstance(code, str):

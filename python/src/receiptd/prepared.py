@@ -1,18 +1,18 @@
 """A receipt as it will be sent, each time the same: its id, the client's defaults, and its text."""
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .config import Settings
 from .errors import ReceiptRefused
+from .form import UUID
 from .times import now_text
 from .uuid7 import uuid7
 from .values import bad_value, encode
 
-UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: In `metadata` of a receipt that reached the ledger late.
 MARK = "receiptd_spooled"
 
@@ -20,10 +20,14 @@ MARK = "receiptd_spooled"
 @dataclass(frozen=True)
 class Prepared:
     receipt_id: str
-    receipt: Mapping[str, Any]
     text: str
     #: When it was handed over.
     at: str
+
+    def receipt(self) -> dict[str, Any]:
+        """As it was then, whatever has become of what the caller gave."""
+        receipt: dict[str, Any] = json.loads(self.text)
+        return receipt
 
 
 def prepare(receipt: Mapping[str, Any], settings: Settings) -> Prepared:
@@ -45,7 +49,7 @@ def prepare(receipt: Mapping[str, Any], settings: Settings) -> Prepared:
     if settings.spool is not None and not isinstance(whole.get("metadata", {}), Mapping):
         raise bad_value("metadata is an object", "/metadata")
     try:
-        return Prepared(receipt_id, whole, encode(whole), at)
+        return Prepared(receipt_id, encode(whole), at)
     except ReceiptRefused as error:
         error.receipt_id = receipt_id
         raise
@@ -53,7 +57,7 @@ def prepare(receipt: Mapping[str, Any], settings: Settings) -> Prepared:
 
 def marked(prepared: Prepared, reason: str) -> str:
     """Its text with the note that it came late. Only for one that is certainly not stored: it is other content."""
-    whole = {**prepared.receipt}
+    whole = prepared.receipt()
     whole["metadata"] = {**whole.get("metadata", {}), MARK: {"queued_at": prepared.at, "reason": reason}}
     whole.setdefault("timestamp", prepared.at)
     return encode(whole)
@@ -61,7 +65,7 @@ def marked(prepared: Prepared, reason: str) -> str:
 
 def same_but_mark(late: Mapping[str, Any], prepared: Prepared) -> bool:
     """Whether a receipt in the spool is this one, given again."""
-    there, here = dict(late), dict(prepared.receipt)
+    there, here = dict(late), prepared.receipt()
     metadata = dict(there.get("metadata", {}))
     if metadata.pop(MARK, None) is not None and not metadata and "metadata" not in here:
         del there["metadata"]

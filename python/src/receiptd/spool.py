@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from .errors import ReceiptRefused, ReceiptUnavailable
 from .models import Queued
 from .prepared import MARK, Prepared, same_but_mark
-from .spool_entry import ENTRY, TEMPORARY, Damaged, line_of, mark_in, name_of, receipt_id_in, sync_folder, text_in, write_durably
+from .spool_entry import ENTRY, TEMPORARY, Damaged, NotSynced, line_of, mark_in, name_of, receipt_id_in, require_own, sync_folder, text_in, write_durably
 
 _log = logging.getLogger("receiptd")
 
@@ -46,7 +46,7 @@ class Spool:
             raise ReceiptUnavailable("spool_failed", f"{self.folder} cannot be used as a spool: {error}") from error
 
     def after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may put something there, too
         self._emptied = threading.Condition(self._lock)
         self._writing = {}
         self.on_put: Callable[[], None] = lambda: None
@@ -152,13 +152,21 @@ class Spool:
         return sizes
 
     def _create(self) -> None:
-        is_new = not os.path.isdir(self.folder)
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        made: list[str] = []
+        at = self.folder
+        while not os.path.lexists(at):
+            made.append(at)
+            at = os.path.dirname(at)
+        if made:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        require_own(self.folder)
         for kind in ("pending", "refused", "damaged"):
-            os.makedirs(self.path(kind), mode=0o700, exist_ok=True)
+            if not os.path.lexists(self.path(kind)):
+                os.makedirs(self.path(kind), mode=0o700, exist_ok=True)
+            require_own(self.path(kind))
         sync_folder(self.folder)
-        if is_new:
-            sync_folder(os.path.dirname(self.folder))
+        for folder in made:
+            sync_folder(os.path.dirname(folder))
         for name in os.listdir(self.path("pending")):
             path = self.path("pending", name)
             if name.endswith(TEMPORARY) and time.time() - os.stat(path).st_mtime > _TEMPORARY_AGE:
@@ -208,7 +216,7 @@ class Spool:
         try:
             write_durably(self.path("pending"), name, line)
         except OSError as error:
-            raise ReceiptUnavailable("spool_failed", f"{self.folder} does not take the receipt: {error}", receipt_id=receipt_id, maybe_stored=maybe_stored) from error
+            raise ReceiptUnavailable("spool_failed", f"{self.folder} does not take the receipt: {error}", receipt_id=receipt_id, maybe_stored=maybe_stored or isinstance(error, NotSynced)) from error
         with self._lock:
             if name not in self._sizes:
                 self._sizes[name] = len(line)

@@ -8,16 +8,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import zlib
 from typing import Any
 
+from .errors import ReceiptError
+
 ENTRY = ".entry"
 TEMPORARY = ".tmp"
+#: In the mode of a folder: its group, and everybody.
+OTHERS_WRITE = 0o022
 _NAME = re.compile(r"([0-9]{16})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.entry")
 
 
 class Damaged(Exception):
     """The file is not what was written."""
+
+
+class NotSynced(OSError):
+    """It was there for a moment, so that somebody may have read it."""
 
 
 def name_of(stamp: int, receipt_id: str) -> str:
@@ -42,7 +51,7 @@ def text_in(line: bytes, receipt_id: str) -> str:
         raise Damaged("its checksum is wrong")
     try:
         receipt = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Damaged("it is not JSON") from None
     if not isinstance(receipt, dict) or receipt.get("receipt_id") != receipt_id:
         raise Damaged("it is another receipt than its name says")
@@ -74,9 +83,22 @@ def write_durably(folder: str, name: str, data: bytes) -> None:
         raise
     try:
         sync_folder(folder)
-    except BaseException:
+    except BaseException as error:
         _remove(path)
+        if isinstance(error, OSError):
+            raise NotSynced(*error.args) from error
         raise
+
+
+def require_own(folder: str) -> None:
+    """Nobody else may put anything there, or take it away. ReceiptError `bad_setting`, OSError."""
+    found = os.stat(folder)
+    if not stat.S_ISDIR(found.st_mode):
+        raise ReceiptError("bad_setting", f"spool: {folder} is no folder: name another, or move it away")
+    if found.st_uid != os.geteuid():
+        raise ReceiptError("bad_setting", f"spool: {folder} belongs to user {found.st_uid}, and this process is user {os.geteuid()}: name a folder of its own, or run it as the folder's owner")
+    if found.st_mode & OTHERS_WRITE:
+        raise ReceiptError("bad_setting", f"spool: others may write to {folder} (mode {stat.S_IMODE(found.st_mode):03o}): chmod 700 {folder}")
 
 
 def sync_folder(folder: str) -> None:

@@ -60,6 +60,8 @@ class SpoolSender:
         self._spool = spool
         self._settings = settings
         self._breaker = breaker
+        #: Names that were spoken of.
+        self._unreadable: set[str] = set()
         self._reports = {"refused": on_refused, "damaged": on_damaged}
         self.start()
 
@@ -170,6 +172,10 @@ class SpoolSender:
             self._spool.forget(name)  # delivered by another process
         except Damaged as error:
             self._put_aside("damaged", name, "damaged", str(error), None)
+        except OSError as trouble:  # with this one: it stays, and those behind it go
+            if name not in self._unreadable:
+                _log.error("%s: cannot be read, and stays where it is: %s", self._spool.path("pending", name), trouble)
+            self._unreadable.add(name)
         return None
 
     def _put_aside(self, kind: str, name: str, code: str, message: str, pointer: str | None) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from .langchain_receipt import Options, decision_of, inputs_of, message_of
+from .langchain_receipt import SAID, Options, decision_of, inputs_of, message_of
 from .values import plain
 
 MAX_MODEL = 256
@@ -124,22 +124,28 @@ class _Held:
     def __init__(self, mode: str, store: Callable[..., None]) -> None:
         self.chunks: list[Any] = []
         self.whole = False
-        self._mode, self._store, self._all, self._out = mode, store, list[Any](), False
+        self._mode, self._store, self._out = mode, store, list[Any]()
 
     def passes(self, chunk: Any) -> bool:
-        self._all.append(chunk)
-        message = chunk.message
-        free = not getattr(message, "tool_call_chunks", ()) and not message.additional_kwargs and not (chunk.generation_info or {}).get("finish_reason")
-        if self._mode == "after" and not self.chunks and free:
-            self._out = True
+        if self._mode == "after" and not self.chunks and _is_free(chunk):
+            self._out.append(chunk)
             return True
         self.chunks.append(chunk)
         return False
 
     @property
     def is_cut(self) -> bool:
-        return self._out and not self.whole
+        return bool(self._out) and not self.whole
 
     def store(self) -> None:
-        if self._all:
-            self._store([functools.reduce(lambda whole, chunk: whole + chunk, self._all)], not self.whole)
+        """Of a stream that was cut off: what went out, since nobody gets what was held."""
+        chunks = [*self._out, *self.chunks] if self.whole else self._out
+        if chunks:
+            self._store([functools.reduce(lambda whole, chunk: whole + chunk, chunks)], not self.whole)
+
+
+def _is_free(chunk: Any) -> bool:
+    """No part of a call, of a tool's result or of the end: what may be shown before its receipt is stored."""
+    message = chunk.message
+    is_said = isinstance(message.content, str) or all(isinstance(block, str) or block.get("type") in SAID for block in message.content)
+    return is_said and not getattr(message, "tool_call_chunks", ()) and not message.additional_kwargs and not (chunk.generation_info or {}).get("finish_reason")

@@ -1,6 +1,8 @@
 """The receipt of a model's answer, for LangChain."""
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +12,11 @@ from ..client import Client
 from ..decision import receipt
 from .values import hash_of, plain
 
+#: Types of blocks that only say something.
+SAID = ("text", "reasoning", "thinking", "redacted_thinking")
+#: Of those that call a tool; and of these, those that are among `tool_calls` too.
+_CALL = re.compile("((^|_)tool_use|_call(_chunk)?)$")
+_OWN = ("tool_use", "tool_call", "tool_call_chunk", "function_call")
 #: Of a request, those members that say how and not about what.
 SETTINGS = ("temperature", "top_p", "top_k", "seed", "n", "max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty", "reasoning_effort", "tool_choice")
 
@@ -62,15 +69,35 @@ def inputs_of(options: Options, messages: Sequence[Any], request: Mapping[str, A
 
 def decision_of(options: Options, message: Any, finish_reason: Any, others: Sequence[Any]) -> dict[str, Any]:
     text = message.text if isinstance(message.text, str) else message.text()
-    calls = [*getattr(message, "tool_calls", ()), *getattr(message, "invalid_tool_calls", ())]
-    blocks = [block for block in message.content if isinstance(block, Mapping) and block.get("type") not in ("text", "tool_use", "tool_call", "input_json_delta")]
-    other = [*((block.get("type", "unknown"), block) for block in blocks), *(("choice", message_of(it.message)) for it in others)]
+    own = [*getattr(message, "tool_calls", ()), *getattr(message, "invalid_tool_calls", ())]
+    blocks = [block for block in message.content if isinstance(block, Mapping) and block.get("type") not in ("text", "input_json_delta")]
+    calls = [*own, *_carried_out(blocks, {call.get("id") for call in own})]
+    other = [*((block.get("type", "unknown"), block) for block in blocks if not _CALL.search(str(block.get("type")))), *(("choice", message_of(it.message)) for it in others)]
     said = {"text": str(text)} if options.text == "full" else {"text_hash": hash_of(str(text), options.hash_key), "text_length": len(str(text).encode("utf-16-le", "surrogatepass")) // 2}
     return {
         "action": "call_tools" if calls else "respond", "finish_reason": finish_reason, **(said if text else {}),
         **({"tool_calls": [_call(options, call) for call in calls]} if calls else {}),
         **({"other": [{"type": kind, "hash": hash_of(value, options.hash_key)} for kind, value in other]} if other else {}),
     }
+
+
+def _carried_out(blocks: Sequence[Mapping[str, Any]], own: set[Any]) -> list[dict[str, Any]]:
+    """Calls of tools that the provider runs itself, which LangChain has among the blocks of an answer alone."""
+    return [
+        {"id": block.get("id"), "name": block.get("name") or block["type"], "args": _arguments(block)} for block in blocks
+        if _CALL.search(str(block.get("type"))) and block["type"] not in _OWN and not own & {block.get("id"), block.get("call_id")} - {None}
+    ]
+
+
+def _arguments(block: Mapping[str, Any]) -> Any:
+    """In a stream they come as pieces of JSON; as text where these make none."""
+    found: Any = block.get("partial_json") or next((block[name] for name in ("args", "arguments", "input", "action") if block.get(name) is not None), {})
+    if not isinstance(found, str):
+        return found
+    try:
+        return json.loads(found)
+    except (ValueError, RecursionError):
+        return found
 
 
 def _call(options: Options, call: Mapping[str, Any]) -> dict[str, Any]:
