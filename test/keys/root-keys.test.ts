@@ -1,5 +1,5 @@
 import crypto, { type ScryptOptions } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { inspect } from "node:util";
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from "@aws-sdk/client-kms";
@@ -72,9 +72,20 @@ rootKeyContract("credential", async () => {
   };
 });
 
+/** Files of keys under a passphrase, by name: the first test makes its own, the others find these. */
+const filed = new Map<string, Uint8Array>();
+
 rootKeyContract("passphrase", async () => {
   const [own, other] = [secretFile(at("words"), `${PASSPHRASE}\n`), secretFile(at("other-words"), OTHER)];
   const source = (path: string, passphrase_file: string): RootKeySource => rootKeySource({ type: "passphrase", path, passphrase_file }, NOBODY);
+  for (const [name, bytes] of filed) secretFile(at(name), bytes);
+  if (filed.size === 0) {
+    for (const [name, words] of [["root.scrypt", own], ["other.scrypt", other]] as const) {
+      await source(at(name), words).openOrCreate();
+      filed.set(name, readFileSync(at(name)));
+      rmSync(at(name));
+    }
+  }
   return {
     source: () => source(at("root.scrypt"), own), other: () => source(at("other.scrypt"), other), files: [at("root.scrypt"), own], isCheap: false,
     missing: "key_file_missing", secrets: () => contents(own, other),
