@@ -10,6 +10,7 @@ def require(condition, code):
 
 # Strict JSON (section 3): one text has one meaning. json knows the grammar; what it lets through is checked token by token.
 TOKEN = r'("(?:[^"\\\x01-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)("?)(\s*:)?|[][{}]|(?<![-+.eE0-9])-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![.eE0-9])'
+DECODE, ENCODE = json.JSONDecoder(strict=False).decode, json.JSONEncoder(ensure_ascii=False).encode  # made once: to make them takes longer than to use them
 def check_number(text):
     value, digits = float(text), re.match("[-0.]*[1-9]", text)
     exact = decimal.Decimal(text if 0 < abs(value) < 1e300 else value)
@@ -22,8 +23,8 @@ def parse(data, limit):
     try: value = json.loads(text, strict=False, parse_int=float, parse_constant=int)
     except (ValueError, RecursionError) as error: value, end = error, getattr(error, "pos", end) + str(error).startswith("Unterminated")
     for token in (token for token in re.finditer(TOKEN, text) if token.start() < end):
-        string, is_name = json.loads((token[1] or '"') + '"', strict=False), token[3] and token.end() <= end
-        bad = re.findall("[\0\ud800-\udfff]", string)
+        string, is_name = DECODE(token[1] + '"') if token[1] else "", token[3] and token.end() <= end
+        bad = string and re.findall("[\0\ud800-\udfff]", string)
         require(not bad, "nul_character" if bad[:1] == ["\0"] else "lone_surrogate"); require(token[2] or not token[1], "bad_json")
         if is_name: require(string not in names[-1], "forbidden_name" if string == "__proto__" else "duplicate_name"); names[-1].add(string)
         elif token[0] in "[{]}": names = names + [{"__proto__"}] if token[0] in "[{" else names[:-1]
@@ -33,7 +34,7 @@ def parse(data, limit):
 def jcs(value):  # RFC 8785; the repr of a float has the digits that ECMAScript writes
     if isinstance(value, list): return f"[{','.join(map(jcs, value))}]"
     if isinstance(value, dict): return "{" + ",".join(f"{jcs(k)}:{jcs(value[k])}" for k in sorted(value, key=lambda k: k.encode("utf-16-be"))) + "}"
-    if not isinstance(value, float): return json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, float): return ENCODE(value)
     return re.sub(r"\.0$", "", f"{decimal.Decimal(repr(value)):f}") if not value or 1e-6 <= abs(value) < 1e21 else repr(value).replace("e-0", "e-")
 def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
 def unbase64(text):

@@ -1,10 +1,11 @@
 /**
- * Writes test/vectors/keys.json, receipts.json, requests.json, ledgers.json, anchors.json, evidence.json, reports.json and attestations.json: `node scripts/vectors/ledger.ts`.
+ * Writes test/vectors/keys.json, receipts.json, requests.json, ledgers.json, anchors.json, evidence.json, exports.json, reports.json and attestations.json: `node scripts/vectors/ledger.ts`.
  * Deterministic: seeds, clock and ids are fixed, and Ed25519 and HMAC have no randomness. test/vectors/README.md says what is in them.
  */
 import { writeFileSync } from "node:fs";
 import { anchorVectors } from "./ledger/anchors.ts";
 import { evidenceVectors } from "./ledger/evidence.ts";
+import { exportVectors } from "./ledger/exports.ts";
 import { keyVectors } from "./ledger/keys.ts";
 import { ledgerVectors } from "./ledger/ledgers.ts";
 import { receiptVectors } from "./ledger/receipts.ts";
@@ -22,6 +23,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ["ledgers.json", lines(ledgerVectors())],
     ["anchors.json", lines(anchorVectors())],
     ["evidence.json", lines(evidenceVectors())],
+    ["exports.json", lines(exportVectors())],
     ["reports.json", lines(reportVectors())],
     ["attestations.json", lines(attestationVectors())],
   ]);

@@ -74,7 +74,7 @@ export function addVerifyBundle(program: Command, run: Run): void {
     .option("--from <time>", "the export has to begin at this date or time, UTC, or before it")
     .option("--to <time>", "the export has to reach up to this time, or to the end of this date, UTC")
     .option("--records <file>", "of evidence of a chain: records of its events and approvals (receiptd chain disclose), which have to be those that the receipt covers")
-    .option("--page", "print verify.html instead, one page that checks evidence in a browser, from disk and without a network")
+    .option("--page", "print verify.html instead, one page that checks evidence and exports in a browser, from disk and without a network")
     .addHelpText("after", examples([
       "receiptd verify-bundle PR-2026-00042.evidence.json --vkey 'receipts.example.com/loans+1a2b3c4d+AQ…' --auditor 'auditor.example.com+5e6f7a8b+BA…'", "receiptd verify-bundle november.export.ndjson --trust keys.txt", "receiptd verify-bundle report.json --trust keys.txt", "receiptd verify-bundle --page > verify.html",
     ]))

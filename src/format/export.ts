@@ -2,7 +2,7 @@
  * Receipts of a time in one file, with what shows that none is left out: `receiptd-export/1`, docs/FORMAT.md section 16. A header, a line for
  * each place of the log, and a digest. Reading authenticates nothing; see verify/export.ts.
  */
-import { equal, fromUtf8, toBase64, utf8 } from "./bytes.ts";
+import { equal, toBase64, utf8 } from "./bytes.ts";
 import { canonicalize } from "./canonical.ts";
 import { HASH_PREFIX, hashText, parseHash } from "./chain.ts";
 import { FormatError } from "./errors.ts";
@@ -19,6 +19,9 @@ export const MAX_EXPORT_HEADER = 2 * 1024 * 1024;
 /** The largest line, without its line feed. */
 export const MAX_EXPORT_LINE = Math.max(MAX_EXPORT_HEADER, MAX_BLOB);
 const QUOTE = 0x22;
+/** What a line begins with that is a receipt's hash. */
+const HASH_LINE_START = utf8(`"${HASH_PREFIX}`);
+const HASH_LINE_BYTES = HASH_LINE_START.length + 2 * HASH_BYTES + 1;
 const members = new Members("bad_export");
 
 /** An organization's newest receipt, and its place in the `org_heads_root` of an anchor receipt (section 8.2). */
@@ -144,14 +147,28 @@ export function readProvenLine(line: Uint8Array): ProvenReceipt {
 
 /** The line of a receipt that is not asked for: its hash, as a JSON string. */
 export function formatHashLine(receiptHash: Uint8Array): Uint8Array {
-  return utf8(`"${hashText(receiptHash)}"`);
+  const line = new Uint8Array(HASH_LINE_BYTES);
+  line.set(HASH_LINE_START);
+  for (let i = 0, at = HASH_LINE_START.length; i < HASH_BYTES; i++) {
+    line[at++] = digitOf(receiptHash[i]! >> 4);
+    line[at++] = digitOf(receiptHash[i]! & 15);
+  }
+  line[HASH_LINE_BYTES - 1] = QUOTE;
+  return line;
 }
 
 /** The hash, or null where the line is no string, but a receipt in full. Throws `bad_export`. */
 export function readHashLine(line: Uint8Array): Uint8Array | null {
   if (line[0] !== QUOTE) return null;
-  if (line.length !== 2 + HASH_PREFIX.length + 2 * HASH_BYTES || line.at(-1) !== QUOTE) throw members.bad("the line is neither a receipt nor the hash of one", "");
-  return hashOf(fromUtf8(line.subarray(1, -1)), "");
+  const hash = new Uint8Array(HASH_BYTES);
+  let isHash = line.length === HASH_LINE_BYTES && line[HASH_LINE_BYTES - 1] === QUOTE && HASH_LINE_START.every((byte, i) => line[i] === byte);
+  for (let i = 0, at = HASH_LINE_START.length; i < HASH_BYTES && isHash; i++) {
+    const byte = (valueOf(line[at++]!) << 4) | valueOf(line[at++]!);
+    hash[i] = byte;
+    isHash = byte >= 0;
+  }
+  if (!isHash) throw members.bad("the line is neither a receipt nor the hash of one", "");
+  return hash;
 }
 
 /** The last line, without its line feed: SHA-256 over all before it. */
@@ -203,6 +220,17 @@ function hashOf(text: string, pointer: string): Uint8Array {
   } catch {
     throw members.bad("not sha256: and 64 hex digits", pointer);
   }
+}
+
+/** The lower-case hex digit, as ASCII, of 0 to 15. */
+function digitOf(value: number): number {
+  return value < 10 ? 0x30 + value : 0x57 + value;
+}
+
+/** What a lower-case hex digit is; below 0: no such digit. */
+function valueOf(digit: number): number {
+  if (digit >= 0x30 && digit <= 0x39) return digit - 0x30;
+  return digit >= 0x61 && digit <= 0x66 ? digit - 0x57 : -1;
 }
 
 function countOf(value: Json | undefined, pointer: string): number {

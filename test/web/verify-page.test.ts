@@ -13,10 +13,20 @@ import { parseVkey } from "../../src/format/note.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 import { verifyEvidence } from "../../src/verify/evidence.ts";
 import { bytesOf, changedAt, type EvidenceVector, evidenceVectors } from "../evidence/vectors.ts";
+import { exportVectors, type ExportVector } from "../export/vectors.ts";
+import { LOG_KEY } from "../../scripts/vectors/ledger/build.ts";
+import { checkpointText, fixed, note } from "../../scripts/vectors/ledger/primitives.ts";
 import { hasBrowser, openBrowser } from "../support/browser.ts";
 
 const PAGE = new URL("../../dist/cli/verify.html", import.meta.url);
 const good = evidenceVectors.find(({ name }) => name === "receipt 7 of 13")!;
+const exported = exportVectors.find(({ name }) => name === "one organization in a time range")!;
+/** What the page is to say of an export. */
+const saidOf = ({ bytes, expected: { code, verdict } }: ExportVector): string => {
+  if (code !== null) return `invalid ${code}`;
+  const { to } = JSON.parse(Buffer.from(bytes).toString().split("\n")[0]!) as { readonly to: string | null };
+  return verdict === "could_not_check" ? "not_checked" : verdict === "complete_until" && to !== null ? "partly" : verdict!;
+};
 
 describe.skipIf(!hasBrowser())("verify.html", () => {
   let browser: Browser;
@@ -93,6 +103,69 @@ describe.skipIf(!hasBrowser())("verify.html", () => {
     const file = bytesOf(good);
     const said = await given(Array.from(file, (_, at) => changedAt(file, at)), good.vkey);
     expect([said.length, said.filter((text) => !text.startsWith("invalid "))]).toEqual([file.length, []]);
+  }, 60_000);
+
+  test("a person who drops an export has the verdict, what it covers, and what was not checked", async () => {
+    expect(await given([exported.bytes], "")).toEqual(["not_checked"]);
+    expect((await verdict())[1]).toContain(`The file says that it is of the ledger receipts.example.com/loans, with the key “${exported.vkey}”.`);
+    await page.$eval("#vkey", (at) => { (at as HTMLInputElement).value = ""; });
+    await page.type("#vkey", exported.vkey);
+    await page.waitForFunction(() => document.getElementById("verdict")!.className === "complete");
+    expect((await verdict())[1]).toMatch(/^Verified All 2 receipts of acme in the ledger receipts\.example\.com\/loans from 2026-12-31T23:59:59\.251Z to 2027-01-01T00:00:00\.250Z \(log 6 to 12\) are here/);
+    const detail = await page.$eval("#detail", (at) => at.textContent);
+    for (const text of ["organizationacme", "receipts2, in 7 places of the log", "as ofthe anchor of 13 receipts, recorded 2027-01-01T00:00:00.250Z", "the chain of acme has no gap (its receipts 3 to 4)", "the receipts' MACs", "worm"]) expect(detail).toContain(text);
+    expect(await page.$eval("#progress", (at) => (at as HTMLElement).hidden)).toBe(true);
+  });
+
+  test("agrees with every vector of exports", async () => {
+    // what does not begin like an export is evidence for the page
+    const vectors = exportVectors.filter(({ bytes }) => bytes.length > 0);
+    for (const vkey of new Set(vectors.map((vector) => vector.vkey))) {
+      const some = vectors.filter((vector) => vector.vkey === vkey);
+      const said = await given(some.map(({ bytes }) => bytes), vkey);
+      expect(said.map((text, i) => [some[i]!.name, text])).toEqual(some.map((vector) => [vector.name, saidOf(vector)]));
+    }
+  }, 60_000);
+
+  test("never shows anything for an export with a byte changed", async () => {
+    const { bytes, vkey } = exported;
+    const places = Array.from(bytes, (_, at) => at).filter((at) => at % 13 === 0);
+    const said = await given(places.map((at) => changedAt(bytes, at)), vkey);
+    expect([said.length > 500, said.filter((text) => !text.startsWith("invalid "))]).toEqual([true, []]);
+  }, 60_000);
+
+  test("a large export is read piece by piece, says how far it is, and makes way for another file", async () => {
+    const whole = exportVectors.find(({ name }) => name === "one organization")!;
+    const end = 1_000_000;
+    const header = JSON.parse(Buffer.from(whole.bytes).toString().split("\n")[0]!) as Record<string, Json>;
+    const first = canonicalize({ ...header, end, checkpoint: note(checkpointText(header["ledger"] as string, end, fixed("a root")), LOG_KEY) });
+    const said = await page.evaluate(async (line, hash, key, small) => {
+      const at = (id: string): HTMLElement => document.getElementById(id)!;
+      const bar = at("progress") as HTMLProgressElement;
+      const give = (file: File): void => {
+        const list = new DataTransfer();
+        list.items.add(file);
+        (at("file") as HTMLInputElement).files = list.files;
+        at("file").dispatchEvent(new Event("change"));
+      };
+      (at("vkey") as HTMLInputElement).value = key;
+      (at("auditor") as HTMLInputElement).value = "";
+      const thousand = `"sha256:${hash}"\n`.repeat(1000);
+      give(new File([`${line}\n`, ...Array.from({ length: 1000 }, () => thousand)], "large"));
+      const seen: number[] = [];
+      while (seen.length < 3) {
+        await new Promise((resolve) => { requestAnimationFrame(resolve); });
+        if (!bar.hidden && bar.value > (seen.at(-1) ?? 0)) seen.push(bar.value);
+      }
+      const during = [at("verdict").className, at("verdict").textContent, at("detail").textContent];
+      give(new File([Uint8Array.from(atob(small), (character) => character.charCodeAt(0))], "small"));
+      while (at("verdict").className === "") await new Promise((resolve) => { requestAnimationFrame(resolve); });
+      const after = at("verdict").className;
+      for (let i = 0; i < 10; i++) await new Promise((resolve) => { requestAnimationFrame(resolve); });
+      return { seen, during, after, later: [at("verdict").className, bar.hidden] };
+    }, first, "0".repeat(64), exported.vkey, Buffer.from(exported.bytes).toString("base64"));
+    expect(said).toEqual({ seen: expect.anything(), during: ["", "The file is being checked. Nothing is known of it before its end.", ""], after: "complete", later: ["complete", true] });
+    expect(said.seen.at(-1)).toBeLessThan(0.9);
   }, 60_000);
 
   test("a key that is none, and one of another ledger, show nothing", async () => {
