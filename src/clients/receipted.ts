@@ -73,7 +73,7 @@ export function receipted<This, Arguments extends unknown[], Result>(
 }
 
 function receiptOf<Arguments extends unknown[], Decision>(
-  { systemId, organization, decision, gates, more }: ReceiptedOptions<Arguments, Decision>, inputs: object, result: Decision, args: Arguments,
+  { systemId, organization, gates, more, decision }: ReceiptedOptions<Arguments, Decision>, inputs: object, result: Decision, args: Arguments,
 ): ReceiptInput {
   if (Object.prototype.toString.call(result).endsWith("Generator]")) throw new ReceiptRefused("bad_value", "/decision: a generator decides only later", { pointer: "/decision" });
   const others = typeof more === "function" ? more(result, ...args) : more;

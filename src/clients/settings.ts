@@ -44,7 +44,17 @@ export interface Settings {
   readonly ack: Ack | undefined;
   readonly timeoutMs: number;
   readonly http: string | undefined;
-  readonly spool: string | undefined;
+  readonly spool: SpoolSettings | undefined;
+}
+
+export interface SpoolSettings {
+  readonly folder: string;
+  /** The daemon is not asked first. */
+  readonly isFirst: boolean;
+  /** ms that the daemon is given first. */
+  readonly waitMs: number;
+  readonly maxBytes: number;
+  readonly maxReceipts: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -56,6 +66,11 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 const LOCAL_SOCKET = "receiptd-data/receiptd.sock";
 const HOST_SOCKET = "/run/receiptd/receiptd.sock";
 const MAX_SYSTEM_ID = 256;
+const SPOOL_MODES: ReadonlySet<string> = new Set(["fallback", "always"]);
+/** ms */
+const SPOOL_WAIT = 500;
+const SPOOL_MAX_BYTES = 64 * 1024 * 1024;
+const SPOOL_MAX_RECEIPTS = 100_000;
 
 /** Throws ReceiptError `bad_setting` that names the option or variable. */
 export function readSettings(options: ClientOptions, env: Environment): Settings {
@@ -70,8 +85,16 @@ export function readSettings(options: ClientOptions, env: Environment): Settings
     ack: from("ack", "RECEIPTD_CLIENT_ACK", ackLevel),
     timeoutMs: from("timeoutMs", "RECEIPTD_CLIENT_TIMEOUT_MS", milliseconds) ?? TIMEOUT,
     http: from("http", "RECEIPTD_CLIENT_HTTP", baseUrl),
-    spool: from("spool", "RECEIPTD_CLIENT_SPOOL", (value, name) => resolve(text(value, name))),
+    spool: spoolSettings(options, from("spool", "RECEIPTD_CLIENT_SPOOL", (value, name) => resolve(text(value, name)))),
   };
+}
+
+/** Checked also where there is no spool: it may be the folder that was forgotten. */
+function spoolSettings({ spoolMode = "fallback", spoolWaitMs = SPOOL_WAIT, spoolMaxBytes = SPOOL_MAX_BYTES, spoolMaxReceipts = SPOOL_MAX_RECEIPTS }: ClientOptions, folder: string | undefined): SpoolSettings | undefined {
+  if (!SPOOL_MODES.has(spoolMode)) throw badSetting("spoolMode", "fallback or always");
+  const waitMs = milliseconds(spoolWaitMs, "spoolWaitMs");
+  for (const [name, value] of Object.entries({ spoolMaxBytes, spoolMaxReceipts })) if (!Number.isSafeInteger(value) || value < 1) throw badSetting(name, "a whole number from 1");
+  return folder === undefined ? undefined : { folder, isFirst: spoolMode === "always", waitMs, maxBytes: spoolMaxBytes, maxReceipts: spoolMaxReceipts };
 }
 
 function text(value: unknown, name: string): string {

@@ -6,7 +6,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, r
 import { open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
-import { ReceiptError, ReceiptUnavailable } from "./errors.ts";
+import { badSetting, ReceiptError, ReceiptUnavailable } from "./errors.ts";
 
 export interface Entry {
   /** Without the folder. */
@@ -32,22 +32,28 @@ const CRC_LENGTH = 8;
 /** ms after which what was being written is nobody's any more. */
 const ABANDONED_AFTER = 60_000;
 
+const PARTS = ["pending", "refused", "damaged"] as const;
+/** Of a folder's mode: group and others may write. */
+const OTHERS_WRITE = 0o022;
+
 /** Microseconds since 1970, rising. */
 let lastStamp = 0;
 
-/** The folders, made if they are not there. Throws ReceiptError `spool_failed`. */
+/** The folders, made if they are not there. Throws ReceiptError `spool_failed`, and `bad_setting` where others could write there. */
 export class Entries {
   readonly folder: string;
 
   constructor(folder: string) {
     this.folder = folder;
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false) throw badSetting("spool", `${folder} is not a folder: name another`);
     try {
       if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) syncFolder(dirname(folder));
-      for (const part of ["pending", "refused", "damaged"]) mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
+      for (const part of PARTS) mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
       syncFolder(folder);
     } catch (error) {
       throw new ReceiptError("spool_failed", `the spool ${folder} cannot be opened: ${messageOf(error)}`, { cause: error });
     }
+    for (const path of [folder, ...PARTS.map((part) => join(folder, part))]) mustBeOurs(path);
   }
 
   /** What is to be delivered, in order. */
@@ -189,4 +195,13 @@ function isGone(error: unknown): boolean {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Whoever may write there could send receipts in this program's name, or take some away. */
+function mustBeOurs(path: string): void {
+  const { uid, mode } = statSync(path);
+  const user = process.geteuid?.(); // not on Windows
+  if (user === undefined) return;
+  if (uid !== user) throw badSetting("spool", `${path} belongs to the user ${uid}, and this process runs as ${user}: run it as that one, or name a folder of its own`);
+  if ((mode & OTHERS_WRITE) !== 0) throw badSetting("spool", `others may write to ${path}: chmod go-w it`);
 }

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RpcFailure } from "../door/client.ts";
 import { ReceiptRefused, ReceiptUnavailable } from "./errors.ts";
-import type { ClientOptions } from "./settings.ts";
+import type { ClientOptions, SpoolSettings } from "./settings.ts";
 import { Entries, type Entry, entryLine, type Sized } from "./spool-entries.ts";
 import { SpoolLock } from "./spool-lock.ts";
 import { SpoolSender } from "./spool-sender.ts";
@@ -19,10 +19,6 @@ export interface SpoolReport {
   readonly path: string;
 }
 
-const MAX_BYTES = 64 * 1024 * 1024;
-const MAX_RECEIPTS = 100_000;
-/** ms */
-const WAIT = 500;
 /** ms between two counts of the folder, which other processes may use, too. */
 const COUNT_EVERY = 5000;
 const COUNT_WHEN_FULL_EVERY = 1000;
@@ -34,7 +30,7 @@ export class Spool {
   readonly #maxBytes: number;
   readonly #maxReceipts: number;
   readonly #sender: SpoolSender;
-  readonly #options: ClientOptions;
+  readonly #options: Pick<ClientOptions, "onRefused" | "onDamaged">;
   /** Of the folder as it was counted, with what has come and gone since. */
   #count = 0;
   #bytes = 0;
@@ -51,12 +47,12 @@ export class Spool {
   /** ms that the daemon is given first. */
   readonly waitMs: number;
 
-  constructor(folder: string, socket: string, options: ClientOptions, onDelivered: () => void) {
+  constructor({ folder, isFirst, waitMs, maxBytes, maxReceipts }: SpoolSettings, socket: string, options: Pick<ClientOptions, "onRefused" | "onDamaged">, onDelivered: () => void) {
     this.#entries = new Entries(folder);
-    this.#maxBytes = options.spoolMaxBytes ?? MAX_BYTES;
-    this.#maxReceipts = options.spoolMaxReceipts ?? MAX_RECEIPTS;
-    this.waitMs = options.spoolWaitMs ?? WAIT;
-    this.isFirst = options.spoolMode === "always";
+    this.#maxBytes = maxBytes;
+    this.#maxReceipts = maxReceipts;
+    this.waitMs = waitMs;
+    this.isFirst = isFirst;
     this.#options = options;
     for (const found of this.#recount(0)) this.#known.set(found.entry.receiptId, found);
     this.#refused = this.#entries.count("refused");

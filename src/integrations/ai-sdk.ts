@@ -3,10 +3,12 @@
  * and so before any of their tools runs. docs/integrations/ai-sdk.md.
  */
 import type { LanguageModelMiddleware } from "ai";
+import { copyOf } from "./copy.ts";
 import { recorder, withheld } from "./core.ts";
 import type { Answered, Asked, IntegrationOptions } from "./options.ts";
 
-export type { Answered, Asked, IntegrationOptions, ToolCall } from "./options.ts";
+export { receiptedRepair, receiptedTools } from "./ai-sdk-tools.ts";
+export type { Answered, Asked, IntegrationOptions, ToolCall, ToolOptions } from "./options.ts";
 
 type WrapGenerate = NonNullable<LanguageModelMiddleware["wrapGenerate"]>;
 type WrapStream = NonNullable<LanguageModelMiddleware["wrapStream"]>;
@@ -24,16 +26,24 @@ const FREE: ReadonlySet<Part["type"]> = new Set<Part["type"]>([
 export function receiptMiddleware(options: IntegrationOptions = {}): LanguageModelMiddleware {
   return {
     specificationVersion: "v3",
+    async transformParams({ params }) {
+      return copyOf(params); // nobody else's: what is recorded is what is sent
+    },
     async wrapGenerate({ doGenerate, params, model }) {
       const record = recorder(askedOf(params, model), options);
       const result = await doGenerate();
-      await record(answeredOf(result));
+      await record(() => answeredOf(answerRead(result)));
       return result;
     },
     async wrapStream({ doStream, params, model }) {
       const record = recorder(askedOf(params, model), options);
       const result = await doStream();
-      const parts = withheld<Part>(result.stream, options.stream, ({ type }) => FREE.has(type), (all, interrupted) => record({ ...answeredOf(generatedOf(all)), ...(interrupted ? { finishReason: null, interrupted } : {}) }));
+      const parts = withheld<Part>(result.stream, {
+        mode: options.stream,
+        isFree: ({ type }) => FREE.has(type),
+        isAborted: () => params.abortSignal?.aborted === true,
+        record: (all, interrupted) => record(() => ({ ...answeredOf(generatedOf(all)), ...(interrupted ? { finishReason: null, interrupted } : {}) })),
+      });
       return { ...result, stream: ReadableStream.from(await begun(parts)) };
     },
   };
@@ -58,42 +68,74 @@ function askedOf(params: Call["params"], { provider, modelId }: Call["model"]): 
   return { sdk: "ai", provider, model: modelId, messages: request.prompt, tools: (request.tools ?? []).map(({ name }) => name), request };
 }
 
-function answeredOf({ content, finishReason, usage: { inputTokens, outputTokens }, response }: Pick<Generated, "content" | "finishReason" | "usage" | "response">): Answered {
+interface AnswerRead extends Pick<Generated, "content"> {
+  readonly finishReason: string | null;
+  readonly usage?: Generated["usage"] | undefined;
+  readonly response?: Generated["response"] | undefined;
+  /** Of tools whose call never came. */
+  readonly unfinished: readonly unknown[];
+}
+
+function answerRead({ finishReason, ...read }: Generated): AnswerRead {
+  return { ...read, finishReason: finishReason.unified, unfinished: [] };
+}
+
+function answeredOf({ content, finishReason, usage, response, unfinished }: AnswerRead): Answered {
   return {
-    finishReason: finishReason.unified,
+    finishReason,
     text: content.map((part) => (part.type === "text" ? part.text : "")).join(""),
     toolCalls: content.flatMap((part) => (part.type === "tool-call" ? [{ id: part.toolCallId, name: part.toolName, arguments: part.input }] : [])),
-    other: content.flatMap((part) => (part.type === "text" || part.type === "tool-call" ? [] : [{ type: part.type, value: part.type === "reasoning" ? part.text : part }])),
+    other: [
+      ...content.flatMap((part) => (part.type === "text" || part.type === "tool-call" ? [] : [{ type: part.type, value: part.type === "reasoning" ? part.text : part }])),
+      ...unfinished.map((value) => ({ type: "tool-input", value })),
+    ],
     model: response?.modelId,
     id: response?.id,
-    usage: { inputTokens, outputTokens },
+    usage: { inputTokens: usage?.inputTokens, outputTokens: usage?.outputTokens },
   };
 }
 
 /** What doGenerate would have returned. */
-function generatedOf(parts: readonly Part[]): Pick<Generated, "content" | "finishReason" | "usage" | "response"> {
+function generatedOf(parts: readonly Part[]): AnswerRead {
   const content: Generated["content"] = [];
   const texts = new Map<string, { text: string }>();
-  let finishReason: Generated["finishReason"] = { unified: "other", raw: undefined };
-  let usage: Generated["usage"] = { inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined }, outputTokens: { total: undefined, text: undefined, reasoning: undefined } };
-  let response: Generated["response"];
+  const inputs = new Map<string, { readonly name: string; input: string }>();
+  const textOf = (type: "text" | "reasoning", id: string): { text: string } => {
+    const text = { type, text: "" };
+    texts.set(`${type} ${id}`, text);
+    content.push(text);
+    return text;
+  };
+  const append = (type: "text" | "reasoning", id: string, delta: string): void => {
+    (texts.get(`${type} ${id}`) ?? textOf(type, id)).text += delta;
+  };
+  let finishReason: string | null = null;
+  let usage: AnswerRead["usage"];
+  let response: AnswerRead["response"];
   for (const part of parts) {
     switch (part.type) {
       case "text-start":
-      case "reasoning-start": {
-        const kind = part.type === "text-start" ? "text" : "reasoning";
-        const text = { type: kind, text: "" } as const;
-        texts.set(`${kind} ${part.id}`, text);
-        content.push(text);
+        textOf("text", part.id);
         break;
-      }
+      case "reasoning-start":
+        textOf("reasoning", part.id);
+        break;
       case "text-delta":
-        texts.get(`text ${part.id}`)!.text += part.delta;
+        append("text", part.id, part.delta);
         break;
       case "reasoning-delta":
-        texts.get(`reasoning ${part.id}`)!.text += part.delta;
+        append("reasoning", part.id, part.delta);
+        break;
+      case "tool-input-start":
+        inputs.set(part.id, { name: part.toolName, input: "" });
+        break;
+      case "tool-input-delta":
+        if (inputs.has(part.id)) inputs.get(part.id)!.input += part.delta;
         break;
       case "tool-call":
+        inputs.delete(part.toolCallId);
+        content.push(part);
+        break;
       case "tool-result":
       case "tool-approval-request":
       case "file":
@@ -104,13 +146,14 @@ function generatedOf(parts: readonly Part[]): Pick<Generated, "content" | "finis
         response = part;
         break;
       case "error":
-        finishReason = { unified: "error", raw: undefined };
+        finishReason = "error";
         break;
       case "finish":
-        ({ finishReason, usage } = part);
+        finishReason = part.finishReason.unified;
+        ({ usage } = part);
         break;
-      default: // where a text ends, what is in its deltas, what is in the tool call that follows
+      default: // where something begins and ends, and what the provider sent for parts that are here
     }
   }
-  return { content, finishReason, usage, ...(response === undefined ? {} : { response }) };
+  return { content, finishReason, usage, response, unfinished: [...inputs].map(([id, input]) => ({ id, ...input })) };
 }

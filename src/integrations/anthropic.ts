@@ -3,9 +3,12 @@
  * them. docs/integrations/anthropic.md.
  */
 import type Anthropic from "@anthropic-ai/sdk";
-import { heldBack, type Reading } from "./api-client.ts";
+import { ReceiptRefused } from "../clients/index.ts";
+import { heldBack, mustSendBody, type Reading } from "./api-client.ts";
+import { asJson } from "./copy.ts";
 import { recorder } from "./core.ts";
 import type { Answered, Asked, IntegrationOptions } from "./options.ts";
+import { continued } from "./pieces.ts";
 
 export type { Answered, Asked, IntegrationOptions, ToolCall } from "./options.ts";
 
@@ -33,6 +36,7 @@ const PROVIDER = "anthropic";
 /** Kinds of blocks that call a tool: tool_use, and those that the provider carries out. */
 const CALL = /(^|_)tool_use$/;
 const FREE_BLOCK = /^(text|thinking|redacted_thinking)$/;
+const FREE_DELTA = /^(text|thinking|signature|citations)_delta$/;
 
 /** A client like `client`, which stays as it is. Calls other than messages.create, also of `beta`, have no receipts. */
 export function receiptedAnthropic<Client extends Anthropic>(client: Client, options: IntegrationOptions = {}): Client {
@@ -41,14 +45,24 @@ export function receiptedAnthropic<Client extends Anthropic>(client: Client, opt
   copy.withOptions = (more) => receiptedAnthropic(withOptions(more), options) as ReturnType<typeof withOptions>;
   withReceipts(copy.messages, options);
   withReceipts(copy.beta.messages, options);
+  const { sessions, environments } = copy.beta as Partial<typeof copy.beta>; // not in every version
+  if (sessions !== undefined) sessions.events.toolRunner = refused;
+  if (environments !== undefined) environments.work.worker = refused;
   return copy;
+}
+
+/** What runs tools here that a model elsewhere has called. */
+function refused(): never {
+  throw new ReceiptRefused("not_receipted", "the calls of a session's model have no receipts, so its tools are not run by this client");
 }
 
 function withReceipts(messages: Messages, options: IntegrationOptions): void {
   const create = (messages.create as (body: Body, request?: Anthropic.RequestOptions) => unknown).bind(messages);
-  messages.create = (body: Body, request?: Anthropic.RequestOptions) => {
-    const record = recorder(askedOf(body), options);
-    return heldBack(create(body, request), body.stream === true, MESSAGE, record, options.stream);
+  messages.create = (given: Body, request?: Anthropic.RequestOptions) => {
+    mustSendBody(request);
+    const body = asJson(given); // as it is now: it is sent later
+    const record = recorder(askedOf(asJson(given)), options);
+    return heldBack(create(body, request), Boolean(body.stream), MESSAGE, record, options.stream);
   };
 }
 
@@ -69,28 +83,25 @@ const MESSAGE: Reading<MessageRead, Event> = {
     };
   },
   wholeOf(events) {
-    const blocks: { readonly start: Block; readonly text: string[]; readonly json: string[]; readonly members: { [name: string]: string } }[] = [];
+    const blocks: { said: Block; json: string }[] = [];
     let message: MessageRead = { id: "", model: "", content: [], stop_reason: null, usage: null };
     for (const event of events) {
-      if (event.type === "message_start") message = event.message as unknown as MessageRead;
+      if (event.type === "message_start") {
+        message = event.message as unknown as MessageRead;
+        blocks.push(...message.content.map((said) => ({ said, json: "" }))); // none, as a rule
+      }
       else if (event.type === "message_delta") message = { ...message, stop_reason: event.delta.stop_reason, usage: { ...(message.usage as object), ...event.usage } };
-      else if (event.type === "content_block_start") blocks[event.index] = { start: event.content_block as unknown as Block, text: [], json: [], members: {} };
+      else if (event.type === "content_block_start") blocks[event.index] = { said: event.content_block as unknown as Block, json: "" };
       else if (event.type === "content_block_delta") {
-        const { text, json, members } = blocks[event.index]!;
-        const { delta } = event;
-        if (delta.type === "text_delta") text.push(delta.text);
-        else if (delta.type === "input_json_delta") json.push(delta.partial_json);
-        else if (delta.type === "thinking_delta") members["thinking"] = (members["thinking"] ?? "") + delta.thinking;
-        else if (delta.type === "signature_delta") members["signature"] = delta.signature;
+        const block = (blocks[event.index] ??= { said: { type: "unknown" }, json: "" });
+        const { type, ...delta } = event.delta;
+        if (type === "input_json_delta") block.json += (delta as { readonly partial_json: string }).partial_json;
+        else block.said = continued(block.said, delta) as Block;
       }
     }
-    const content = blocks.map(({ start, text, json, members }) => ({
-      ...start, ...members,
-      ...(start.type === "text" ? { text: [start.text, ...text].join("") } : {}),
-      ...(json.join("") === "" ? {} : { input: json.join("") }),
-    }));
+    const content = Object.values(blocks).map(({ said, json }) => (json === "" ? said : { ...said, input: json }));
     return { ...message, content };
   },
-  isFree: (event) => event.type === "message_start" || event.type === "content_block_delta" || event.type === "content_block_stop" ||
-    (event.type === "content_block_start" && FREE_BLOCK.test(event.content_block.type)),
+  isFree: (event) => (event.type === "message_start" && event.message.content.length === 0) || event.type === "content_block_stop" ||
+    (event.type === "content_block_start" && FREE_BLOCK.test(event.content_block.type)) || (event.type === "content_block_delta" && FREE_DELTA.test(event.delta.type)),
 };

@@ -3,14 +3,15 @@
  * and what streams is a Stream. Both are held back here until the receipt is stored, and the raw response is not handed out.
  */
 import { ReceiptRefused } from "../clients/index.ts";
-import { withheld } from "./core.ts";
-import type { Recorder } from "./core.ts";
+import { type Recorder, withheld } from "./core.ts";
 import type { Answered, IntegrationOptions } from "./options.ts";
 
 interface ApiPromise<T> extends Promise<T> {
   _thenUnwrap<U>(transform: (data: T, ...more: never[]) => U): ApiPromise<U>;
   asResponse(): Promise<Response>;
   withResponse(): Promise<object>;
+  /** Anthropic's: the unread response, for helpers that read it themselves. */
+  _responseProps?(): Promise<{ readonly response: Response }>;
 }
 
 interface ApiStream<Item> extends AsyncIterable<Item> {
@@ -26,28 +27,60 @@ export interface Reading<Whole, Event> {
   readonly isFree: (event: Event) => boolean;
 }
 
+/** Request options that make another request of it, or another answer. */
+const OTHERWISE = ["method", "path", "body", "__binaryResponse", "__streamClass", "__synthesizeEventData"] as const;
+const OTHERWISE_FETCHED = ["method", "body"] as const;
+
+type RequestOptions = { readonly [name in (typeof OTHERWISE)[number]]?: unknown } & { readonly fetchOptions?: { readonly [name in (typeof OTHERWISE_FETCHED)[number]]?: unknown } | undefined };
+
+/** Throws ReceiptRefused `not_receipted` where a request would not be the one that is recorded. */
+export function mustSendBody(request: object | undefined): void {
+  const { fetchOptions, ...options } = (request ?? {}) as RequestOptions;
+  const name = OTHERWISE.find((option) => options[option] !== undefined) ?? OTHERWISE_FETCHED.find((option) => fetchOptions?.[option] !== undefined);
+  if (name !== undefined) throw new ReceiptRefused("not_receipted", `with the request option ${name} something else would be asked than is recorded`);
+}
+
 /** The promise, with its answer or stream held back. */
 export function heldBack<Whole extends object, Event, P>(promise: P, isStream: boolean, { answered, wholeOf, isFree }: Reading<Whole, Event>, record: Recorder, stream: IntegrationOptions["stream"]): P {
   const call = promise as unknown as ApiPromise<unknown>;
   const release = async (data: unknown): Promise<unknown> => {
+    if (typeof data !== "object" || data === null) throw new ReceiptRefused("bad_value", "the answer is not JSON of an object, and cannot be recorded");
     if (!isStream) {
-      await record(answered(data as Whole));
+      await record(() => read(() => answered(data as Whole)));
       return data;
     }
     const source = data as ApiStream<Event>;
-    const parts = (): AsyncIterator<Event> => withheld(source, stream, isFree, (all, interrupted) =>
-      record({ ...answered(wholeOf(all)), ...(interrupted ? { finishReason: null, interrupted } : {}) }));
+    const parts = (): AsyncIterator<Event> => withheld(source, {
+      mode: stream, isFree,
+      isAborted: () => source.controller.signal.aborted, // such a stream ends as if there was no more
+      record: (all, interrupted) => record(() => ({ ...read(() => answered(wholeOf(all))), ...(interrupted ? { finishReason: null, interrupted } : {}) })),
+    });
     const Stream = source.constructor as new (iterator: () => AsyncIterator<Event>, controller: AbortController) => ApiStream<Event>;
     return new Stream(parts, source.controller);
   };
   return closed(call._thenUnwrap(release)) as unknown as P;
 }
 
+function read(answer: () => Answered): Answered {
+  try {
+    return answer();
+  } catch (cause) {
+    if (cause instanceof TypeError) throw new ReceiptRefused("bad_value", `the answer is not of the form that can be recorded: ${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
 /** Without the ways around the receipt. */
 function closed(promise: ApiPromise<unknown>): ApiPromise<unknown> {
   const asResponse = promise.asResponse.bind(promise);
   const thenUnwrap = promise._thenUnwrap.bind(promise);
-  return Object.assign(promise, {
+  const responseProps = promise["_responseProps"]?.bind(promise);
+  return Object.assign(promise, responseProps === undefined ? {} : {
+    async _responseProps() {
+      const [data, props] = [await promise, await responseProps()];
+      return { ...props, response: like(props.response, isStream(data) ? ReadableStream.from(eventTexts(data)) : null) };
+    },
+  }, {
     _thenUnwrap: (transform: (data: unknown) => unknown) => closed(thenUnwrap(transform)),
     async asResponse() {
       await (await asResponse()).body?.cancel();
@@ -55,9 +88,22 @@ function closed(promise: ApiPromise<unknown>): ApiPromise<unknown> {
     },
     async withResponse() {
       const data = await promise;
-      const { status, statusText, headers } = await asResponse();
-      const response = new Response(null, { status, statusText, headers }); // without the body, which is read, or is the stream's
+      const response = like(await asResponse(), null); // without the body, which is read, or is the stream's
+      const { headers } = response;
       return { data, response, request_id: headers.get("x-request-id") ?? headers.get("request-id"), workspace_id: headers.get("anthropic-workspace-id") };
     },
   });
+}
+
+function like({ status, statusText, headers }: Response, body: ReadableStream | null): Response {
+  return new Response(body, { status, statusText, headers });
+}
+
+function isStream(data: unknown): data is AsyncIterable<{ readonly type: string }> {
+  return typeof data === "object" && data !== null && Symbol.asyncIterator in data;
+}
+
+/** A stream as it comes from the server, but held back. */
+async function* eventTexts(events: AsyncIterable<{ readonly type: string }>): AsyncGenerator<Uint8Array> {
+  for await (const event of events) yield Buffer.from(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 }

@@ -3,11 +3,15 @@
  * until it is. No receipt, no answer, and so no tool call.
  */
 import { type Gate, type ReceiptInput, receipted, type ReceiptedOptions } from "../clients/index.ts";
+import { copyOf } from "./copy.ts";
 import type { Answered, Asked, IntegrationOptions, ToolCall } from "./options.ts";
 import { argumentsOf, hashOf, plain } from "./values.ts";
 
-/** Stores the receipt of an answer. Throws what the client throws; then the answer must not be handed out. */
-export type Recorder = (answered: Answered) => Promise<void>;
+/**
+ * Stores the receipt of an answer, which is read once more when it is stored. Throws what the client throws, also that the answer is not
+ * what was recorded any more; then it must not be handed out.
+ */
+export type Recorder = (read: () => Answered) => Promise<void>;
 
 /** Of a request, those members that say how and not about what, whichever package's names they are. */
 const SETTINGS: ReadonlySet<string> = new Set([
@@ -40,17 +44,17 @@ export interface Recipe<Decided> {
 /** One that is not about a model's answer. */
 export function recorderOf<Decided>(recipe: Recipe<Decided>, options: Pick<IntegrationOptions, "client" | "systemId" | "organization" | "ack" | "timeoutMs" | "blockOnFailedGate"> & {
   readonly onReceipt?: ReceiptedOptions<[], Decided>["onReceipt"];
-}): (decided: Decided) => Promise<void> {
+}): (read: () => Decided) => Promise<void> {
   const { client, systemId, organization, ack, timeoutMs, blockOnFailedGate, onReceipt } = options;
   const given = Object.fromEntries(Object.entries({ client, systemId, organization, ack, timeoutMs, blockOnFailedGate, onReceipt }).filter(([, value]) => value !== undefined));
   const { gates } = recipe;
-  return async (decided) => {
-    await receipted<void, [], Decided>(() => decided, {
+  return async (read) => {
+    await receipted<void, [], Decided>(() => copyOf(read()), { // whoever is told of it cannot change it
       ...given,
       inputs: () => recipe.inputs,
-      decision: () => recipe.decision(decided),
-      more: () => merged(recipe.more(decided), recipe.moreOf(decided)),
-      ...(gates === undefined ? {} : { gates: () => gates(decided) }),
+      decision: () => recipe.decision(read()),
+      more: (told) => merged(recipe.more(told), recipe.moreOf(told)),
+      ...(gates === undefined ? {} : { gates }),
     })();
   };
 }
@@ -61,7 +65,7 @@ function merged(own: ReceiptInput, given: ReceiptInput = {}): ReceiptInput {
 }
 
 function inputsOf(asked: Asked, { inputs = "hashed", hashKey }: IntegrationOptions): object {
-  if (typeof inputs === "function") return inputs(asked);
+  if (typeof inputs === "function") return inputs(copyOf(asked));
   if (inputs === "full") return plain(asked.request) as object;
   const settings = Object.entries(asked.request).filter(([name, value]) => SETTINGS.has(name) && value !== undefined);
   return {
@@ -100,31 +104,40 @@ function modelCall({ sdk, provider, model }: Asked, answered: Answered): Receipt
   };
 }
 
+export interface Withholding<Part> {
+  readonly mode: IntegrationOptions["stream"];
+  /** Neither part of a tool call nor an end. */
+  readonly isFree: (part: Part) => boolean;
+  /** Whether a stream that ended did so because the caller broke it off. */
+  readonly isAborted: () => boolean;
+  readonly record: (all: readonly Part[], interrupted: boolean) => Promise<void>;
+  readonly copy?: (part: Part) => Part;
+}
+
 /**
  * A stream that is handed out once its receipt is stored. With `after`, the parts that are free go out at once, up to the first that is
  * not: so text flows, and no tool call and no end comes before the receipt. A stream that fails before anything went out has no receipt.
  */
-export async function* withheld<Part>(
-  parts: AsyncIterable<Part>, mode: IntegrationOptions["stream"], isFree: (part: Part) => boolean, record: (all: readonly Part[], interrupted: boolean) => Promise<void>,
-): AsyncGenerator<Part, void, undefined> {
-  const all: Part[] = [];
+export async function* withheld<Part>(parts: AsyncIterable<Part>, { mode, isFree, isAborted, record, copy = copyOf }: Withholding<Part>): AsyncGenerator<Part, void, undefined> {
+  const all: Part[] = []; // nobody else's, until they are handed out
   const held: Part[] = [];
   let isOut = false;
   let isWhole = false;
   try {
     for await (const part of parts) {
-      all.push(part);
-      if (mode === "after" && held.length === 0 && isFree(part)) {
+      const own = copy(part);
+      all.push(own);
+      if (mode === "after" && held.length === 0 && isFree(own)) {
         isOut = true;
-        yield part;
+        yield copy(own);
       } else {
-        held.push(part);
+        held.push(own);
       }
     }
     isWhole = true;
   } finally {
     if (!isWhole && isOut) await record(all.slice(0, all.length - held.length), true); // what is held nobody gets
   }
-  await record(all, false);
+  await record(all, isAborted());
   yield* held;
 }

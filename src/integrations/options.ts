@@ -63,3 +63,11 @@ export interface IntegrationOptions {
   /** Told before the answer is handed out. */
   readonly onReceipt?: (receipt: Acknowledgement | Queued, answered: Answered) => void;
 }
+
+/** Of a tool's call there is no text and no stream. */
+export interface ToolOptions extends Pick<IntegrationOptions, "client" | "systemId" | "organization" | "toolArguments" | "hashKey" | "ack" | "timeoutMs" | "blockOnFailedGate"> {
+  /** What is recorded as inputs; left out, the tool's name, the call's id and the hash of the arguments. */
+  readonly inputs?: (call: ToolCall) => object;
+  readonly gates?: (call: ToolCall) => readonly Gate[];
+  readonly more?: ReceiptInput;
+}

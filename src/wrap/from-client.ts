@@ -70,14 +70,14 @@ export class FromClient {
       request.isCancelled = true; // the server does not know of it, and never will
       return;
     }
-    requests.remove(request);
+    requests.abandon(request);
     this.#joint.record(request, { outcome: "cancelled" });
     await toServer.write(text);
   }
 
   async #request(message: Message, id: Id, method: string): Promise<void> {
     const { requests, session, toClient, toServer } = this.#joint;
-    if (requests.get(id) !== undefined) throw new MessageError("duplicate_id", "a request with this id has no answer yet", id);
+    if (requests.isInUse(id)) throw new MessageError("duplicate_id", "a request with this id has no answer yet", id);
     if (requests.isFull) return await toClient.write(busy(id));
     if (method === TOOL_CALL) return await this.#call(callOf(message, id));
     const taskId = method === TASK_RESULT ? taskOf(message, id) : undefined;

@@ -22,11 +22,14 @@ interface Task {
 
 const MAX_OPEN = 4096;
 const MAX_TASKS = 4096;
+const MAX_ABANDONED = 4096;
 
 export class Requests {
   /** "1" and 1 are one id to some servers. */
   readonly #open = new Map<string, Request>();
   readonly #tasks = new Map<string, Task>();
+  /** Ids of what was cancelled, and may be answered all the same: of another request under such an id that would be the answer. */
+  readonly #abandoned = new Set<string>();
 
   get isFull(): boolean {
     return this.#open.size >= MAX_OPEN;
@@ -46,9 +49,15 @@ export class Requests {
     return this.#open.get(String(id));
   }
 
+  /** Whether an answer with this id would be that of another request. */
+  isInUse(id: Id): boolean {
+    return this.#open.has(String(id)) || this.#abandoned.has(String(id));
+  }
+
   /** What the server may answer, and nobody has yet: it is asked no more. */
   take(id: Id): Request | null {
     const request = this.#open.get(String(id));
+    if (request === undefined) this.#abandoned.delete(String(id));
     if (request?.isSent !== true || request.id !== id) return null;
     this.#open.delete(String(id));
     return request;
@@ -56,6 +65,13 @@ export class Requests {
 
   remove({ id }: Request): void {
     this.#open.delete(String(id));
+  }
+
+  /** Nobody waits for its answer any more; the oldest of such is forgotten for it if need be. */
+  abandon(request: Request): void {
+    this.remove(request);
+    if (this.#abandoned.size >= MAX_ABANDONED) this.#abandoned.delete(this.#abandoned.values().next().value!);
+    this.#abandoned.add(String(request.id));
   }
 
   /** The call that began a task; the oldest is forgotten for it if need be. */

@@ -87,6 +87,19 @@ test("a decision that somebody changes while its receipt is being stored is not 
   expect(await errorOf(partly({ score: 1 }))).toMatchObject({ code: "decision_changed" });
 });
 
+test("nor one whose recorded part is chosen: it is chosen again, and has to be the same", async () => {
+  const shared = { verdict: { action: "DENY" }, note: "x" };
+  await meet(acknowledge);
+  const decided: (asked: Application) => typeof shared = () => shared;
+  const decision = ({ verdict: { action } }: typeof shared): object => ({ action });
+  const changing = receipted(decided, { client, decision, onReceipt: (_receipt, result) => { result.verdict.action = "APPROVE"; } });
+  expect(await errorOf(changing({ score: 1 }))).toMatchObject({ name: "ReceiptError", code: "decision_changed", receiptId: sent()["receipt_id"] });
+  expect(sent()["decision"]).toEqual({ action: "DENY" });
+  shared.verdict.action = "DENY";
+  const noting = receipted(decided, { client, decision, onReceipt: (_receipt, result) => { result.note = "not recorded"; } });
+  expect(await noting({ score: 1 })).toBe(shared);
+});
+
 test("what decides only later, or would leave out what was to be recorded, is refused", async () => {
   await meet(acknowledge);
   const later = function* ({ score }: Application): Generator<number> { yield score; };

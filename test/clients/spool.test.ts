@@ -1,5 +1,5 @@
 /** The spool: what it took is delivered once, in order, whatever happened; what it cannot take is refused. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -306,5 +306,27 @@ test("a lock of somebody who lives is respected, until it gives no sign of life"
 
 test("a folder that cannot be one", () => {
   writeFileSync(join(dir, "spool"), "a file");
-  expect(() => open()).toThrow(expect.objectContaining({ code: "spool_failed" }));
+  expect(() => open()).toThrow(expect.objectContaining({ code: "bad_setting", message: expect.stringContaining("not a folder") }));
+});
+
+test.each<readonly [string, ClientOptions]>([
+  ["spoolMode", { spoolMode: "fallbck" as never }], ["spoolWaitMs", { spoolWaitMs: -1 }], ["spoolMaxBytes", { spoolMaxBytes: Number.NaN }], ["spoolMaxReceipts", { spoolMaxReceipts: 0.5 }],
+])("a setting that cannot be meant: %s, and no folder is made for it", (name, options) => {
+  expect(() => open(options)).toThrow(expect.objectContaining({ code: "bad_setting", message: expect.stringMatching(`^${name}: `) }));
+  expect(existsSync(join(dir, "spool"))).toBe(false);
+});
+
+test.each(["", "pending", "refused", "damaged"])("a folder that others may write to is refused: spool/%s", async (part) => {
+  const path = join(dir, "spool", part);
+  await open().close(); // has made them
+  chmodSync(path, 0o770);
+  expect(() => open()).toThrow(expect.objectContaining({ code: "bad_setting", message: expect.stringContaining(`${path.replace(/\/$/, "")}: chmod go-w`) }));
+  chmodSync(path, 0o755);
+  expect(open().spool!.pending).toBe(0);
+});
+
+test.runIf(process.geteuid!() === 0)("a folder of another user is refused", () => {
+  mkdirSync(join(dir, "spool"), { mode: 0o700 });
+  chownSync(join(dir, "spool"), 65_534, 65_534);
+  expect(() => open()).toThrow(expect.objectContaining({ code: "bad_setting", message: expect.stringContaining("belongs to the user 65534") }));
 });

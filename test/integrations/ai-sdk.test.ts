@@ -159,6 +159,40 @@ describe("streamText", () => {
     expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{ action: "respond", finish_reason: null, interrupted: true, text_hash: sha256("All right") }]);
   });
 
+  test("`after`: what was held back when the provider broke off is nobody's, and in no receipt", async () => {
+    async function* cut(): AsyncGenerator<Part> {
+      yield* TALK;
+      yield* PAY;
+      throw new Error("cut");
+    }
+    const { model } = modelOf({ doStream: async () => ({ stream: ReadableStream.from(cut()) }) }, { stream: "after" });
+    const types: string[] = [];
+    await expect((async () => { for await (const { type } of (await model.doStream({ prompt: [] })).stream) types.push(type); })()).rejects.toThrow("cut");
+    expect(types).toEqual(TALK.map(({ type }) => type));
+    const { decision } = (await here.receipts())[0]!;
+    expect(decision).toMatchObject({ action: "respond", interrupted: true, text_hash: sha256("All right") });
+    expect(decision).not.toHaveProperty("tool_calls");
+  });
+
+  test.each(["before", "after"] as const)("%s: a stream that ends because the caller broke it off has a receipt that says so", async (stream) => {
+    const abort = new AbortController();
+    async function* quiet(): AsyncGenerator<Part> {
+      yield* TALK;
+      abort.abort();
+    }
+    const { model } = modelOf({ doStream: async () => ({ stream: ReadableStream.from(quiet()) }) }, { stream });
+    let parts = 0;
+    for await (const _ of (await model.doStream({ prompt: [], abortSignal: abort.signal })).stream) parts++;
+    expect(parts).toBe(TALK.length);
+    expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{ finish_reason: null, interrupted: true, text_hash: sha256("All right") }]);
+  });
+
+  test("parts that are not as usual: no end, a text that never began, a tool whose call never came", async () => {
+    const { model } = modelOf(streamed([{ type: "text-delta", id: "9", delta: "Hi" }, { type: "tool-input-start", id: "c1", toolName: "pay" }, { type: "tool-input-delta", id: "c1", delta: '{"amount":5}' }]));
+    for await (const _ of (await model.doStream({ prompt: [] })).stream);
+    expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{ finish_reason: null, text_hash: sha256("Hi"), other: [{ type: "tool-input", hash: sha256('{"id":"c1","input":"{\\"amount\\":5}","name":"pay"}') }] }]);
+  });
+
   test("`after`: a reader that goes away leaves a receipt of what it got", async () => {
     const { model } = modelOf(streamed([...TALK, ...END]), { stream: "after" });
     const { stream } = await model.doStream({ prompt: [] });

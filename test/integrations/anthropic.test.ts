@@ -99,3 +99,56 @@ test("what broke off after text had gone out has a receipt that says so", async 
   await expect(read()).rejects.toThrow(/terminated|aborted|closed|Connection|error/i);
   expect(await here.receipts()).toMatchObject([{ decision: { finish_reason: null, interrupted: true, text_hash: sha256("All right") } }]);
 });
+
+test("a stream that is not as usual: content in its first event, deltas of unknown kinds, a block that never began", async () => {
+  const events = [
+    { type: "message_start", message: message([paying], null) },
+    { type: "content_block_start", index: 1, content_block: { type: "compaction", content: "so " } }, delta(1, { type: "compaction_delta", content: "far" }), stop(1),
+    delta(2, { type: "input_json_delta", partial_json: '{"amount":6}' }), { type: "message_stop" },
+  ];
+  const client = await meet([{ events: named(events) }]);
+  for await (const _ of await client.messages.create({ ...ASK, stream: true }));
+  expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{
+    tool_calls: [{ id: "t1", arguments: { amount: 5 } }], other: [{ type: "compaction", hash: sha256('{"content":"so far","type":"compaction"}') }, { type: "unknown" }],
+  }]);
+  await server!.close();
+  const alone = await meet([{ events: named(events) }], { client: here.gone, stream: "after" });
+  const got: object[] = [];
+  await expect((async () => { for await (const event of await alone.messages.create({ ...ASK, stream: true })) got.push(event); })()).rejects.toMatchObject({ name: "ReceiptUnavailable" });
+  expect(got).toEqual([]);
+});
+
+const PAY_TOOL = (paid: unknown[]) => ({ type: "custom" as const, name: "pay", input_schema: { type: "object" as const }, parse: (input: unknown) => input, run: (input: unknown) => { paid.push(input); return "paid"; } });
+const SAY = { role: "user" as const, content: "Pay" };
+const THREAD = { model: "claude-x", max_tokens: 100 };
+
+test.each<readonly [string, (client: Anthropic, paid: unknown[]) => PromiseLike<unknown>, Answer]>([
+  ["send", (client) => client.beta.messages.thread(THREAD).send(SAY), { body: WHOLE }],
+  ["stream", (client) => client.beta.messages.thread(THREAD).stream(SAY).finalMessage(), { events: named(EVENTS) }],
+  ["events of a stream", async (client) => { for await (const _ of client.beta.messages.thread(THREAD).stream(SAY)); }, { events: named(EVENTS) }],
+  ["a tool runner that streams", async (client, paid) => { for await (const stream of client.beta.messages.toolRunner({ ...ASK, tools: [PAY_TOOL(paid)], stream: true, max_iterations: 1 })) await stream.finalMessage(); }, { events: named(EVENTS) }],
+])("threads of beta, %s: a receipt, and without the daemon nothing comes of it", async (_, ask, answer) => {
+  const paid: unknown[] = [];
+  await ask(await meet([answer]), paid);
+  expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{ action: "call_tools", tool_calls: [{ id: "t1", arguments: { amount: 5 } }] }]);
+  paid.splice(0);
+  await server!.close();
+  const said: string[] = [];
+  const failure = await Promise.resolve(ask(await meet([answer], { client: here.gone }), said)).then(() => null, (error: Error) => (error.cause ?? error) as Error);
+  expect(failure).toMatchObject({ name: "ReceiptUnavailable" });
+  expect(said).toEqual([]);
+});
+
+test.each<readonly [string, object]>([["body", { body: {} }], ["method", { method: "get" }], ["body", { fetchOptions: { body: "{}" } }]])("no way around by a request option: %s", async (_, request) => {
+  const client = await meet([{ body: WHOLE }]);
+  await expect((async () => await client.messages.create(ASK, request))()).rejects.toMatchObject({ code: "not_receipted" });
+  expect(server!.asked).toEqual([]);
+});
+
+test.each<readonly [string, (client: Anthropic) => unknown]>([
+  ["a session", (client) => client.beta.sessions.events.toolRunner("s1", { tools: [] } as never)],
+  ["a worker", (client) => client.beta.environments.work.worker({} as never)],
+])("tools are not run here for %s whose calls have no receipts", async (_, run) => {
+  const client = await meet([]);
+  expect(() => run(client)).toThrow(expect.objectContaining({ code: "not_receipted" }));
+});

@@ -5,6 +5,7 @@ import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import { StringOutputParser } from "@langchain/core/output_parsers";
 import { InMemoryCache } from "@langchain/core/caches";
 import { tool } from "@langchain/core/tools";
+import { type Runnable, RunnableBranch, RunnableLambda, RunnableMap, RunnablePassthrough, RunnableSequence } from "@langchain/core/runnables";
 import { FakeListChatModel } from "@langchain/core/utils/testing";
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
@@ -155,5 +156,96 @@ describe("a tool", () => {
     const gated = receiptedTool(pay, { client: here.client, blockOnFailedGate: true, gates: () => [{ name: "limit", status: "FAIL" }] });
     await expect(gated.invoke({ amount: 5 })).rejects.toThrow(DecisionBlocked);
     expect(paid).toEqual([]);
+  });
+});
+
+describe("answers that are not as usual", () => {
+  const message = (content: AIMessage["content"], amount: number, more: object = {}) => new AIMessage({ content: content as string, tool_calls: [{ id: `c${amount}`, name: "pay", args: { amount } }], ...more });
+  /** A model that answers with these, or streams these chunks. */
+  const answering = (messages: readonly AIMessage[], chunks: readonly ChatGenerationChunk[] = []) => {
+    class Answering extends Paying {
+      override async _generate(): Promise<ChatResult> { return { generations: messages.map((message) => ({ text: message.text, message })) }; }
+      override async *_streamResponseChunks(): AsyncGenerator<ChatGenerationChunk> { yield* chunks; }
+    }
+    return receiptedModel(new Answering({}), { client: here.client });
+  };
+  const decision = async () => (await here.receipts()).map(({ decision }) => decision);
+
+  test("further choices: their tool calls are recorded like the first's, their texts as hashes", async () => {
+    await answering([message("One", 1), message("Two", 2)]).generate([[new HumanMessage("x")]]);
+    expect(await decision()).toMatchObject([{ text_hash: sha256("One"), tool_calls: [{ id: "c1", arguments: { amount: 1 } }, { id: "c2", arguments: { amount: 2 } }], other: [{ type: "choice" }] }]);
+  });
+
+  test("further choices in one stream are not mixed up", async () => {
+    const part = (completion: number, args: string) => new ChatGenerationChunk({ text: "", generationInfo: { prompt: 0, completion }, message: new AIMessageChunk({ content: "", tool_call_chunks: [{ index: 0, args, type: "tool_call_chunk", ...(args.startsWith("{") ? { id: `c${completion}`, name: "pay" } : {}) }] }) });
+    await read(answering([], [part(0, '{"amount":'), part(1, '{"amount":'), part(0, "1}"), part(1, "2}")]).stream("x"));
+    expect(await decision()).toMatchObject([{ tool_calls: [{ id: "c0", arguments: { amount: 1 } }, { id: "c1", arguments: { amount: 2 } }] }]);
+  });
+
+  test("calls that LangChain has not read, and what stands beside the content", async () => {
+    await answering([new AIMessage({ content: [{ type: "tool_use", id: "t1", name: "pay", input: { amount: 3 } }] as never, additional_kwargs: { function_call: { name: "old", arguments: '{"amount":4}' }, reasoning_content: "hm" } })]).invoke("x");
+    expect(await decision()).toMatchObject([{ action: "call_tools", tool_calls: [{ id: "t1", name: "pay", arguments: { amount: 3 } }, { name: "old", arguments: { amount: 4 } }], other: [{ type: "reasoning_content", hash: sha256("hm") }] }]);
+  });
+
+  test("a stream that ends because the caller broke it off has a receipt that says so", async () => {
+    const abort = new AbortController();
+    class Quiet extends Paying {
+      override async *_streamResponseChunks(): AsyncGenerator<ChatGenerationChunk> {
+        yield new ChatGenerationChunk({ text: "All", message: new AIMessageChunk("All") });
+        abort.abort();
+      }
+    }
+    await expect(read(receiptedModel(new Quiet({}), { client: here.client }).stream("x", { signal: abort.signal }))).resolves.toMatchObject({ error: expect.any(Error) as Error });
+    expect(await decision()).toMatchObject([{ finish_reason: null, interrupted: true, text_hash: sha256("All") }]);
+  });
+
+  test("no answer at all has a receipt as well", async () => {
+    await answering([]).generate([[new HumanMessage("x")]]);
+    expect(await decision()).toMatchObject([{ action: "respond", finish_reason: null }]);
+  });
+});
+
+describe("what a model makes of itself", () => {
+  const making = (make: (other: Runnable) => Runnable, client: typeof here.client): Runnable => {
+    class Making extends Paying {
+      override withStructuredOutput(_: object): never { return make(new Paying({}) as never) as never; }
+    }
+    return receiptedModel(new Making({}), { client }).withStructuredOutput({}) as Runnable;
+  };
+  test.each<readonly [string, (other: Runnable) => Runnable, unknown]>([
+    ["steps by name", (other) => RunnableSequence.from([{ raw: other }, ({ raw }: { raw: AIMessage }) => raw.tool_calls]), "x"],
+    ["a map", (other) => RunnableMap.from({ raw: other }), "x"],
+    ["a map in what is assigned", (other) => RunnablePassthrough.assign({ raw: RunnableLambda.from(() => "x").pipe(other) }), { a: "x" }],
+    ["fallbacks", (other) => RunnableLambda.from((input: unknown): unknown => { throw new Error(`not for ${String(input)}`); }).withFallbacks({ fallbacks: [other] }), "x"],
+    ["a branch", (other) => RunnableBranch.from([[() => true, other], other]), "x"],
+  ])("every model in it has receipts: %s", async (_, make, input) => {
+    await making(make, here.client).invoke(input);
+    expect((await here.receipts()).length).toBe(1);
+    await expect(making(make, here.gone).invoke(input)).rejects.toThrow(/daemon|socket|not for x/); // LangChain throws what the first of its fallbacks did
+    expect((await here.receipts()).length).toBe(1);
+  });
+});
+
+describe("a tool that answers bit by bit", () => {
+  const schema = { type: "object", properties: { amount: { type: "number" } } } as const;
+  test("begins once the receipt of its call is stored, and not without", async () => {
+    const began: unknown[] = [];
+    const told: unknown[] = [];
+    const pay = tool(async function* (input) { began.push(input); yield "half"; return "paid"; }, { name: "pay", schema });
+    const callbacks = [{ handleToolEvent: (chunk: unknown) => { told.push(chunk); } }];
+    await expect(receiptedTool(pay, { client: here.gone }).invoke({ amount: 5 }, { callbacks })).rejects.toMatchObject({ name: "ReceiptUnavailable" });
+    expect([began, told]).toEqual([[], []]);
+    expect(await receiptedTool(pay, { client: here.client }).invoke({ amount: 5 }, { callbacks })).toBe("paid");
+    expect([began, told]).toEqual([[{ amount: 5 }], ["half"]]);
+    expect(await here.receipts()).toMatchObject([{ decision: { tool_calls: [{ name: "pay", arguments: { amount: 5 } }] } }]);
+  });
+
+  test("its function, called by itself, is no way around; a tool with an invoke of its own is refused", async () => {
+    const began: unknown[] = [];
+    const pay = tool((input) => { began.push(input); return "paid"; }, { name: "pay", schema });
+    await expect(receiptedTool(pay, { client: here.gone }).func({ amount: 5 })).rejects.toMatchObject({ name: "ReceiptUnavailable" });
+    expect(began).toEqual([]);
+    pay.invoke = (async () => "paid") as never;
+    expect(() => receiptedTool(pay, { client: here.client })).toThrow(/invoke of its own/);
   });
 });

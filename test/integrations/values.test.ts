@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { copyOf } from "../../src/integrations/copy.ts";
 import { argumentsOf, hashOf, plain } from "../../src/integrations/values.ts";
 
 const sha256 = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
@@ -33,6 +34,31 @@ test.each<readonly [unknown, object]>([
   ['{"a":', { arguments_text: '{"a":' }], ['{"a":1,"a":2}', { arguments_text: '{"a":1,"a":2}' }], ["", { arguments_text: "" }],
 ])("arguments %j", (value, recorded) => {
   expect(argumentsOf(value)).toEqual(recorded);
+});
+
+test("a copy shares nothing that can be changed, and is as it was: bytes, dates, addresses, names of any kind, itself", () => {
+  const bytes = Buffer.from("abcd");
+  const given = { list: [{ a: 1 }], bytes, view: bytes.subarray(1, 3), at: new Date(0), url: new URL("https://a.example/"), [Symbol.for("s")]: { b: 2 }, ["__proto__"]: { c: 3 }, self: {} };
+  given.self = given;
+  const copy = copyOf(given);
+  given.list[0]!.a = 9;
+  bytes.fill(0);
+  given.at.setTime(9);
+  given.url.pathname = "/other";
+  given[Symbol.for("s") as never] = 9 as never;
+  expect(copy).toMatchObject({ list: [{ a: 1 }], at: new Date(0), [Symbol.for("s")]: { b: 2 } });
+  expect([String(copy.bytes), String(copy.view), copy.url.href, Object.getOwnPropertyDescriptor(copy, "__proto__")?.value]).toEqual(["abcd", "bc", "https://a.example/", { c: 3 }]);
+  expect(copy.self).toBe(copy);
+  expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
+});
+
+test("instances of classes are the same, but for those that are to be copied", () => {
+  class Said { text = { is: "x" }; get length(): number { return this.text.is.length; } }
+  const said = new Said();
+  expect(copyOf({ said }).said).toBe(said);
+  const { said: copy } = copyOf({ said }, (instance) => instance instanceof Said);
+  said.text.is = "changed";
+  expect([copy instanceof Said, copy.text.is, copy.length]).toEqual([true, "x", 1]);
 });
 
 test("the packages are imported for their types only", () => {

@@ -136,6 +136,24 @@ test("a call that is cancelled later is cancelled at the server, and its answer 
   expect(client.lines).toEqual([]);
 });
 
+test("the late answer to a cancelled request is not taken for that of another: its id is in use until then", async () => {
+  const { client, server } = between;
+  client.say({ id: 1, method: "tools/list" });
+  await server.heard(1);
+  client.say({ method: "notifications/cancelled", params: { requestId: 1 } }, toolCall(1));
+  expect(await client.heard(1)).toMatchObject([{ id: 1, error: { data: { code: "duplicate_id", executed: false } } }]);
+  server.say({ id: 1, result: { tools: [] } }, { method: "notifications/message", params: {} });
+  await client.heard(2); // the answer was read before, and dropped
+  client.say(toolCall(1));
+  await asked(1);
+  acknowledge[0]!();
+  await server.heard(3);
+  server.say({ id: 1, result: { content: [] } });
+  expect((await asked(2))[1]).toMatchObject({ type: "x_tool_result", x_outcome: "result" });
+  acknowledge[1]!();
+  expect((await client.heard(3))[2]).toMatchObject({ id: 1, result: { content: [] } });
+});
+
 test("no answer that nobody waits for is passed on", async () => {
   const { client, server } = between;
   client.say(toolCall(1));
