@@ -1,9 +1,15 @@
 /** `npm run check`: types, lint and what nobody uses, side by side, each with all that it says. Exit code 1 if one of them finds anything. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly scripts: Readonly<Record<string, string>> };
+const PATH = [join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter);
 
 const checks = ["typecheck", "lint", "knip"].map(async (name) => {
-  const child = spawn("npm", ["run", "-s", name], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(scripts[name]!, { shell: true, cwd: root, env: { ...process.env, PATH }, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => { output += text; });
   const [code] = (await once(child, "close")) as [number | null];

@@ -31,7 +31,7 @@ async function insist(client: { current: Client }, method: string, params: objec
   }
 }
 
-test("no event is lost, none is doubled, and there is one receipt", async () => {
+test("no event is lost, none is doubled, and there is one receipt", { timeout: 120_000 }, async () => {
   const client = { current: new Client(host.path("receiptd-data/receiptd.sock")) };
   await insist(client, "chain.open", { chain: { chain_id: "chn_kill", organization: "loans" } });
   const done = { count: 0 };
@@ -43,7 +43,7 @@ test("no event is lost, none is doubled, and there is one receipt", async () => 
     return answer;
   });
   for (let kill = 1; kill <= KILLS; kill++) {
-    await vi.waitUntil(() => done.count >= (kill * EVENTS) / (KILLS + 1), { timeout: 20_000, interval: 2 });
+    await vi.waitUntil(() => done.count >= (kill * EVENTS) / (KILLS + 1), { timeout: 60_000, interval: 2 });
     daemon.child.kill("SIGKILL");
     await daemon.ended;
     daemon = await host.serve();
