@@ -5,11 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { randomKey } from "../../src/keys/root-key.ts";
 import { openKmsRootKey } from "../../src/keys/kms/root-key.ts";
 import { openKeyring } from "../../src/keys/keyring.ts";
+import { rememberScrypt } from "../keys/remember-scrypt.ts";
 import { shreds } from "../keys/support.ts";
 import { FakeKms } from "../support/fake-kms.ts";
 import { here, must } from "./here.ts";
 import { Host, json, type Ran, type Running, until } from "./host.ts";
 import { appending, talk } from "./talk.ts";
+
+rememberScrypt();
 
 let kms: FakeKms;
 let host: Host;
@@ -74,7 +77,7 @@ describe.each<readonly [kind: string, make: () => Kind]>([
     const env = Object.fromEntries(Object.entries(relative).map(([name, value]) => [name, host.path(value)]));
     const seen: Ran[] = [];
     const run = async (...args: readonly string[]): Promise<Ran> => {
-      const ran = await host.run(args, { env });
+      const ran = kind === "credential" ? await host.run(args, { env }) : await here(host, args); // whose folder is found by the environment of the process
       seen.push(ran);
       if (args[0] !== "doctor") expect([args, ran.code, ran.stderr]).toEqual([args, 0, expect.anything()]); // it may find the clock of this host unchecked
       return ran;

@@ -1,6 +1,4 @@
-import crypto, { type ScryptOptions } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { syncBuiltinESMExports } from "node:module";
 import { inspect } from "node:util";
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { mockClient } from "aws-sdk-client-mock";
@@ -12,6 +10,7 @@ import { randomKey, rootKeyFrom } from "../../src/keys/root-key.ts";
 import { type RootKeyConfig, type RootKeySource, rootKeySource } from "../../src/keys/root-keys.ts";
 import type { Terminal } from "../../src/keys/terminal.ts";
 import { FakeKms, type KmsFault, patience } from "../support/fake-kms.ts";
+import { rememberScrypt } from "./remember-scrypt.ts";
 import { rootKeyContract } from "./root-key-contract.ts";
 import { codeLater, codeOf, ownFolder, secretFile } from "./support.ts";
 
@@ -34,26 +33,7 @@ function typist(...lines: readonly string[]): Terminal & { readonly handed: Uint
   };
 }
 
-/** What scrypt makes of the same words and the same salt is remembered: it takes half a second, and each file is opened many times. */
-const { scrypt } = crypto;
-beforeAll(() => {
-  const known = new Map<string, Buffer>();
-  const remembering = (words: Uint8Array, salt: Uint8Array, length: number, options: ScryptOptions, done: (error: Error | null, key: Buffer) => void): void => {
-    const asked = JSON.stringify([...[words, salt].map((bytes) => Buffer.from(bytes).toString("hex")), length, options]);
-    const key = known.get(asked);
-    if (key !== undefined) return void setImmediate(done, null, Buffer.from(key)); // a copy, as the one that is remembered: whoever asks overwrites it
-    scrypt(words, salt, length, options, (error, made) => {
-      if (error === null) known.set(asked, Buffer.from(made));
-      done(error, made);
-    });
-  };
-  Object.assign(crypto, { scrypt: remembering });
-  syncBuiltinESMExports();
-});
-afterAll(() => {
-  Object.assign(crypto, { scrypt });
-  syncBuiltinESMExports();
-});
+rememberScrypt();
 
 rootKeyContract("file", async () => ({
   source: () => rootKeySource({ type: "file", path: at("root.key") }, NOBODY),
