@@ -8,8 +8,10 @@ import type { TargetConfig } from "../anchor/targets.ts";
 import { FormatError } from "../format/errors.ts";
 import type { LedgerName } from "../format/names.ts";
 import { parseVkey, type Vkey } from "../format/note.ts";
+import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { Reader } from "../ledger/reader.ts";
+import { type SignedCheckpoint, verifyCheckpoint } from "../verify/checkpoint.ts";
 import { KeyHistory } from "./key-history.ts";
 
 export interface LedgerPlaces {
@@ -18,6 +20,9 @@ export interface LedgerPlaces {
   readonly targets: readonly TargetConfig[];
 }
 
+/** Of the tree, in memory: 4 MiB, for 65,536 receipts. */
+const KEPT_BLOCKS = 256;
+const KEPT_CHECKPOINTS = 256;
 /** ms between two looks at the files. */
 const LOOK = 250;
 
@@ -27,12 +32,13 @@ export class LedgerView {
   readonly ledger: LedgerName;
   #vkeys: readonly Vkey[] = [];
   #vkeyTexts: readonly string[] = [];
+  readonly #checkpoints = new Map<string, SignedCheckpoint>();
   readonly history: KeyHistory;
   readonly targets: readonly TargetConfig[];
 
   /** Throws LedgerError and AnchorError. */
   constructor({ ledger, outbox, targets }: LedgerPlaces) {
-    this.reader = new Reader(ledger, nodeHash.sha256);
+    this.reader = new Reader(ledger, nodeHash.sha256, KEPT_BLOCKS);
     try {
       this.ledger = this.reader.identity();
       this.outbox = readOutbox(outbox, this.ledger);
@@ -60,6 +66,16 @@ export class LedgerView {
     if (vkeys.length === this.#vkeyTexts.length) return;
     this.#vkeyTexts = vkeys.filter(isVkey);
     this.#vkeys = this.#vkeyTexts.map(parseVkey);
+  }
+
+  /** A checkpoint of the ledger, signed by a key of its own; those asked for last are kept. Throws VerifyError. */
+  checkpoint(note: string): SignedCheckpoint {
+    const kept = this.#checkpoints.get(note);
+    if (kept !== undefined) return kept;
+    const signed = verifyCheckpoint(note, this.ledger.origin, this.vkeys, { hash: nodeHash, verify: verifyByNode });
+    if (this.#checkpoints.size >= KEPT_CHECKPOINTS) this.#checkpoints.clear();
+    this.#checkpoints.set(note, signed);
+    return signed;
   }
 
   /** Receipts under an anchor that every required target has confirmed. */

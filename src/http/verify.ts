@@ -6,13 +6,11 @@ import { equal } from "../format/bytes.ts";
 import { hashText } from "../format/chain.ts";
 import { entryOf } from "../format/entries.ts";
 import { leafHash, verifyInclusion } from "../format/merkle.ts";
-import type { Vkey } from "../format/note.ts";
 import { formatTime } from "../format/time.ts";
-import { verifyByNode } from "../keys/node-ed25519.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { StoredBlob } from "../ledger/reader.ts";
-import { type SignedCheckpoint, verifyCheckpoint } from "../verify/checkpoint.ts";
+import type { SignedCheckpoint } from "../verify/checkpoint.ts";
 import { VerifyError } from "../verify/errors.ts";
 import { type VerifiedReceipt, verifyReceipt } from "../verify/receipt.ts";
 import type { LedgerView } from "./ledger-view.ts";
@@ -117,12 +115,12 @@ type Standing = "anchored" | "logged" | "mac" | "between" | "unsure";
 
 /** By the signed root of the first anchor over it; null where there is none yet. Throws VerifyError. */
 function checkAnchor(view: LedgerView, { logIndex }: StoredBlob, { hash }: VerifiedReceipt, course: Course): Standing | null {
-  const { reader, outbox, ledger, vkeys, targets, history } = view;
+  const { reader, outbox, targets } = view;
   try {
     const row = reader.coveringAnchor(logIndex);
     const note = row === null ? null : outbox.note(row.treeSize);
     if (row === null || note === null) return null;
-    const signed = checkpointOf(note, ledger.origin, vkeys, history.isComplete);
+    const signed = checkpointOf(view, note);
     if (signed === null) {
       course.didNot("checkpoint");
       return "unsure";
@@ -130,8 +128,10 @@ function checkAnchor(view: LedgerView, { logIndex }: StoredBlob, { hash }: Verif
     const { size, root } = signed;
     if (size !== row.treeSize || !equal(root, row.root)) throw new VerifyError("log_root_mismatch", "another root was signed");
     course.did("checkpoint");
-    const path = reader.inclusionPath(logIndex, size);
-    if (!verifyInclusion({ leafHash: leafHash(entryOf(hash), nodeHash.sha256), index: logIndex, size, path, root }, nodeHash.sha256)) throw new VerifyError("inclusion_mismatch", "the path does not lead to the signed root");
+    const leaf = leafHash(entryOf(hash), nodeHash.sha256);
+    const leads = (): boolean => verifyInclusion({ leafHash: leaf, index: logIndex, size, path: reader.inclusionPath(logIndex, size), root }, nodeHash.sha256);
+    if (!leads()) reader.forgetNodes(); // what is kept may be of damage that was put right
+    if (!leads()) throw new VerifyError("inclusion_mismatch", "the path does not lead to the signed root");
     course.did("inclusion");
     course.didNot("mac_of_closed_epoch");
     const isConfirmed = targets.every(({ name, required }) => !required || outbox.firstConfirmed(name, size) !== null);
@@ -146,11 +146,11 @@ function checkAnchor(view: LedgerView, { logIndex }: StoredBlob, { hash }: Verif
 }
 
 /** null: no key that is known has signed it, and not all keys are known. Throws VerifyError. */
-function checkpointOf(note: string, origin: string, vkeys: readonly Vkey[], areAllKnown: boolean): SignedCheckpoint | null {
+function checkpointOf(view: LedgerView, note: string): SignedCheckpoint | null {
   try {
-    return verifyCheckpoint(note, origin, vkeys, { hash: nodeHash, verify: verifyByNode });
+    return view.checkpoint(note);
   } catch (error) {
-    if (!areAllKnown && error instanceof VerifyError && error.code === "bad_note") return null;
+    if (!view.history.isComplete && error instanceof VerifyError && error.code === "bad_note") return null;
     throw error;
   }
 }

@@ -4,10 +4,11 @@
  */
 import { entryOf } from "../format/entries.ts";
 import type { Sha256 } from "../format/hash.ts";
-import { consistencyPath, inclusionPath, leafHash, rootFrom, rootOf } from "../format/merkle.ts";
+import { consistencyPath, inclusionPath, leafHash, rootFrom } from "../format/merkle.ts";
 import { uuidBytes } from "../format/uuid.ts";
 import { type Database, openReadOnly } from "./database.ts";
 import { LedgerError, ledgerError } from "./errors.ts";
+import { LeafBlocks } from "./leaf-blocks.ts";
 import { receiptRow, type ReceiptRow, SELECT_RECEIPT } from "./rows.ts";
 import type { StoredReceipt } from "./stage.ts";
 import { lazily, prepared } from "./statements.ts";
@@ -31,6 +32,9 @@ export interface AnchorRow {
   readonly root: Uint8Array;
 }
 
+/** A path begins in one block, and ends in that of the tree's right edge. */
+const BLOCKS_OF_A_PATH = 4;
+
 const SELECT_BLOB = SELECT_RECEIPT.replace(" FROM receipt r", ", b.bytes AS bytes FROM receipt r LEFT JOIN blob b ON b.log_index = r.log_index");
 
 type BlobRow = ReceiptRow & { readonly bytes: Uint8Array | null };
@@ -39,10 +43,13 @@ export class Reader {
   readonly #db: Database;
   readonly #sha256: Sha256;
   readonly #s: ReturnType<typeof prepare>;
+  readonly #blocks: LeafBlocks | null;
 
-  constructor(path: string, sha256: Sha256) {
+  /** `keptBlocks`: of 256 receipts, of which the tree's nodes are kept in memory, 16 KiB each; none unless said, for whoever must see each change of the file. */
+  constructor(path: string, sha256: Sha256, keptBlocks = 0) {
     this.#db = openReadOnly(path);
     this.#sha256 = sha256;
+    this.#blocks = keptBlocks === 0 ? null : new LeafBlocks(keptBlocks, sha256);
     this.#s = prepare(this.#db);
   }
 
@@ -207,25 +214,26 @@ export class Reader {
     return nodes;
   }
 
+  /** What is kept of the tree's lower nodes is read anew; see LeafBlocks. */
+  forgetNodes(): void {
+    this.#blocks?.forget();
+  }
+
   #nodeAt(): (level: number, position: number) => Uint8Array {
-    const leaves = new Map<number, Uint8Array[]>(); // by block of 256
+    const blocks = this.#blocks ?? new LeafBlocks(BLOCKS_OF_A_PATH, this.#sha256);
+    const read = (first: number, limit: number): readonly Uint8Array[] => {
+      const rows = this.#get(() => this.#s.hashes.all(first, first + limit) as { receipt_hash: Uint8Array }[]);
+      return rows.map((row) => leafHash(entryOf(row.receipt_hash), this.#sha256));
+    };
     return (level, position) => {
       if (level >= STORED_LEVEL) {
         const row = this.#get(() => this.#s.treeNode.get(level, position)) as { hash: Uint8Array } | undefined;
         if (row === undefined) throw new LedgerError("ledger_corrupt", `subtree ${level}/${position} is missing; run: receiptd audit`);
         return row.hash;
       }
-      const first = position * 2 ** level;
-      const block = first - (first % 256);
-      let hashes = leaves.get(block);
-      if (hashes === undefined) {
-        const rows = this.#get(() => this.#s.hashes.all(block, block + 256) as { log_index: number; receipt_hash: Uint8Array }[]);
-        hashes = rows.map((row) => leafHash(entryOf(row.receipt_hash), this.#sha256));
-        leaves.set(block, hashes);
-      }
-      const part = hashes.slice(first - block, first - block + 2 ** level);
-      if (part.length !== 2 ** level) throw new LedgerError("ledger_corrupt", `receipts are missing after ${block}; run: receiptd audit`);
-      return rootOf(part, this.#sha256);
+      const node = blocks.nodeAt(level, position, read);
+      if (node === undefined) throw new LedgerError("ledger_corrupt", `receipts are missing after ${position * 2 ** level}; run: receiptd audit`);
+      return node;
     };
   }
 

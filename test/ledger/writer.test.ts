@@ -203,6 +203,7 @@ describe("time", () => {
 describe("trees", () => {
   test("the writer's roots, the reader's and those over all leaves agree, across restarts", () => {
     let writer = f.open();
+    const keeping = new Reader(f.path, nodeHash.sha256, 2); // of the four blocks that there will be
     const leaves: Uint8Array[] = [];
     for (let round = 0; round < 8; round++) {
       writer.commit(Array.from({ length: 97 }, (_, i) => [f.request({ organization: `o${i % 3}` })]), f.keys, round % 2 ? "disk" : "wal");
@@ -219,10 +220,13 @@ describe("trees", () => {
       expect(Buffer.from(writer.logRoot()).equals(root)).toBe(true);
       expect(Buffer.from(reader.rootAt(leaves.length)).equals(root)).toBe(true);
       for (const index of [0, 255, 256, 511, leaves.length - 1].filter((i) => i < leaves.length)) {
-        expect(verifyInclusion({ leafHash: leaves[index]!, index, size: leaves.length, path: reader.inclusionPath(index, leaves.length), root })).toBe(true);
+        const path = reader.inclusionPath(index, leaves.length);
+        expect(verifyInclusion({ leafHash: leaves[index]!, index, size: leaves.length, path, root })).toBe(true);
+        expect(keeping.inclusionPath(index, leaves.length)).toEqual(path);
       }
       reader.close();
     }
+    keeping.close();
     writer.close();
   });
 });
