@@ -2,7 +2,7 @@
  * A circuit breaker that fails closed: while the daemon is known to be away, calls fail at once instead of each waiting for its time, and
  * no decision gets past them. After a while one call is let through; if it succeeds, all are.
  */
-import { ReceiptUnavailable } from "./errors.ts";
+import { badSetting, ReceiptUnavailable } from "./errors.ts";
 
 export interface BreakerOptions {
   /** ReceiptUnavailable in a row after which it opens. */
@@ -35,7 +35,12 @@ export class CircuitBreaker {
   /** The code that opened it last. */
   #because: string | undefined;
 
-  constructor({ failures = FAILURES, openMs = OPEN, maxOpenMs = LONGEST_OPEN }: BreakerOptions = {}) {
+  /** Throws ReceiptError `bad_setting`. */
+  constructor(options: BreakerOptions = {}) {
+    if (typeof options !== "object" || options === null) throw badSetting("breaker", "an object of its options");
+    const { failures = FAILURES, openMs = OPEN, maxOpenMs = LONGEST_OPEN } = options;
+    if (!Number.isSafeInteger(failures) || failures < 1) throw badSetting("breaker.failures", "a whole number from 1");
+    for (const [name, ms] of Object.entries({ openMs, maxOpenMs })) if (!Number.isFinite(ms) || ms <= 0) throw badSetting(`breaker.${name}`, "milliseconds, more than 0");
     this.#failures = failures;
     this.#openMs = openMs;
     this.#maxOpenMs = maxOpenMs;

@@ -3,7 +3,7 @@
  * does the caller get the decision. No receipt, no decision.
  */
 import { Client } from "./client.ts";
-import { DecisionBlocked, isFailed, ReceiptError, ReceiptRefused } from "./errors.ts";
+import { badSetting, DecisionBlocked, isFailed, ReceiptError, ReceiptRefused } from "./errors.ts";
 import type { Acknowledgement, Gate, Queued, ReceiptInput } from "./receipts.ts";
 import type { Ack } from "./settings.ts";
 import { jsonText } from "./values.ts";
@@ -31,6 +31,7 @@ export interface ReceiptedOptions<Arguments extends unknown[], Decision> {
 
 /** The code of a receipt that the daemon's policy refuses because a gate failed. */
 const POLICY_REFUSAL = "policy_gate_failed";
+const FUNCTIONS = ["inputs", "decision", "gates", "onReceipt"] as const;
 
 let shared: Client | undefined;
 
@@ -42,6 +43,7 @@ export function receipted<This, Arguments extends unknown[], Result>(
   decide: (this: This, ...args: Arguments) => Result,
   options: ReceiptedOptions<Arguments, Awaited<Result>> = {},
 ): (this: This, ...args: Arguments) => Promise<Awaited<Result>> {
+  for (const name of FUNCTIONS) if (options[name] !== undefined && typeof options[name] !== "function") throw badSetting(name, "a function"); // and not after it has decided
   return async function (this: This, ...args: Arguments): Promise<Awaited<Result>> {
     const client = options.client ?? (shared ??= new Client());
     const inputs = copyOf(options.inputs === undefined ? onlyObject(args) : options.inputs(...args)); // before `decide` can change them

@@ -84,7 +84,6 @@ export type Which =
 /** A receipt that is ready to be sent, now or later, in these very bytes. */
 export interface Prepared {
   readonly receiptId: string;
-  readonly receipt: ReceiptInput;
   readonly text: string;
 }
 
@@ -97,8 +96,11 @@ export function newId(): string {
   return uuidV7(Date.now(), randomBytes(10));
 }
 
-/** With an id, and what the receipt leaves to the client. `stamped`: also a timestamp, where the id is new. Throws ReceiptRefused `bad_value`. */
-export function prepare(receipt: ReceiptInput, { organization, systemId }: Defaults, stamped: boolean): Prepared {
+/**
+ * With an id, and what the receipt leaves to the client. `forSpool`: also a timestamp, where the id is new, and with room for the mark.
+ * Throws ReceiptRefused `bad_value`.
+ */
+export function prepare(receipt: ReceiptInput, { organization, systemId }: Defaults, forSpool: boolean): Prepared {
   if (typeof receipt !== "object" || receipt === null || Array.isArray(receipt)) throw new ReceiptRefused("bad_value", "a receipt is an object", { pointer: "" });
   const receiptId = receipt.receipt_id ?? newId();
   const whole: ReceiptInput = {
@@ -106,10 +108,14 @@ export function prepare(receipt: ReceiptInput, { organization, systemId }: Defau
     receipt_id: receiptId,
     ...(receipt.organization === undefined && organization !== undefined ? { organization } : {}),
     ...(receipt.system_id === undefined && systemId !== undefined ? { system_id: systemId } : {}),
-    ...(stamped && receipt.receipt_id === undefined && receipt.timestamp === undefined ? { timestamp: new Date().toISOString() } : {}),
+    ...(forSpool && receipt.receipt_id === undefined && receipt.timestamp === undefined ? { timestamp: new Date().toISOString() } : {}),
   };
   if (typeof receiptId !== "string" || !UUID.test(receiptId)) throw new ReceiptRefused("bad_value", "/receipt_id: a UUID in lower case", { pointer: "/receipt_id" });
-  return { receiptId, receipt: whole, text: jsonText(whole, receiptId) };
+  const text = jsonText(whole, receiptId);
+  if (forSpool && whole.metadata !== undefined && (whole.metadata === null || Array.isArray(whole.metadata) || typeof whole.metadata !== "object")) {
+    throw new ReceiptRefused("bad_value", "/metadata: an object", { pointer: "/metadata", receiptId });
+  }
+  return { receiptId, text };
 }
 
 /** `receipt_number` as `receiptNumber`: the members of an answer, not what is in them. */

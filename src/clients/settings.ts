@@ -74,16 +74,18 @@ const SPOOL_MAX_RECEIPTS = 100_000;
 
 /** Throws ReceiptError `bad_setting` that names the option or variable. */
 export function readSettings(options: ClientOptions, env: Environment): Settings {
-  const from = <T>(option: keyof ClientOptions, variable: string, read: (value: unknown, name: string) => T): T | undefined => {
+  const from = <T>(option: keyof ClientOptions, variable: string, read: (value: unknown, name: string) => T, parse: (text: string) => unknown = (it) => it): T | undefined => {
     if (options[option] !== undefined) return read(options[option], option);
-    return env[variable] === undefined || env[variable] === "" ? undefined : read(env[variable], variable);
+    return env[variable] === undefined || env[variable] === "" ? undefined : read(parse(env[variable]), variable);
   };
+  if (typeof options !== "object" || options === null) throw badSetting("options", "an object of them");
+  for (const name of ["onRefused", "onDamaged"] as const) if (options[name] !== undefined && typeof options[name] !== "function") throw badSetting(name, "a function");
   return {
     socket: from("socket", "RECEIPTD_SOCKET", text) ?? (existsSync(LOCAL_SOCKET) ? resolve(LOCAL_SOCKET) : HOST_SOCKET),
     organization: from("organization", "RECEIPTD_CLIENT_ORGANIZATION", organization),
     systemId: from("systemId", "RECEIPTD_CLIENT_SYSTEM_ID", systemId),
     ack: from("ack", "RECEIPTD_CLIENT_ACK", ackLevel),
-    timeoutMs: from("timeoutMs", "RECEIPTD_CLIENT_TIMEOUT_MS", milliseconds) ?? TIMEOUT,
+    timeoutMs: from("timeoutMs", "RECEIPTD_CLIENT_TIMEOUT_MS", milliseconds, digits) ?? TIMEOUT,
     http: from("http", "RECEIPTD_CLIENT_HTTP", baseUrl),
     spool: spoolSettings(options, from("spool", "RECEIPTD_CLIENT_SPOOL", (value, name) => resolve(text(value, name)))),
   };
@@ -98,7 +100,7 @@ function spoolSettings({ spoolMode = "fallback", spoolWaitMs = SPOOL_WAIT, spool
 }
 
 function text(value: unknown, name: string): string {
-  if (typeof value !== "string" || value === "") throw badSetting(name, "a path");
+  if (typeof value !== "string" || value === "" || value.includes("\0")) throw badSetting(name, "a path");
   return value;
 }
 
@@ -118,9 +120,12 @@ export function ackLevel(value: unknown, name: string): Ack {
 }
 
 export function milliseconds(value: unknown, name: string): number {
-  const ms = typeof value === "string" && /^[0-9]{1,10}$/.test(value) ? Number(value) : value;
-  if (typeof ms !== "number" || !(ms >= 1 && ms <= LONGEST_TIMEOUT)) throw badSetting(name, `milliseconds, from 1 to ${LONGEST_TIMEOUT}`);
-  return ms;
+  if (typeof value !== "number" || !(value >= 1 && value <= LONGEST_TIMEOUT)) throw badSetting(name, `milliseconds, from 1 to ${LONGEST_TIMEOUT}`);
+  return value;
+}
+
+function digits(text: string): unknown {
+  return /^[0-9]{1,10}$/.test(text) ? Number(text) : text;
 }
 
 function baseUrl(value: unknown, name: string): string {

@@ -47,7 +47,8 @@ export class Entries {
     this.folder = folder;
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false) throw badSetting("spool", `${folder} is not a folder: name another`);
     try {
-      if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) syncFolder(dirname(folder));
+      const made = mkdirSync(folder, { recursive: true, mode: 0o700 }); // the first on the way there
+      if (made !== undefined) for (let at = folder; at.length >= made.length; at = dirname(at)) syncFolder(dirname(at));
       for (const part of PARTS) mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
       syncFolder(folder);
     } catch (error) {
@@ -100,12 +101,12 @@ export class Entries {
       await folder.sync().finally(() => folder.close());
     } catch (error) {
       await unlink(isRenamed ? final : temporary).catch(() => undefined);
-      throw new ReceiptUnavailable("spool_failed", `the spool cannot take the receipt: ${messageOf(error)}`, { receiptId, cause: error });
+      throw new ReceiptUnavailable("spool_failed", `the spool cannot take the receipt: ${messageOf(error)}`, { receiptId, cause: error, maybeStored: isRenamed }); // delivered meanwhile, perhaps
     }
     return { name: `${stem}.entry`, receiptId };
   }
 
-  /** The text to send; null: it is damaged; undefined: it was delivered by somebody else. */
+  /** The text to send; null: it is damaged; undefined: it was delivered by somebody else. Throws where it cannot be read. */
   read({ name, receiptId }: Entry): string | null | undefined {
     let bytes: Buffer;
     try {

@@ -19,6 +19,14 @@ export interface SenderEvents {
   readonly onPass: () => void;
   /** The folder itself makes trouble. */
   readonly onError: (error: unknown) => void;
+  /** This entry's file does: it stays, and those behind it go. */
+  readonly onStuck: (entry: Entry, error: unknown) => void;
+}
+
+/** What ends a pass at once (the daemon's), and what makes the next one wait. */
+interface Trouble {
+  isDaemons: boolean;
+  isFolders: boolean;
 }
 
 /** ms */
@@ -43,6 +51,8 @@ export class SpoolSender {
   #isWoken = false;
   /** Entries of this pass that need no more sending. */
   #settled = 0;
+  /** Names of entries that were told of as stuck. */
+  readonly #stuck = new Set<string>();
 
   constructor(entries: Entries, lock: SpoolLock, socket: string, events: SenderEvents) {
     this.#entries = entries;
@@ -91,9 +101,9 @@ export class SpoolSender {
   async #pass(): Promise<boolean> {
     const entries = this.#entries.list();
     if (entries.length === 0) return true;
-    let isTroubled = false;
+    const trouble = { isDaemons: false, isFolders: false };
     try {
-      await deliver(this.#parcels(entries, () => { isTroubled = true; }, () => isTroubled), {
+      await deliver(this.#parcels(entries, trouble), {
         connect: async () => (this.#client = await RpcClient.connect(this.#socket, { timeout: PATIENCE })),
         ack: "disk",
         patience: 0, // the first trouble ends it: the next pass begins with the first entry that is left
@@ -106,32 +116,52 @@ export class SpoolSender {
       this.#client?.close();
       this.#client = null;
     }
-    return !isTroubled;
+    return !trouble.isDaemons && !trouble.isFolders;
   }
 
-  async *#parcels(entries: readonly Entry[], onTrouble: () => void, hasTrouble: () => boolean): AsyncGenerator<readonly Parcel[]> {
-    for (let at = 0; at < entries.length && !hasTrouble() && !this.#stopped.signal.aborted; at += PORTION) {
+  async *#parcels(entries: readonly Entry[], trouble: Trouble): AsyncGenerator<readonly Parcel[]> {
+    for (let at = 0; at < entries.length && !trouble.isDaemons && !this.#stopped.signal.aborted; at += PORTION) {
       this.#lock.take();
       yield entries.slice(at, at + PORTION).flatMap((entry) => {
-        const text = this.#entries.read(entry);
-        if (text === undefined) this.#events.onGone(entry);
-        else if (text === null) this.#events.onDamaged(entry);
-        return typeof text === "string" ? [{ text, done: (answer: Answer) => this.#settle(entry, answer, onTrouble) }] : [];
+        const text = this.#read(entry);
+        return text === null ? [] : [{ text, done: (answer: Answer) => this.#settle(entry, answer, trouble) }];
       });
     }
   }
 
-  #settle(entry: Entry, answer: Answer, onTrouble: () => void): void {
-    if ("failure" in answer && isTrouble(answer.failure)) return onTrouble();
+  /** null: there is nothing to send. */
+  #read(entry: Entry): string | null {
+    try {
+      const text = this.#entries.read(entry);
+      if (text === undefined) this.#events.onGone(entry);
+      else if (text === null) this.#events.onDamaged(entry);
+      return text ?? null;
+    } catch (error) {
+      this.#isStuck(entry, error);
+      return null;
+    }
+  }
+
+  #settle(entry: Entry, answer: Answer, trouble: Trouble): void {
+    const isDelivered = "result" in answer && answer.result["receipt_id"] === entry.receiptId && answer.result["ack"] === "disk";
+    if ("failure" in answer ? isTrouble(answer.failure) : !isDelivered) { // or it is not receiptd's answer
+      trouble.isDaemons = true;
+      return;
+    }
     try {
       if ("failure" in answer) this.#events.onRefused(entry, answer.failure);
-      else if (answer.result["receipt_id"] === entry.receiptId && answer.result["ack"] === "disk") this.#events.onDelivered(entry);
-      else return onTrouble(); // not receiptd's answer
+      else this.#events.onDelivered(entry);
       this.#settled++;
     } catch (error) {
-      onTrouble();
-      this.#events.onError(error);
+      trouble.isFolders = true;
+      this.#isStuck(entry, error);
     }
+  }
+
+  #isStuck(entry: Entry, error: unknown): void {
+    if (this.#stuck.has(entry.name)) return;
+    this.#stuck.add(entry.name);
+    this.#events.onStuck(entry, error);
   }
 
   async #rest(ms: number, untilWoken = false): Promise<void> {

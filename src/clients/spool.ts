@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RpcFailure } from "../door/client.ts";
-import { ReceiptRefused, ReceiptUnavailable } from "./errors.ts";
+import { badSetting, ReceiptRefused, ReceiptUnavailable } from "./errors.ts";
 import type { ClientOptions, SpoolSettings } from "./settings.ts";
 import { Entries, type Entry, entryLine, type Sized } from "./spool-entries.ts";
 import { SpoolLock } from "./spool-lock.ts";
@@ -70,6 +70,7 @@ export class Spool {
       onGone: (entry) => this.#forget(entry),
       onPass: () => this.#recount(COUNT_EVERY),
       onError: (error) => warn(`${folder} cannot be worked on: ${String(error)}`),
+      onStuck: ({ name }, error) => warn(`${this.#entries.path("pending", name)} cannot be worked on, and stays where it is: ${String(error)}`),
     });
   }
 
@@ -81,10 +82,14 @@ export class Spool {
   get refused(): number { return this.#refused; }
   get damaged(): number { return this.#damaged; }
 
-  /** The text under this id that waits here; null where none does, as far as this process knows. */
+  /** The text under this id that waits here; null where none does, as far as this process knows. Throws ReceiptUnavailable `spool_failed`. */
   find(receiptId: string): string | null {
     const known = this.#known.get(receiptId);
-    return known === undefined ? null : this.#entries.read(known.entry) ?? null;
+    try {
+      return known === undefined ? null : this.#entries.read(known.entry) ?? null;
+    } catch (cause) {
+      throw new ReceiptUnavailable("spool_failed", `the receipt waits in the spool, and cannot be read there: ${String(cause)}`, { receiptId, cause, maybeStored: true });
+    }
   }
 
   /** Resolves when all of them are on the disk. Throws ReceiptUnavailable `spool_full` before any is, or `spool_failed`, and then none is left there. */
@@ -100,19 +105,22 @@ export class Spool {
       if (this.#coming.has(receiptId)) throw new ReceiptUnavailable("spool_failed", "this receipt is being written", { receiptId, maybeStored: true });
     }
     const added = await Promise.allSettled(all.map(({ receiptId }, at) => this.#add(receiptId, lines[at]!)));
-    const failure = added.find((one) => one.status === "rejected");
+    const failures = added.flatMap((one) => (one.status === "rejected" ? [one.reason as ReceiptUnavailable] : []));
+    const [failure] = failures;
     if (failure === undefined) return this.#sender.wake();
     const entries = added.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     for (const entry of entries) {
       this.#entries.remove(entry);
       this.#forget(entry);
     }
-    const { code, message, receiptId, cause } = failure.reason as ReceiptUnavailable;
-    throw new ReceiptUnavailable(code, message, { receiptId, cause, maybeStored: entries.length > 0 }); // it may have been delivered already
+    const { code, message, receiptId, cause } = failure;
+    const maybeStored = entries.length > 0 || failures.some((one) => one.maybeStored); // delivered already, perhaps
+    throw new ReceiptUnavailable(code, message, { receiptId, cause, maybeStored });
   }
 
   /** Whether nothing is left to deliver within this time. */
   async flush(timeoutMs: number): Promise<boolean> {
+    if (typeof timeoutMs !== "number" || !(timeoutMs >= 0)) throw badSetting("timeoutMs", "milliseconds, from 0");
     const until = performance.now() + timeoutMs;
     this.#sender.wake();
     while (this.#entries.list().length > 0) {

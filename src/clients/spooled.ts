@@ -22,11 +22,6 @@ export async function spooled(
   spool: Spool, all: readonly Prepared[], timeoutMs: number, live: (timeoutMs: number) => Promise<readonly Acknowledgement[]>,
 ): Promise<readonly (Acknowledgement | Queued)[]> {
   const queuedAt = new Date().toISOString();
-  for (const { receiptId, receipt: { metadata } } of all) {
-    if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))) {
-      throw new ReceiptRefused("bad_value", "/metadata: an object", { pointer: "/metadata", receiptId });
-    }
-  }
   let waiting = waitingOf(spool, all);
   let reason = spool.isFirst ? ALWAYS : PENDING;
   let maybeStored = false;
@@ -61,11 +56,11 @@ function waitingOf(spool: Spool, all: readonly Prepared[]): ReadonlySet<Prepared
 }
 
 /** Whether the same receipt waits in the spool. Throws ReceiptRefused `conflict` where another one does under its id. */
-function isWaiting(spool: Spool, { receiptId, receipt }: Prepared): boolean {
-  const text = spool.find(receiptId);
-  if (text === null) return false;
-  const kept = JSON.parse(text) as ReceiptInput;
-  const same = canonicalize(JSON.parse(JSON.stringify(receipt)) as Json) === canonicalize(unmarked(kept, receipt) as Json);
+function isWaiting(spool: Spool, { receiptId, text }: Prepared): boolean {
+  const kept = spool.find(receiptId);
+  if (kept === null) return false;
+  const receipt = JSON.parse(text) as ReceiptInput;
+  const same = canonicalize(receipt as Json) === canonicalize(unmarked(JSON.parse(kept) as ReceiptInput, receipt) as Json);
   if (!same) throw new ReceiptRefused("conflict", "another receipt with this receipt_id waits in the spool", { receiptId, pointer: "/receipt_id" });
   return true;
 }
@@ -80,10 +75,11 @@ function unmarked({ metadata, timestamp, ...kept }: ReceiptInput, asked: Receipt
   };
 }
 
-/** Whoever reads the receipt sees that it came late, and why. */
-function marked({ receiptId, receipt }: Prepared, queuedAt: string, reason: string): Prepared {
+/** Whoever reads the receipt sees that it came late, and why. Of what was prepared: the caller's own object may be another by now. */
+function marked({ receiptId, text }: Prepared, queuedAt: string, reason: string): Prepared {
+  const receipt = JSON.parse(text) as ReceiptInput;
   const whole = { ...receipt, timestamp: receipt.timestamp ?? queuedAt, metadata: { ...receipt.metadata, [MARK]: { queued_at: queuedAt, reason } } };
-  return { receiptId, receipt: whole, text: JSON.stringify(whole) };
+  return { receiptId, text: JSON.stringify(whole) };
 }
 
 /** What the daemon would refuse for its form is refused now, and not once the decision has been carried out. */

@@ -1,32 +1,24 @@
 /**
  * The daemon is killed again and again while decisions are made, and restarted; then it is counted on both sides. Every decision that was
- * handed out has its receipt, and no receipt is there twice. With a spool, the program that decides is killed, too.
+ * handed out has its receipt, and no receipt is there twice. A program with a spool decides at the same time, and is killed, too.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Client, ReceiptUnavailable, receipted } from "../../src/clients/index.ts";
 import { must } from "../cli/here.ts";
 import { Host } from "../cli/host.ts";
 
 const LONG = process.env["RECEIPTD_LONG"] === "1";
 const KILLS = LONG ? 100 : 10;
-/** Numbers of decisions of one program. */
+/** Numbers of decisions of one program; those made here come first. */
 const SPAN = 1_000_000;
 
-let host: Host;
-let socket: string;
-beforeEach(async () => {
-  host = new Host();
-  socket = host.path("receiptd-data/receiptd.sock");
-  await must(host, ["init"]);
-});
-afterEach(() => host.remove());
-
 /** How often the ledger has a receipt of each decision. */
-async function receiptsByNumber(): Promise<Map<number, number>> {
+async function receiptsByNumber(socket: string): Promise<Map<number, number>> {
   const client = new Client({ socket, timeoutMs: 30_000 });
   const counts = new Map<number, number>();
   const { orgSeq = 0 } = await client.head("default");
@@ -39,92 +31,122 @@ async function receiptsByNumber(): Promise<Map<number, number>> {
   return counts;
 }
 
-test(`${KILLS} kills of the daemon: every decision has its receipt, and none has two`, async () => {
-  let daemon = await host.serve();
-  const client = new Client({ socket, systemId: "s", timeoutMs: 150, breaker: { openMs: 20, maxOpenMs: 100 } });
-  const executed: number[] = [];
-  const certainlyNot: number[] = [];
-  let next = 0;
-  let isOver = false;
-  let unavailable = 0;
-  const decide = receipted(({ n }: { readonly n: number }) => n, { client });
-  const work = async (): Promise<void> => {
-    for (;;) {
-      if (isOver) return;
-      const n = next++;
+/** Decides in this process, without a spool, as fast as it is let. */
+class Load {
+  readonly executed: number[] = [];
+  readonly certainlyNot: number[] = [];
+  unavailable = 0;
+  readonly #client: Client;
+  readonly #workers: Promise<unknown>;
+  #next = 0;
+  #isOver = false;
+
+  constructor(socket: string) {
+    this.#client = new Client({ socket, systemId: "s", timeoutMs: 150, breaker: { openMs: 20, maxOpenMs: 100 } });
+    const decide = receipted(({ n }: { readonly n: number }) => n, { client: this.#client });
+    this.#workers = Promise.all(Array.from({ length: 8 }, () => this.#work(decide)));
+    this.#workers.catch(() => undefined); // until somebody waits for them
+  }
+
+  async more(count: number): Promise<void> {
+    const goal = this.executed.length + count;
+    while (this.executed.length < goal) await Promise.race([sleep(5), this.#workers]);
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#workers;
+    await this.#client.close();
+  }
+
+  async #work(decide: (inputs: { readonly n: number }) => Promise<number>): Promise<void> {
+    while (!this.#isOver) {
+      const n = this.#next++;
       try {
-        executed.push(await decide({ n }));
+        this.executed.push(await decide({ n }));
+        await sleep(2);
       } catch (error) {
         if (!(error instanceof ReceiptUnavailable)) throw error;
-        unavailable++;
-        if (!error.maybeStored) certainlyNot.push(n);
+        this.unavailable++;
+        if (!error.maybeStored) this.certainlyNot.push(n);
+        await sleep(20);
       }
-      await sleep(2);
     }
-  };
-  const workers = Promise.all(Array.from({ length: 8 }, work));
-  for (let kill = 0; kill < KILLS; kill++) {
-    const goal = executed.length + 20;
-    while (executed.length < goal) await sleep(5);
-    daemon.child.kill("SIGKILL");
-    await daemon.ended;
-    daemon = await host.serve();
   }
-  const goal = executed.length + 20;
-  while (executed.length < goal) await sleep(5);
-  isOver = true;
-  await workers;
-  await client.close();
+}
 
-  const counts = await receiptsByNumber();
-  expect(executed.filter((n) => counts.get(n) !== 1)).toEqual([]);
-  expect([...counts].filter(([, count]) => count !== 1)).toEqual([]);
-  expect(certainlyNot.filter((n) => counts.has(n))).toEqual([]);
-  expect(unavailable).toBeGreaterThan(0);
-}, LONG ? 600_000 : 60_000);
+/** Decides in a process of its own, with a spool. */
+class Program {
+  readonly #args: readonly string[];
+  #child: ChildProcessByStdio<null, Readable, null> | null = null;
+  #started = 0;
+  #text = "";
+  #lines = 0;
 
-test(`${KILLS} kills of the daemon and of the program, with a spool: every decision has its receipt, and none has two`, async () => {
-  const spool = host.path("spool");
-  let daemon = await host.serve();
-  let text = "";
-  let started = 0;
-  const startProgram = () => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, "spool-worker.ts"), socket, spool, String(started++ * SPAN)], { stdio: ["ignore", "pipe", "inherit"] });
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => { text += chunk; });
-    return child;
-  };
-  const kill = async (child: ReturnType<typeof startProgram>): Promise<void> => {
-    const closed = once(child, "close");
-    child.kill("SIGKILL");
+  constructor(socket: string, spool: string) {
+    this.#args = [join(import.meta.dirname, "spool-worker.ts"), socket, spool];
+  }
+
+  get executed(): readonly number[] {
+    return this.#text.split("\n").slice(0, -1).map(Number);
+  }
+
+  start(): void {
+    this.#child = spawn(process.execPath, [...this.#args, String(++this.#started * SPAN)], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      this.#text += chunk;
+      this.#lines += chunk.split("\n").length - 1;
+    });
+  }
+
+  async more(count: number): Promise<void> {
+    const goal = this.#lines + count;
+    while (this.#lines < goal) await sleep(5);
+  }
+
+  async kill(): Promise<void> {
+    const closed = once(this.#child!, "close");
+    this.#child!.kill("SIGKILL");
     await closed;
-    text = text.slice(0, text.lastIndexOf("\n") + 1); // a line that was cut off
-  };
-  const decided = (): number => text.split("\n").length - 1;
-  const more = async (count: number): Promise<void> => {
-    const goal = decided() + count;
-    while (decided() < goal) await sleep(5);
-  };
-  let program = startProgram();
-  for (let round = 0; round < KILLS / 2; round++) {
-    await more(20);
+    this.#text = this.#text.slice(0, this.#text.lastIndexOf("\n") + 1); // a line that was cut off
+  }
+}
+
+test(`${KILLS} kills of the daemon, half of them also of a program with a spool: every decision has its receipt, and none has two`, async () => {
+  const host = new Host();
+  const socket = host.path("receiptd-data/receiptd.sock");
+  const spool = host.path("spool");
+  await must(host, ["init"]);
+  let daemon = await host.serve();
+  const load = new Load(socket);
+  const program = new Program(socket, spool);
+  program.start();
+  for (let kill = 0; kill < KILLS; kill++) {
+    await Promise.all([load.more(20), program.more(20)]);
     daemon.child.kill("SIGKILL");
     await daemon.ended;
-    await more(20); // into the spool
-    await kill(program);
-    program = startProgram();
-    if (round % 2 === 0) await more(5); // the folder that the one before has left, and still no daemon
+    if (kill % 2 === 0) {
+      await program.more(20); // into the spool
+      await program.kill();
+      program.start();
+      if (kill % 4 === 0) await program.more(5); // the folder that the one before has left, and still no daemon
+    }
     daemon = await host.serve();
   }
-  await more(20);
-  await kill(program);
+  await Promise.all([load.more(20), program.more(20)]);
+  await load.stop();
+  await program.kill();
 
   const client = new Client({ socket, spool });
   expect(await client.spool!.flush(20_000)).toBe(true);
   expect([client.spool!.refused, client.spool!.damaged]).toEqual([0, 0]);
   await client.close();
-  const executed = text.trim().split("\n").map(Number);
-  const counts = await receiptsByNumber();
-  expect(executed.length).toBeGreaterThan(KILLS * 20);
-  expect(executed.filter((n) => counts.get(n) !== 1)).toEqual([]);
+  const counts = await receiptsByNumber(socket);
+  expect(load.executed.filter((n) => counts.get(n) !== 1)).toEqual([]);
+  expect(load.certainlyNot.filter((n) => counts.has(n))).toEqual([]);
+  expect(load.unavailable).toBeGreaterThan(0);
+  expect(program.executed.length).toBeGreaterThan(KILLS * 20);
+  expect(program.executed.filter((n) => counts.get(n) !== 1)).toEqual([]);
   expect([...counts].filter(([, count]) => count !== 1)).toEqual([]);
+  await host.remove();
 }, LONG ? 600_000 : 60_000);

@@ -166,3 +166,8 @@ test("without a client of its own, the one that the environment sets up", async 
     delete process.env["RECEIPTD_CLIENT_SYSTEM_ID"];
   }
 });
+
+test.each(["inputs", "decision", "gates", "onReceipt"])("%s that is no function is named before anything is decided", async (name) => {
+  await meet(acknowledge);
+  expect(() => receipted(decide, { client, [name]: "x" })).toThrow(expect.objectContaining({ code: "bad_setting", message: `${name}: a function` }));
+});

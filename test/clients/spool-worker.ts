@@ -15,7 +15,7 @@ async function work(): Promise<void> {
   for (;;) {
     const n = await decide({ n: next++ });
     writeSync(1, `${n}\n`);
-    await sleep(2);
+    await sleep(5);
   }
 }
 

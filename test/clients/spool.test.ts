@@ -1,5 +1,7 @@
 /** The spool: what it took is delivered once, in order, whatever happened; what it cannot take is refused. */
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import fs, { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { open as openFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -192,12 +194,123 @@ test("what another program acknowledges, or the daemon only in part, stays", asy
   expect(names("pending").length).toBe(1);
 });
 
-test("an entry that cannot be read is told of", async () => {
-  mkdirSync(join(folder("pending"), `0000000000000001-${ID}1.entry`), { recursive: true });
+test("an entry that cannot be read is told of, once, and stays; those behind it go", async () => {
+  const stuck = `0000000000000001-${ID}1.entry`;
+  mkdirSync(join(folder("pending"), stuck), { recursive: true });
+  write(2, { ...RECEIPT, receipt_id: `${ID}2` });
   fake = await fakeDaemon(acknowledge);
-  const warned = new Promise<Error>((resolve) => void process.once("warning", resolve));
-  open({ socket: fake.path });
-  expect((await warned).message).toMatch(/^receiptd spool: .* cannot be worked on: Error: EISDIR/);
+  const warnings = await warningsOf(async () => {
+    const client = open({ socket: fake!.path });
+    while (names("pending").length > 1) await sleep(5);
+    write(3, { ...RECEIPT, receipt_id: `${ID}3` });
+    expect(await client.spool!.flush(200)).toBe(false); // what is left is not called delivered
+    expect(await errorOf(client.append({ ...RECEIPT, receipt_id: `${ID}1` }))).toMatchObject({ name: "ReceiptUnavailable", code: "spool_failed", maybeStored: true });
+  });
+  expect(warnings).toEqual([expect.stringMatching(`^receiptd spool: .*/${stuck} cannot be worked on, and stays where it is: Error: EISDIR`)]);
+  expect([sent().map(({ receipt_id }) => receipt_id), names("pending"), reports]).toEqual([[`${ID}2`, `${ID}3`], [stuck], []]);
+});
+
+test("nor do entries that cannot be put aside hold up those behind them", async () => {
+  const ids = Array.from({ length: 101 }, (_, n) => `0192aaaa-0000-7000-8000-${String(n).padStart(12, "0")}`);
+  for (const [at, receipt_id] of ids.entries()) write(at, { ...RECEIPT, receipt_id }, at === 0 ? { crc: "00000000" } : {});
+  fake = await fakeDaemon((call, socket) => (call.params.receipt!.receipt_id === ids[100] ? acknowledge(call, socket) : refuse(call, socket, "conflict")));
+  await open().close(); // has made the folders
+  for (const part of ["refused", "damaged"]) {
+    rmSync(folder(part), { recursive: true });
+    mkdirSync(folder(part));
+    for (const [at, id] of ids.entries()) mkdirSync(join(folder(part), `${String(at).padStart(16, "0")}-${id}.${part === "refused" ? "error" : "entry"}`));
+  }
+  const warnings = await warningsOf(async () => {
+    open({ socket: fake!.path });
+    while (names("pending").length > 100) await sleep(5);
+  });
+  expect(names("pending").map((name) => name.slice(17, -6))).toEqual(ids.slice(0, 100));
+  expect(warnings.length).toBe(100);
+});
+
+/** What the process was warned of meanwhile. */
+async function warningsOf(work: () => Promise<void>): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  const spy = vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(String(warning)));
+  await work().finally(() => spy.mockRestore());
+  return warnings;
+}
+
+test("what was there for a moment may have been delivered", async () => {
+  fake = await fakeDaemon(acknowledge);
+  const client = open({ socket: fake.path, spoolMode: "always" });
+  const handle = await openFile(folder("pending"));
+  const prototype = Object.getPrototypeOf(handle) as typeof handle;
+  await handle.close();
+  const sync = Reflect.get(prototype, "sync") as () => Promise<void>;
+  const spy = vi.spyOn(prototype, "sync").mockImplementation(async function (this: typeof handle) {
+    if (!(await this.stat()).isDirectory()) return await sync.call(this);
+    const flushed = client.spool!.flush(20_000); // the sender is faster than the disk
+    expect(await flushed).toBe(true);
+    throw Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" });
+  });
+  try {
+    expect(await errorOf(client.append(RECEIPT))).toMatchObject({ code: "spool_failed", maybeStored: true });
+    expect(await errorOf(client.appendMany([RECEIPT]))).toMatchObject({ code: "spool_failed", maybeStored: true });
+  } finally {
+    spy.mockRestore();
+  }
+  expect([fake.calls.length, names("pending")]).toEqual([2, []]);
+});
+
+test("a folder is on the disk with all that leads to it", async () => {
+  const synced: string[] = [];
+  const { fsyncSync } = fs;
+  fs.fsyncSync = (file) => {
+    synced.push(readlinkSync(`/proc/self/fd/${file}`));
+    fsyncSync(file);
+  };
+  syncBuiltinESMExports();
+  try {
+    await open({ spool: join(dir, "a", "b", "c") }).close();
+  } finally {
+    fs.fsyncSync = fsyncSync;
+    syncBuiltinESMExports();
+  }
+  expect(new Set(synced)).toEqual(new Set([join(dir, "a", "b", "c"), join(dir, "a", "b"), join(dir, "a"), dir]));
+});
+
+test("what was given is what is queued, if it is changed meanwhile", async () => {
+  const inputs = { score: 1 };
+  const metadata = { trace: "t" };
+  fake = await fakeDaemon((call, socket) => {
+    Object.assign(inputs, { score: 2 });
+    Object.assign(metadata, { trace: "other" });
+    refuse(call, socket, "overloaded", true);
+  });
+  await open({ socket: fake.path }).append({ ...RECEIPT, inputs, metadata });
+  const [first] = sent();
+  expect(first).toMatchObject({ inputs: { score: 1 }, metadata: { trace: "t" } });
+  const queued = JSON.parse(readFileSync(join(folder("pending"), names("pending")[0]!), "utf8").slice(9)) as object;
+  expect(queued).toEqual({ ...first, metadata: { trace: "t", receiptd_spooled: { queued_at: expect.any(String), reason: "overloaded" } } });
+});
+
+test("closed in the midst of a delivery: what was acknowledged is gone, all else stays, and goes once", async () => {
+  const ids = Array.from({ length: 200 }, (_, n) => `0192aaaa-0000-7000-8000-${String(n).padStart(12, "0")}`);
+  const written = ids.map((receipt_id, at) => write(at, { ...RECEIPT, receipt_id }));
+  const other = ID.replace("aaaa", "bbbb") + "1";
+  let answered = 0;
+  fake = await fakeDaemon((call, socket) => {
+    if (answered++ < 100) acknowledge(call, socket);
+  });
+  const first = open({ socket: fake.path, spoolWaitMs: 60_000, timeoutMs: 60_000 });
+  while (names("pending").length > 100) await sleep(1);
+  const late = errorOf(first.append({ ...RECEIPT, receipt_id: other }));
+  while (!sent().some(({ receipt_id }) => receipt_id === other)) await sleep(1); // it is on the way, and gets no answer
+  await first.close();
+  expect(await late).toMatchObject({ code: "closed", maybeStored: true });
+  expect([names("pending"), first.spool!.pending]).toEqual([written.slice(100), 100]);
+  await fake.stop();
+
+  fake = await fakeDaemon(acknowledge);
+  const next = open({ socket: fake.path });
+  expect(await next.spool!.flush(5000)).toBe(true);
+  expect(sent().map(({ receipt_id }) => receipt_id)).toEqual(ids.slice(100));
 });
 
 test("the same receipt again, while it waits: the same place; another under its id: a conflict", async () => {
@@ -310,10 +423,14 @@ test("a folder that cannot be one", () => {
 });
 
 test.each<readonly [string, ClientOptions]>([
-  ["spoolMode", { spoolMode: "fallbck" as never }], ["spoolWaitMs", { spoolWaitMs: -1 }], ["spoolMaxBytes", { spoolMaxBytes: Number.NaN }], ["spoolMaxReceipts", { spoolMaxReceipts: 0.5 }],
+  ["spoolMode", { spoolMode: "fallbck" as never }], ["spoolWaitMs", { spoolWaitMs: -1 }], ["onRefused", { onRefused: "log" as never }], ["onDamaged", { onDamaged: null as never }], ["breaker.openMs", { breaker: { openMs: Number.NaN } }], ["spoolMaxBytes", { spoolMaxBytes: Number.NaN }], ["spoolMaxReceipts", { spoolMaxReceipts: 0.5 }],
 ])("a setting that cannot be meant: %s, and no folder is made for it", (name, options) => {
   expect(() => open(options)).toThrow(expect.objectContaining({ code: "bad_setting", message: expect.stringMatching(`^${name}: `) }));
   expect(existsSync(join(dir, "spool"))).toBe(false);
+});
+
+test.each([Number.NaN, -1, "5" as never])("flush: %s is no time", async (timeoutMs) => {
+  expect(await errorOf(open().spool!.flush(timeoutMs))).toMatchObject({ code: "bad_setting" });
 });
 
 test.each(["", "pending", "refused", "damaged"])("a folder that others may write to is refused: spool/%s", async (part) => {

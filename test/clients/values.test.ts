@@ -35,6 +35,10 @@ test("a member that is undefined is left out; names that the format has not are 
 
 test.each<readonly [object, string]>([
   [{ ack: "maybe" }, "ack"], [{ timeoutMs: 0 }, "timeoutMs"], [{ organization: "No" }, "organization"], [{ systemId: "" }, "systemId"], [{ http: "ftp://x" }, "http"], [{ socket: "" }, "socket"],
+  [{ socket: "a\0b" }, "socket"], [{ timeoutMs: "5000" }, "timeoutMs"], [{ timeoutMs: Number.NaN }, "timeoutMs"], [{ timeoutMs: Infinity }, "timeoutMs"], [{ spoolWaitMs: "5" }, "spoolWaitMs"],
+  [{ spoolMaxBytes: Infinity }, "spoolMaxBytes"], [{ onRefused: "log" }, "onRefused"], [{ onDamaged: {} }, "onDamaged"], [{ breaker: null }, "breaker"], [{ breaker: 5 }, "breaker"],
+  ...[Number.NaN, -1, 0, Infinity, "1"].flatMap((value) => ["failures", "openMs", "maxOpenMs"].map((name) => [{ breaker: { [name]: value } }, `breaker.${name}`] as const)),
+  ["/run/receiptd/receiptd.sock" as unknown as object, "options"],
 ])("an option that cannot be meant is named: %j", (options, name) => {
   expect(() => new Client(options)).toThrow(expect.objectContaining({ code: "bad_setting", message: expect.stringContaining(`${name}:`) }));
 });
