@@ -14,11 +14,11 @@ const LONG = process.env["RECEIPTD_LONG"] === "1";
 const text = (name: string): string => readFileSync(join(PYTHON, name), "utf8");
 
 describe.concurrent("its tests hold, and none is left out", () => {
-  test.each([["test_[!f]*.py", 120], ["test_f*.py", 2]] as const)("%s", async (pattern, least) => {
+  test.each([["test_[!f]*.py", 120], ["test_f*.py", 1]] as const)("%s", async (pattern, least) => {
     const { stderr } = await run("python3", ["-B", "-m", "unittest", "discover", "-s", "tests", "-p", pattern], {
       cwd: PYTHON, env: { ...process.env, PYTHONPATH: join(PYTHON, "src"), RECEIPTD_TEST_NODE: process.execPath }, maxBuffer: 16 * 1024 * 1024,
     });
-    const [, count, verdict] = /\nRan (\d+) tests in [\d.]+s\n\n(.*)\n$/.exec(stderr)!;
+    const [, count, verdict] = /\nRan (\d+) tests? in [\d.]+s\n\n(.*)\n$/.exec(stderr)!;
     expect(verdict).toBe("OK");
     expect(Number(count)).toBeGreaterThanOrEqual(least);
   }, LONG ? 900_000 : 180_000);

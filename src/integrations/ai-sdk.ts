@@ -31,7 +31,7 @@ export function receiptMiddleware(options: IntegrationOptions = {}): LanguageMod
     },
     async wrapGenerate({ doGenerate, params, model }) {
       const record = recorder(askedOf(params, model), options);
-      const result = await doGenerate();
+      const result = copyOf(await doGenerate()); // nobody else's: what is recorded is what is handed out
       await record(() => answeredOf(answerRead(result)));
       return result;
     },

@@ -4,8 +4,8 @@
  */
 import type Anthropic from "@anthropic-ai/sdk";
 import { ReceiptRefused } from "../clients/index.ts";
-import { heldBack, mustSendBody, type Reading } from "./api-client.ts";
-import { asJson } from "./copy.ts";
+import { heldBack, ownOptions, type Reading } from "./api-client.ts";
+import { twiceAsJson } from "./copy.ts";
 import { recorder } from "./core.ts";
 import type { Answered, Asked, IntegrationOptions } from "./options.ts";
 import { continued } from "./pieces.ts";
@@ -41,6 +41,7 @@ const FREE_DELTA = /^(text|thinking|signature|citations)_delta$/;
 /** A client like `client`, which stays as it is. Calls other than messages.create, also of `beta`, have no receipts. */
 export function receiptedAnthropic<Client extends Anthropic>(client: Client, options: IntegrationOptions = {}): Client {
   const copy = client.withOptions({});
+  ownOptions({ fetchOptions: copy["fetchOptions"] });
   const withOptions = copy.withOptions.bind(copy);
   copy.withOptions = (more) => receiptedAnthropic(withOptions(more), options) as ReturnType<typeof withOptions>;
   withReceipts(copy.messages, options);
@@ -59,10 +60,10 @@ function refused(): never {
 function withReceipts(messages: Messages, options: IntegrationOptions): void {
   const create = (messages.create as (body: Body, request?: Anthropic.RequestOptions) => unknown).bind(messages);
   messages.create = (given: Body, request?: Anthropic.RequestOptions) => {
-    mustSendBody(request);
-    const body = asJson(given); // as it is now: it is sent later
-    const record = recorder(askedOf(asJson(given)), options);
-    return heldBack(create(body, request), Boolean(body.stream), MESSAGE, record, options.stream);
+    const own = ownOptions(request);
+    const [body, said] = twiceAsJson(given); // as it is now: it is sent later
+    const record = recorder(askedOf(said), options);
+    return heldBack(create(body, own), Boolean(body.stream), MESSAGE, record, options.stream);
   };
 }
 

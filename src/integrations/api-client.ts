@@ -33,11 +33,13 @@ const OTHERWISE_FETCHED = ["method", "body"] as const;
 
 type RequestOptions = { readonly [name in (typeof OTHERWISE)[number]]?: unknown } & { readonly fetchOptions?: { readonly [name in (typeof OTHERWISE_FETCHED)[number]]?: unknown } | undefined };
 
-/** Throws ReceiptRefused `not_receipted` where a request would not be the one that is recorded. */
-export function mustSendBody(request: object | undefined): void {
-  const { fetchOptions, ...options } = (request ?? {}) as RequestOptions;
-  const name = OTHERWISE.find((option) => options[option] !== undefined) ?? OTHERWISE_FETCHED.find((option) => fetchOptions?.[option] !== undefined);
+/** The options as they are now. Throws ReceiptRefused `not_receipted` where a request would not be the one that is recorded. */
+export function ownOptions<Options extends object | undefined>(request: Options): Options {
+  const own = { ...request } as RequestOptions & { fetchOptions?: RequestOptions["fetchOptions"] };
+  if (own.fetchOptions !== undefined) own.fetchOptions = { ...own.fetchOptions }; // read when the request is sent
+  const name = OTHERWISE.find((option) => own[option] !== undefined) ?? OTHERWISE_FETCHED.find((option) => own.fetchOptions?.[option] !== undefined);
   if (name !== undefined) throw new ReceiptRefused("not_receipted", `with the request option ${name} something else would be asked than is recorded`);
+  return request === undefined ? request : own as Options;
 }
 
 /** The promise, with its answer or stream held back. */
@@ -51,7 +53,8 @@ export function heldBack<Whole extends object, Event, P>(promise: P, isStream: b
     }
     const source = data as ApiStream<Event>;
     const parts = (): AsyncIterator<Event> => withheld(source, {
-      mode: stream, isFree,
+      mode: stream,
+      isFree: (event) => read(() => isFree(event)),
       isAborted: () => source.controller.signal.aborted, // such a stream ends as if there was no more
       record: (all, interrupted) => record(() => ({ ...read(() => answered(wholeOf(all))), ...(interrupted ? { finishReason: null, interrupted } : {}) })),
     });
@@ -61,7 +64,7 @@ export function heldBack<Whole extends object, Event, P>(promise: P, isStream: b
   return closed(call._thenUnwrap(release)) as unknown as P;
 }
 
-function read(answer: () => Answered): Answered {
+function read<T>(answer: () => T): T {
   try {
     return answer();
   } catch (cause) {

@@ -24,7 +24,8 @@ export function copyOf<T>(value: T, isCopied: (instance: object) => boolean = ()
   return copied(value) as T;
 }
 
-/** What is sent for this in a request whose body is JSON. */
-export function asJson<T>(body: T): T {
-  return JSON.parse(JSON.stringify(body)) as T;
+/** What is sent for this in a request whose body is JSON, and the same to record: the body itself is read once, and may say something else the next time. */
+export function twiceAsJson<T>(body: T): readonly [sent: T, said: T] {
+  const text = JSON.stringify(body);
+  return [JSON.parse(text) as T, JSON.parse(text) as T];
 }

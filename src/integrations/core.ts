@@ -2,7 +2,7 @@
  * What the integrations share: the receipt of a model's call, stored before the answer is handed out, and streams that are held back
  * until it is. No receipt, no answer, and so no tool call.
  */
-import { type Gate, type ReceiptInput, receipted, type ReceiptedOptions } from "../clients/index.ts";
+import { DecisionBlocked, type Gate, type ReceiptInput, ReceiptRefused, receipted, type ReceiptedOptions } from "../clients/index.ts";
 import { copyOf } from "./copy.ts";
 import type { Answered, Asked, IntegrationOptions, ToolCall } from "./options.ts";
 import { argumentsOf, hashOf, plain } from "./values.ts";
@@ -69,9 +69,9 @@ function inputsOf(asked: Asked, { inputs = "hashed", hashKey }: IntegrationOptio
   if (inputs === "full") return plain(asked.request) as object;
   const settings = Object.entries(asked.request).filter(([name, value]) => SETTINGS.has(name) && value !== undefined);
   return {
-    messages_hash: hashOf(asked.messages, hashKey),
+    messages_hash: hashOf(asked.messages, hashKey, "messages"),
     message_count: asked.messages.length,
-    request_hash: hashOf(asked.request, hashKey),
+    request_hash: hashOf(asked.request, hashKey, "request"),
     ...(asked.tools.length === 0 ? {} : { tools: asked.tools }),
     ...(settings.length === 0 ? {} : { settings: plain(Object.fromEntries(settings)) }),
   };
@@ -91,12 +91,12 @@ function decisionOf({ finishReason, text, toolCalls, other, interrupted }: Answe
 
 export function toolCallOf({ id, name, arguments: value }: ToolCall, { toolArguments = "full", hashKey }: Pick<IntegrationOptions, "toolArguments" | "hashKey">): object {
   const said = argumentsOf(value);
-  const recorded = toolArguments === "full" ? said : { arguments_hash: hashOf("arguments" in said ? said.arguments : said.arguments_text, hashKey) };
+  const recorded = toolArguments === "full" ? said : { arguments_hash: hashOf("arguments" in said ? said.arguments : said.arguments_text, hashKey, "arguments") };
   return { ...(id === undefined ? {} : { id }), name, ...recorded };
 }
 
 function modelCall({ sdk, provider, model }: Asked, answered: Answered): ReceiptInput {
-  const version = answered.model ?? model;
+  const version = answered.model || model; // servers of OpenAI's format may leave it empty
   const more = { response_model: answered.model, response_id: answered.id, usage: answered.usage };
   return {
     ...(version.length >= 1 && version.length <= MAX_MODEL ? { model_version: version } : {}),
@@ -121,14 +121,16 @@ export interface Withholding<Part> {
 export async function* withheld<Part>(parts: AsyncIterable<Part>, { mode, isFree, isAborted, record, copy = copyOf }: Withholding<Part>): AsyncGenerator<Part, void, undefined> {
   const all: Part[] = []; // nobody else's, until they are handed out
   const held: Part[] = [];
-  let isOut = false;
+  let out = 0;
   let isWhole = false;
+  const shown = (): Promise<void> => record(all.slice(0, out), true); // what is held nobody gets
   try {
     for await (const part of parts) {
       const own = copy(part);
+      const goesOut = mode === "after" && held.length === 0 && isFree(own);
       all.push(own);
-      if (mode === "after" && held.length === 0 && isFree(own)) {
-        isOut = true;
+      if (goesOut) {
+        out++;
         yield copy(own);
       } else {
         held.push(own);
@@ -136,8 +138,13 @@ export async function* withheld<Part>(parts: AsyncIterable<Part>, { mode, isFree
     }
     isWhole = true;
   } finally {
-    if (!isWhole && isOut) await record(all.slice(0, all.length - held.length), true); // what is held nobody gets
+    if (!isWhole && out > 0) await shown();
   }
-  await record(all, isAborted());
+  try {
+    await record(all, isAborted());
+  } catch (error) {
+    if (out > 0 && error instanceof ReceiptRefused && !(error instanceof DecisionBlocked)) await shown(); // what came last cannot be recorded
+    throw error;
+  }
   yield* held;
 }

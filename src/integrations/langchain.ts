@@ -34,7 +34,7 @@ export function receiptedModel<Model extends BaseChatModel>(model: Model, option
     _generate: (async (given, callOptions) => {
       const [messages, call] = ours(given, callOptions);
       const record = recorder(askedOf(model, messages, call), options);
-      const result = await model._generate(messages, call); // without callbacks: tokens of a model that streams inside are no less its answer
+      const result = copyOf(await model._generate(messages, call), isMessage); // without callbacks: tokens of a model that streams inside are no less its answer
       await record(() => answeredOf(result.generations));
       return result;
     }) satisfies Generate,

@@ -58,10 +58,15 @@ export const CHAT: Reading<ChatRead, Event> = {
       choice.message = { ...(continued(choice.message, more) as Members), tool_calls: calls };
     }
     const found = Object.values(choices).map(({ finish_reason, message: { tool_calls, ...message } }) => ({ finish_reason, message: tool_calls.length === 0 ? message : { ...message, tool_calls: Object.values(tool_calls) } }));
-    return { id: events[0]?.id ?? "", model: events[0]?.model ?? "", usage: events.findLast(({ usage }) => isThere(usage))?.usage, choices: found };
+    return { id: firstOf(events.map(({ id }) => id)), model: firstOf(events.map(({ model }) => model)), usage: events.findLast(({ usage }) => isThere(usage))?.usage, choices: found };
   },
   isFree: ({ choices }) => choices.every(({ delta, finish_reason }) => !isThere(finish_reason) && Object.entries(delta ?? {}).every(([name, value]) => FREE.has(name) || !isThere(value))),
 };
+
+/** Some servers begin with a chunk that says nothing of itself. */
+function firstOf(texts: readonly string[]): string {
+  return texts.find((text) => isThere(text) && text !== "") ?? "";
+}
 
 /** Some servers leave the index out: an id begins a call then, and what has none goes on with the last. */
 function placeOf({ index, id }: { readonly index?: number; readonly id?: string }, length: number): number {

@@ -4,8 +4,8 @@
  */
 import type OpenAI from "openai";
 import { ReceiptRefused } from "../clients/index.ts";
-import { heldBack, mustSendBody } from "./api-client.ts";
-import { asJson } from "./copy.ts";
+import { heldBack, ownOptions } from "./api-client.ts";
+import { twiceAsJson } from "./copy.ts";
 import { recorder } from "./core.ts";
 import { CHAT } from "./openai-chat.ts";
 import { RESPONSE } from "./openai-responses.ts";
@@ -20,17 +20,18 @@ const PROVIDER = "openai";
 
 /** A client like `client`, which stays as it is. Calls other than chat.completions.create and responses.create have no receipts. */
 export function receiptedOpenAI<Client extends OpenAI>(client: Client, options: IntegrationOptions = {}): Client {
-  const copy = client.withOptions({});
+  const copy = client.withOptions(ofAzure(client));
+  ownOptions({ fetchOptions: copy["fetchOptions"] });
   const withOptions = copy.withOptions.bind(copy);
-  copy.withOptions = (more) => receiptedOpenAI(withOptions(more), options) as ReturnType<typeof withOptions>;
+  copy.withOptions = (more) => receiptedOpenAI(withOptions({ ...ofAzure(copy), ...more }), options) as ReturnType<typeof withOptions>;
 
   const { completions } = copy.chat;
   const complete = completions.create.bind(completions) as (body: ChatBody, request?: OpenAI.RequestOptions) => unknown;
   completions.create = ((given: ChatBody, request?: OpenAI.RequestOptions) => {
-    mustSendBody(request);
-    const [body, said] = [asJson(given), asJson(given)]; // as it is now: it is sent later
+    const own = ownOptions(request);
+    const [body, said] = twiceAsJson(given); // as it is now: it is sent later
     const record = recorder(askedOf(said, said.messages), options);
-    return heldBack(complete(body, request), Boolean(body.stream), CHAT, record, options.stream);
+    return heldBack(complete(body, own), Boolean(body.stream), CHAT, record, options.stream);
   }) as typeof completions.create;
 
   const { responses } = copy;
@@ -45,6 +46,12 @@ export function receiptedOpenAI<Client extends OpenAI>(client: Client, options: 
   return copy;
 }
 
+/** What a client for Azure is made of, and its own withOptions leaves out. */
+function ofAzure(client: OpenAI): object {
+  const { apiVersion, deploymentName: deployment } = client as { readonly apiVersion?: string; readonly deploymentName?: string };
+  return apiVersion === undefined ? {} : { apiVersion, deployment };
+}
+
 interface Responses {
   create: unknown;
 }
@@ -52,13 +59,13 @@ interface Responses {
 function withReceipts(responses: Responses, options: IntegrationOptions): void {
   const respond = (responses.create as (body: AnswerBody, request?: OpenAI.RequestOptions) => unknown).bind(responses);
   responses.create = (given: AnswerBody, request?: OpenAI.RequestOptions) => {
-    mustSendBody(request);
-    const [body, said] = [asJson(given), asJson(given)];
+    const own = ownOptions(request);
+    const [body, said] = twiceAsJson(given);
     if (said.background) throw new ReceiptRefused("not_receipted", "a response in the background is fetched later, without a receipt");
     const { input = [], instructions } = said;
     const list = typeof input === "string" ? [{ role: "user", content: input }] : input;
     const record = recorder(askedOf(said, typeof instructions === "string" ? [{ role: "system", content: instructions }, ...list] : list), options);
-    return heldBack(respond(body, request), Boolean(body.stream), RESPONSE, record, options.stream);
+    return heldBack(respond(body, own), Boolean(body.stream), RESPONSE, record, options.stream);
   };
 }
 

@@ -37,11 +37,15 @@ export function plain(value: unknown, depth = 0): unknown {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     return { sha256: createHash("sha256").update(bytes).digest("hex"), bytes: bytes.length };
   }
-  if (Array.isArray(value)) return value.map((item: unknown) => plain(item, depth + 1) ?? null);
-  const { toJSON } = value as { readonly toJSON?: unknown };
-  if (typeof toJSON === "function") return plain(toJSON.call(value), depth + 1);
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return value; // refused where it is written
+  const isOfClass = !Array.isArray(value) && prototype !== Object.prototype && prototype !== null;
+  const { toJSON } = value as { readonly toJSON?: unknown };
+  if (typeof toJSON === "function") {
+    if (!isOfClass) throw new ReceiptRefused("bad_value", "a plain object or array with a toJSON: what it has is not what it says, and it is not known which of them counts");
+    return plain(toJSON.call(value), depth + 1);
+  }
+  if (Array.isArray(value)) return value.map((item: unknown) => plain(item, depth + 1) ?? null);
+  if (isOfClass) return value; // refused where it is written
   return Object.fromEntries(Object.entries(value).flatMap(([name, member]) => {
     const said = plain(member, depth + 1);
     return said === undefined ? [] : [[name, said]];
@@ -52,10 +56,10 @@ function numberText(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** `sha256:…` (or, with a key, `hmac-sha256:…`) of a text's UTF-8, or of another value's JCS. Throws ReceiptRefused `bad_value`. */
-export function hashOf(value: unknown, key: HashKey): string {
+/** `sha256:…` (or, with a key, `hmac-sha256:…`) of a text's UTF-8, or of another value's JCS. Throws ReceiptRefused `bad_value`, which says where in `name` it is. */
+export function hashOf(value: unknown, key: HashKey, name = "value"): string {
   const said = plain(value);
-  const text = typeof said === "string" ? said : canonicalize((JSON.parse(jsonText({ said })) as { readonly said: Json }).said);
+  const text = typeof said === "string" ? said : canonicalize((JSON.parse(jsonText({ [name]: said })) as { readonly [name: string]: Json })[name]!);
   return key === undefined ? `sha256:${createHash("sha256").update(text).digest("hex")}` : pseudonym(text, key);
 }
 

@@ -1,6 +1,6 @@
 /** What this proxy itself says to a client: errors of JSON-RPC, by their numbers, and why. */
 import { ReceiptError } from "../clients/errors.ts";
-import { type Id, type MessageError, oneLine } from "./message.ts";
+import { DUPLICATE_ID, type Id, type MessageError, oneLine } from "./message.ts";
 
 /** Of JSON-RPC: a message that is not one, and parameters that are wrong. Ours: no receipt, and so not executed, or its result withheld. */
 const INVALID_REQUEST = -32600;
@@ -19,7 +19,8 @@ interface Data {
 const TOO_LARGE: ReadonlySet<string> = new Set(["too_large", "message_too_large"]);
 
 export function refused({ code, message, id }: MessageError): string {
-  return errorLine(id, code === "bad_call" ? INVALID_PARAMS : INVALID_REQUEST, `receiptd wrap: not passed on: ${message}`, { code, executed: false });
+  const executed = code === DUPLICATE_ID ? null : false; // the client may take it for the answer to its first request of that id
+  return errorLine(id, code === "bad_call" ? INVALID_PARAMS : INVALID_REQUEST, `receiptd wrap: not passed on: ${message}`, { code, executed });
 }
 
 export function notExecuted(id: Id, error: unknown): string {

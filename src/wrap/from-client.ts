@@ -7,7 +7,7 @@ import { isBlank, type Joint } from "./joint.ts";
 import { busy, notExecuted, reasonOf, refused } from "./answers.ts";
 import { type Call, callOf, taskOf } from "./call.ts";
 import { type Line, linesOf } from "./lines.ts";
-import { type Id, isMembers, type Message, MessageError, readMessage, TASK_RESULT, TOOL_CALL } from "./message.ts";
+import { DUPLICATE_ID, type Id, isMembers, type Message, MessageError, readMessage, TASK_RESULT, TOOL_CALL } from "./message.ts";
 import type { Request } from "./requests.ts";
 
 /** Bytes of one message. */
@@ -77,7 +77,7 @@ export class FromClient {
 
   async #request(message: Message, id: Id, method: string): Promise<void> {
     const { requests, session, toClient, toServer } = this.#joint;
-    if (requests.isInUse(id)) throw new MessageError("duplicate_id", "a request with this id has no answer yet", id);
+    if (requests.isInUse(id)) throw new MessageError(DUPLICATE_ID, "a request with this id has no answer yet", id);
     if (requests.isFull) return await toClient.write(busy(id));
     if (method === TOOL_CALL) return await this.#call(callOf(message, id));
     const taskId = method === TASK_RESULT ? taskOf(message, id) : undefined;

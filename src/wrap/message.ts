@@ -40,6 +40,8 @@ export class MessageError extends Error {
 export const TOOL_CALL = "tools/call";
 /** Of a task (MCP), which a tool call has begun. */
 export const TASK_RESULT = "tasks/result";
+/** The code of a request whose id has no answer yet. */
+export const DUPLICATE_ID = "duplicate_id";
 /** UTF-16 code units. */
 const MAX_ID = 1024;
 /** Printable ASCII: a name that looks like another is none. */

@@ -28,13 +28,14 @@ const sha256 = (text: string): string => `sha256:${createHash("sha256").update(t
 const HASH = sha256('[{"content":"Pay 5","role":"user"}]');
 const usage = { inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined }, outputTokens: { total: 1, text: 1, reasoning: undefined } };
 const asked = (): { role: "user"; content: string }[] => [{ role: "user", content: "Pay 5" }];
+const FULL = { inputs: "full" };
 const CHAT: Answer = { body: { id: "1", object: "chat.completion", model: "m", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "ok" } }] } };
 const RESPONSE: Answer = { body: { id: "1", object: "response", model: "m", status: "completed", output: [] } };
 const MESSAGE: Answer = { body: { id: "1", type: "message", role: "assistant", model: "m", content: [{ type: "tool_use", id: "t1", name: "pay", input: { amount: 5 } }], stop_reason: "tool_use" } };
 
-async function openai(answer: Answer): Promise<OpenAI> {
+async function openai(answer: Answer, options: object = {}): Promise<OpenAI> {
   server = await provider([answer]);
-  return receiptedOpenAI(new OpenAI({ apiKey: "none", baseURL: server.url, maxRetries: 0 }), { client: here.client });
+  return receiptedOpenAI(new OpenAI({ apiKey: "none", baseURL: server.url, maxRetries: 0 }), { client: here.client, ...options });
 }
 async function anthropic(options: object = {}): Promise<Anthropic> {
   server = await provider([MESSAGE]);
@@ -79,6 +80,26 @@ describe("a request that is changed once it was made is sent as it was recorded"
     expect(await here.receipts()).toMatchObject([{ inputs: { messages_hash: sha256('[{"content":[{"text":"Pay 5","type":"text"}],"role":"user"}]') } }]);
   });
 
+  test.each<readonly [string, (said: object) => Promise<unknown>, string]>([
+    ["chat.completions", async (it) => await (await openai(CHAT, FULL)).chat.completions.create({ model: "m", messages: [it as never] }), "messages"],
+    ["responses", async (it) => await (await openai(RESPONSE, FULL)).responses.create({ model: "m", input: [it as never] }), "input"],
+    ["messages", async (it) => await (await anthropic(FULL)).messages.create({ model: "m", max_tokens: 9, messages: [it as never] }), "messages"],
+  ])("and is read once, whatever it says the next time: %s", async (_, ask, member) => {
+    let times = 0;
+    await ask({ toJSON: () => ({ role: "user", content: `Pay ${++times}` }) });
+    expect(server!.asked).toMatchObject([{ [member]: [{ content: "Pay 1" }] }]);
+    expect(await here.receipts()).toMatchObject([{ inputs: { [member]: [{ content: "Pay 1" }] } }]);
+  });
+
+  test("and so are the options of the request, which could hold another body", async () => {
+    const { chat } = await openai(CHAT);
+    const fetchOptions: { body?: never } = {};
+    const answer = chat.completions.create({ model: "m", messages: asked() }, { fetchOptions });
+    fetchOptions.body = '{"model":"other"}' as never;
+    await answer;
+    expect(server!.asked).toMatchObject([{ model: "m" }]);
+  });
+
   test("LangChain", async () => {
     const echo = new Echo({});
     const message = new HumanMessage("Pay 5");
@@ -100,14 +121,18 @@ describe("a request that is changed once it was made is sent as it was recorded"
 describe("what was answered", () => {
   const pay = (paid: unknown[]) => tool({ inputSchema: jsonSchema<{ amount: number }>({ type: "object" }), execute: async (input) => { paid.push(input); return "paid"; } });
 
-  test("is not handed out if whoever made it changes it while the receipt is stored, and no tool runs", async () => {
+  const now = (change: () => void): void => change();
+  test.each([["while the receipt is stored", now], ["once it is stored", queueMicrotask]] as const)("is handed out as it was recorded, though whoever made it changes it %s", async (_, soon) => {
     const paid: unknown[] = [];
     const call = { type: "tool-call" as const, toolCallId: "c1", toolName: "pay", input: '{"amount":5}' };
     const mock = new MockLanguageModelV3({ doGenerate: { content: [call], finishReason: { unified: "tool-calls", raw: undefined }, usage, warnings: [] } });
-    const model = wrapLanguageModel({ model: mock, middleware: receiptMiddleware({ client: here.client, onReceipt: () => { call.input = '{"amount":5000}'; } }) });
-    await expect(generateText({ model, tools: { pay: pay(paid) }, prompt: "Pay", stopWhen: stepCountIs(3) })).rejects.toMatchObject({ code: "decision_changed" });
-    expect(paid).toEqual([]);
-    expect(await here.receipts()).toMatchObject([{ decision: { tool_calls: [{ arguments: { amount: 5 } }] } }]);
+    const model = wrapLanguageModel({ model: mock, middleware: receiptMiddleware({ client: here.client, onReceipt: () => soon(() => { call.input = '{"amount":5000}'; }) }) });
+    await generateText({ model, tools: { pay: pay(paid) }, prompt: "Pay", stopWhen: stepCountIs(1) });
+    expect(paid).toEqual([{ amount: 5 }]);
+    const echo = new Echo({});
+    const { tool_calls } = await receiptedModel(echo, { client: here.client, onReceipt: () => soon(() => { echo.args.amount = 5000; }) }).invoke("x");
+    expect(tool_calls).toMatchObject([{ args: { amount: 5 } }]);
+    expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{ tool_calls: [{ arguments: { amount: 5 } }] }, { tool_calls: [{ arguments: { amount: 5 } }] }]);
   });
 
   const change = (_: unknown, { toolCalls }: { readonly toolCalls: readonly { arguments: unknown }[] }): void => { (toolCalls[0]!.arguments as { amount: number }).amount = 5000; };
@@ -136,6 +161,12 @@ describe("what was answered", () => {
     const { stream } = await wrapLanguageModel({ model: mock, middleware: receiptMiddleware({ client: here.client, stream: "after" }) }).doStream({ prompt: [] });
     for await (const part of stream) if (part.type === "text-delta") part.delta = "Yes";
     expect(await here.receipts()).toMatchObject([{ decision: { text_hash: sha256("No") } }]);
+  });
+
+  test("a tool does not run with what says something else than it has", async () => {
+    const refund = langchainTool(() => "x", { name: "refund", schema: { type: "object", properties: {} } as const });
+    await expect(receiptedTool(refund, { client: here.client }).invoke({ amount: 5000, toJSON: () => ({ amount: 5 }) })).rejects.toMatchObject({ code: "bad_value" });
+    expect(await here.receipts()).toEqual([]);
   });
 
   test("a tool gets what was recorded, though whoever calls it changes the arguments", async () => {

@@ -234,6 +234,57 @@ class Check(unittest.TestCase):
         self.assertEqual(paid, [5, 6])
 
 
+    def test_what_is_asked_and_handed_out_is_what_was_recorded_whoever_changes_it(self) -> None:
+        asked: list[Any] = []
+        given = {"amount": 5}
+
+        class Slow(Paying):
+            async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+                await asyncio.sleep(0)
+                asked.append(messages[0].content)
+                return self._generate(messages)
+
+        async def ask() -> Any:
+            message = HumanMessage("Pay 5")
+
+            def inputs(request: Any) -> Any:
+                asyncio.get_running_loop().call_soon(setattr, message, "content", "Pay 5000")
+                return {"said": request["messages"][0]["content"]}
+            return await receipted_model(Slow(), inputs=inputs, **self.options).ainvoke([message])
+
+        def change(judged: Any) -> list[Any]:
+            (judged["arguments"]["order"] if isinstance(judged, dict) else judged.tool_calls[0]["args"])["amount"] = 5000
+            given["amount"] = 5000
+            return []
+
+        @tool
+        def pay(order: dict[str, Any]) -> str:
+            """Pays."""
+            return str(order["amount"])
+
+        asyncio.run(ask())
+        answer = receipted_model(Paying(), gates=change, **self.options).invoke("Pay")
+        given["amount"] = 5
+        ran = receipted_tool(pay, gates=change, **self.options).invoke({"order": given})
+        self.assertEqual((asked, answer.tool_calls[0]["args"], ran), (["Pay 5"], {"amount": 5}, "5"))
+        sent, answered, called = self.receipts()
+        self.assertEqual((sent["inputs"], answered["decision"]["tool_calls"][0]["arguments"]), ({"said": "Pay 5"}, {"amount": 5}))
+        self.assertEqual(called["decision"]["tool_calls"][0]["arguments"], {"order": {"amount": 5}})
+
+    def test_words_that_were_shown_before_what_no_receipt_can_hold(self) -> None:
+        class Odd(Paying):
+            def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+                yield ChatGenerationChunk(message=AIMessageChunk(content="Hi"))
+                yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[{"index": 0, "args": '{"a": "\\u0000"}', "name": "pay", "id": "c1"}]))
+
+        got: list[str] = []
+        with self.assertRaises(ReceiptRefused):
+            for chunk in receipted_model(Odd(), stream="after", **self.options).stream("x"):
+                got.append(str(chunk.content))
+        [receipt] = self.receipts()
+        self.assertEqual((got, receipt["decision"]["text_hash"], receipt["decision"]["interrupted"]), (["Hi"], sha256("Hi"), True))
+
+
 async def _all(items: Any) -> list[Any]:
     return [item async for item in items]
 

@@ -1,5 +1,5 @@
 /** OpenAI's client and answers that are not as usual: what is handed out is in the receipt, streamed or whole; what would have none is refused. */
-import OpenAI from "openai";
+import OpenAI, { AzureOpenAI } from "openai";
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
 import { type IntegrationOptions, receiptedOpenAI } from "../../src/integrations/openai.ts";
@@ -163,7 +163,7 @@ describe("responses", () => {
 test.each<readonly [string, (client: OpenAI) => unknown]>([
   ["a response that is fetched", (client) => client.responses.stream({ response_id: "resp-1" })],
   ["another body", (client) => client.chat.completions.create(ASK, { body: { model: "other" } })],
-  ["another body for fetch", (client) => client.responses.create({ model: "m" }, { fetchOptions: { body: "{}" } as never })],
+  ["another body for fetch", (client) => client.responses.create({ model: "m" }, { fetchOptions: { body: "{}" as never } as never })],
   ["another path", (client) => client.chat.completions.create(ASK, { path: "/other" })],
   ["the raw response", (client) => client.chat.completions.create(ASK, { __binaryResponse: true })],
 ])("no way around: %s", async (_, ask) => {
@@ -177,4 +177,51 @@ test.each([["text", "text/plain", "secret"], ["another object", "application/jso
   const client = receiptedOpenAI(new OpenAI({ apiKey: "none", baseURL: "http://none.example", fetch: fetching }), { client: here.client });
   for (const ask of [() => client.chat.completions.create(ASK), () => client.responses.create({ model: "m", input: "x" })]) await expect(ask()).rejects.toThrow(/cannot be recorded|can be recorded|'in' operator/);
   expect(await here.receipts()).toEqual([]);
+});
+
+describe("a stream with `after` whose words were shown", () => {
+  const called = chunk({ tool_calls: [{ index: 0, id: "c1", function: { name: "pay", arguments: "\0" } }] });
+  test.each<readonly [string, readonly object[]]>([
+    ["goes on in a form that nobody knows", [{ id: "cc-1", model: "m" }, chunk(null, "stop")]],
+    ["goes on so once a part is held", [chunk({}, "stop"), { id: "cc-1", model: "m" }]],
+    ["ends with what no receipt can hold", [called, chunk(null, "tool_calls")]],
+  ])("and that %s has a receipt of the words, and ends with the error", async (_, rest) => {
+    const client = await meet([{ events: unnamed([chunk({ content: "Hi" }), ...rest]) }], { stream: "after" });
+    const got: unknown[] = [];
+    const read = async (): Promise<void> => { for await (const { choices } of await client.chat.completions.create({ ...ASK, stream: true })) got.push(choices[0]?.delta.content); };
+    await expect(read()).rejects.toMatchObject({ name: "ReceiptRefused", code: "bad_value" });
+    expect(got).toEqual(["Hi"]);
+    expect(await decisions()).toEqual([{ action: "respond", finish_reason: null, text_hash: sha256("Hi"), text_length: 2, interrupted: true }]);
+  });
+
+  test("and that a gate blocks has one receipt, which says so", async () => {
+    const client = await meet([{ events: unnamed([chunk({ content: "Hi" }), chunk(null, "stop")]) }], { stream: "after", blockOnFailedGate: true, gates: () => [{ name: "tone", status: "FAIL" }] });
+    await expect(client.chat.completions.create({ ...ASK, stream: true }).then(drained)).rejects.toMatchObject({ name: "DecisionBlocked" });
+    expect(await decisions()).toMatchObject([{ text_hash: sha256("Hi"), executed: false }]);
+  });
+});
+
+test("a stream that begins with a chunk of nobody: the model and the id are those that come later", async () => {
+  const client = await meet([{ events: unnamed([{ id: "", model: "", choices: [], prompt_filter_results: [] }, chunk({ content: "Hi" }), chunk(null, "stop")]) }]);
+  await drained(await client.chat.completions.create({ ...ASK, model: "asked", stream: true }));
+  expect(await here.receipts()).toMatchObject([{ model_version: "m", metadata: { model_call: { model: "asked", response_id: "cc-1", response_model: "m" } } }]);
+});
+
+test("a client that would send another body than it is given is refused", () => {
+  const client = new OpenAI({ apiKey: "none", fetchOptions: { body: "{}" as never } });
+  expect(() => receiptedOpenAI(client)).toThrow(expect.objectContaining({ code: "not_receipted" }));
+  expect(() => receiptedOpenAI(new OpenAI({ apiKey: "none" })).withOptions({ fetchOptions: { body: "{}" as never } })).toThrow(expect.objectContaining({ code: "not_receipted" }));
+});
+
+test("a client for Azure keeps its deployment and version, and so does what its withOptions makes", async () => {
+  const asked: string[] = [];
+  const fetch = async (url: unknown): Promise<Response> => {
+    asked.push(String(url));
+    return Response.json((chat({ content: "Hi" }) as { readonly body: object }).body);
+  };
+  const client = receiptedOpenAI(new AzureOpenAI({ apiKey: "none", endpoint: "http://azure.example", apiVersion: "2024-10-21", deployment: "mine", fetch }), { client: here.client });
+  await client.chat.completions.create(ASK);
+  await client.withOptions({ timeout: 9000 }).chat.completions.create(ASK);
+  expect(asked).toEqual(Array.from({ length: 2 }, () => "http://azure.example/openai/deployments/mine/chat/completions?api-version=2024-10-21"));
+  expect((await decisions()).length).toBe(2);
 });

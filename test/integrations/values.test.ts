@@ -25,8 +25,12 @@ test("a text's hash is that of its UTF-8, another value's of its JCS, whatever t
   expect(hashOf({ b: 1, a: [2] }, undefined)).toBe(`sha256:${sha256('{"a":[2],"b":1}')}`);
 });
 
-test.each([[circle], [new Map()], ["\ud800"], [{ "\0": 1 }]])("what no receipt could say is refused: %o", (value) => {
+test.each([[circle], [new Map()], ["\ud800"], [{ "\0": 1 }], [{ toJSON: () => 1 }], [Object.assign([], { toJSON: () => 1 })]])("what no receipt could say is refused: %o", (value) => {
   expect(() => hashOf({ value }, undefined)).toThrow(expect.objectContaining({ code: "bad_value" }));
+});
+
+test("what is refused is found by its place", () => {
+  expect(() => hashOf([{ content: "\0" }], undefined, "messages")).toThrow("/messages/0/content: ");
 });
 
 test.each<readonly [unknown, object]>([

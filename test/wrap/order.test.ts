@@ -141,7 +141,7 @@ test("the late answer to a cancelled request is not taken for that of another: i
   client.say({ id: 1, method: "tools/list" });
   await server.heard(1);
   client.say({ method: "notifications/cancelled", params: { requestId: 1 } }, toolCall(1));
-  expect(await client.heard(1)).toMatchObject([{ id: 1, error: { data: { code: "duplicate_id", executed: false } } }]);
+  expect(await client.heard(1)).toMatchObject([{ id: 1, error: { data: { code: "duplicate_id", executed: null } } }]);
   server.say({ id: 1, result: { tools: [] } }, { method: "notifications/message", params: {} });
   await client.heard(2); // the answer was read before, and dropped
   client.say(toolCall(1));

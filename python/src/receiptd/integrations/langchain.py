@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from .langchain_model import Recorder
 from .langchain_receipt import options_of
-from .values import hash_of, plain
+from .values import hash_of, own, plain
 
 Model = TypeVar("Model")
 Tool = TypeVar("Tool")
@@ -59,7 +59,7 @@ def receipted_tool(tool: Tool, **options: Any) -> Tool:
         hashed = hash_of(arguments, by.hash_key)
         call = {"name": self.name, "arguments": arguments}
         recorded = {"name": self.name, **({"arguments": arguments} if by.tool_arguments == "full" else {"arguments_hash": hashed})}
-        inputs = {"tool": self.name, "arguments_hash": hashed} if isinstance(by.inputs, str) else by.inputs(call)
+        inputs = {"tool": self.name, "arguments_hash": hashed} if isinstance(by.inputs, str) else by.inputs(own(call))
         by.store(inputs, {"action": "call_tool", "tool_calls": [recorded]}, call, metadata={"tool_call": {"sdk": "langchain"}})
 
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -67,10 +67,12 @@ def receipted_tool(tool: Tool, **options: Any) -> Tool:
         if receipted and receipted[-1] == (id(self), args, _own(kwargs)):
             receipted.pop()  # for this run, and none that it makes itself
         else:
+            args, kwargs = _ours(args, kwargs)
             store(self, args, kwargs)
         return of._run(self, *args, **kwargs)
 
     async def arun(self: Any, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _ours(args, kwargs)
         await asyncio.to_thread(store, self, args, kwargs)
         token = _receipted.set([(id(self), args, _own(kwargs))])  # where it only has _run do it
         try:
@@ -84,6 +86,11 @@ def receipted_tool(tool: Tool, **options: Any) -> Tool:
     copy: Any = tool.model_copy()
     _become(copy, of, members)
     return copy  # type: ignore[no-any-return]
+
+
+def _ours(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Nobody else's: what is recorded is what the tool gets."""
+    return own(args), {**kwargs, **own(_own(kwargs))}
 
 
 def _own(kwargs: Mapping[str, Any]) -> dict[str, Any]:

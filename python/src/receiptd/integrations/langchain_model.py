@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from ..errors import ReceiptRefused
 from .langchain_receipt import SAID, Options, decision_of, inputs_of, message_of
-from .values import plain
+from .values import own, plain
 
 MAX_MODEL = 256
 #: Whose answer is being made: what a model calls of its own on the way is no answer.
@@ -40,31 +41,33 @@ class Recorder:
         def _generate(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
             if is_within(model):
                 return of._generate(model, messages, stop=stop, run_manager=run_manager, **kwargs)
+            messages, stop, kwargs = own((list(messages), stop, kwargs))  # what is recorded is what is sent
             store = self._begin(model, messages, stop, kwargs)
             with within(model):
                 result = of._generate(model, messages, stop=stop, run_manager=None, **kwargs)
-            store(result.generations)
-            return result
+            return _recorded(result, store)
         return _generate
 
     def agenerate(self, of: Any) -> Callable[..., Any]:
         async def _agenerate(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            messages, stop, kwargs = own((list(messages), stop, kwargs))
             store = self._begin(model, messages, stop, kwargs)
             with within(model):
                 result = await of._agenerate(model, messages, stop=stop, run_manager=None, **kwargs)
-            await asyncio.to_thread(store, result.generations)
-            return result
+            return await asyncio.to_thread(_recorded, result, store)
         return _agenerate
 
     def stream(self, of: Any) -> Callable[..., Any]:
         def _stream(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+            if not is_within(model):
+                messages, stop, kwargs = own((list(messages), stop, kwargs))
             chunks = of._stream(model, messages, stop=stop, run_manager=None, **kwargs)
             if is_within(model):
                 yield from chunks
                 return
             held = _Held(self._options.stream, self._begin(model, messages, stop, kwargs))
             try:
-                for chunk in chunks:
+                for chunk in map(own, chunks):
                     if held.passes(chunk):
                         yield chunk
                 held.whole = True
@@ -77,6 +80,8 @@ class Recorder:
 
     def astream(self, of: Any) -> Callable[..., Any]:
         async def _astream(model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
+            if not is_within(model):
+                messages, stop, kwargs = own((list(messages), stop, kwargs))
             chunks = of._astream(model, messages, stop=stop, run_manager=None, **kwargs)
             if is_within(model):
                 async for chunk in chunks:
@@ -84,7 +89,8 @@ class Recorder:
                 return
             held = _Held(self._options.stream, self._begin(model, messages, stop, kwargs))
             try:
-                async for chunk in chunks:
+                async for given in chunks:
+                    chunk = own(given)
                     if held.passes(chunk):
                         yield chunk
                 held.whole = True
@@ -118,6 +124,13 @@ class Recorder:
         return store
 
 
+def _recorded(result: Any, store: Callable[..., None]) -> Any:
+    """The result as it was recorded, which nobody else has."""
+    handed_out = result.model_copy(update={"generations": own(result.generations)})
+    store(handed_out.generations)
+    return handed_out
+
+
 class _Held:
     """The chunks of a stream that wait for the receipt."""
 
@@ -128,7 +141,7 @@ class _Held:
 
     def passes(self, chunk: Any) -> bool:
         if self._mode == "after" and not self.chunks and _is_free(chunk):
-            self._out.append(chunk)
+            self._out.append(own(chunk))
             return True
         self.chunks.append(chunk)
         return False
@@ -140,8 +153,18 @@ class _Held:
     def store(self) -> None:
         """Of a stream that was cut off: what went out, since nobody gets what was held."""
         chunks = [*self._out, *self.chunks] if self.whole else self._out
-        if chunks:
-            self._store([functools.reduce(lambda whole, chunk: whole + chunk, chunks)], not self.whole)
+        if not chunks:
+            return
+        try:
+            self._store([_whole(chunks)], not self.whole)
+        except ReceiptRefused:
+            if self.whole and self._out:
+                self._store([_whole(self._out)], True)  # what came last cannot be recorded
+            raise
+
+
+def _whole(chunks: Sequence[Any]) -> Any:
+    return functools.reduce(lambda whole, chunk: whole + chunk, chunks)
 
 
 def _is_free(chunk: Any) -> bool:

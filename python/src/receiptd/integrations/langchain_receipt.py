@@ -10,7 +10,7 @@ from typing import Any
 from ..appending import Stored
 from ..client import Client
 from ..decision import receipt
-from .values import hash_of, plain
+from .values import hash_of, own, plain
 
 #: Types of blocks that only say something.
 SAID = ("text", "reasoning", "thinking", "redacted_thinking")
@@ -44,7 +44,7 @@ class Options:
         gates = self.gates
         given = {**more, **self.fields, "metadata": {**self.fields.get("metadata", {}), **more.get("metadata", {})}}
         receipt(
-            self.client, inputs=lambda _: inputs, gates=None if gates is None else lambda *_: gates(judged),
+            self.client, inputs=lambda _: inputs, gates=None if gates is None else lambda *_: gates(own(judged)),
             block_on_failed_gate=self.block_on_failed_gate, on_receipt=self.on_receipt, ack=self.ack, timeout=self.timeout, **given,
         )(lambda: decision)()
 
@@ -56,7 +56,7 @@ def options_of(given: Mapping[str, Any]) -> Options:
 
 def inputs_of(options: Options, messages: Sequence[Any], request: Mapping[str, Any], ls: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(options.inputs, str):
-        return options.inputs(request)
+        return options.inputs(own(request))
     if options.inputs == "full":
         full: Mapping[str, Any] = plain(request)
         return full

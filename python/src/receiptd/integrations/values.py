@@ -20,6 +20,17 @@ MAX_DEPTH = 64
 MIN_KEY = 16
 
 
+def own(value: Any) -> Any:
+    """With copies of all dicts, lists and tuples in it, and of what LangChain makes of them (messages, generations): nobody else can change it."""
+    if type(value) is dict:
+        return {name: own(member) for name, member in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(own(item) for item in value)
+    if hasattr(value, "model_copy") and (hasattr(value, "response_metadata") or hasattr(value, "generation_info")):
+        return value.model_copy(update={name: own(member) for name, member in vars(value).items()})
+    return value
+
+
 def plain(value: Any, depth: int = 0) -> Any:
     """What a value says, in plain JSON: bytes as their hash and number, a number that the format does not take as its text, a class as
     its name. Members that are None stay out."""
