@@ -74,7 +74,7 @@ const OUT_OF_SPACE: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT
 
 /** The error class of each layer, by name: to import them all would load the whole daemon for `receiptd append`. */
 const LAYERS: ReadonlySet<string> = new Set([
-  "CliError", "BundleError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "AnchorError", "SocketError", "RpcError", "HttpError", "TokenError", "ReceiptError", "ChainError",
+  "CliError", "BundleError", "ArchiveError", "RpcFailure", "ConfigError", "FormatError", "VerifyError", "KeyError", "LedgerError", "TargetError", "TargetLost", "AnchorError", "SocketError", "RpcError", "HttpError", "TokenError", "ReceiptError", "ChainError",
 ]);
 
 /** What the layers' errors have beside code and message. */

@@ -1,6 +1,7 @@
-/** What `receiptd recover` says of what is beside the ledger's file: the keyring, the ratchet, and the memory of what was signed. */
+/** What `receiptd recover` says of what is beside the ledger's file: the keyring, the ratchet, the memory of what was signed, and targets that are empty. */
 import { readOutbox } from "../anchor/outbox.ts";
 import { AnchorError } from "../anchor/errors.ts";
+import type { AuditReport } from "../audit/report.ts";
 import { checkpointPeriods } from "../daemon/checkpoint-key.ts";
 import type { LedgerName } from "../format/names.ts";
 import { ratchetAt } from "../keys/epoch-keys.ts";
@@ -46,4 +47,12 @@ export function outboxProblem(path: string, ledger: LedgerName, size: number): {
     if (!(error instanceof AnchorError) || error.code !== "outbox_missing") throw error;
     return { isBehind: false, problem: { code: "outbox_missing", message: `${path} is missing, which knows what was signed`, next: "put it back with the ledger that it belongs to; if it is lost for good: receiptd init --outbox" } };
   }
+}
+
+/** No rebuilding of the ledger brings back what its targets have lost. */
+export function targetProblems({ findings }: AuditReport): readonly Problem[] {
+  return findings.filter(({ code, object }) => code === "anchor_missing" && object === undefined).map(({ message }) => ({
+    code: "anchors_missing", message,
+    next: "if it is a new place, under a name of its own, the daemon publishes every anchor there; else it is not the bucket, prefix or disk that it was, or they were removed: receiptd audit says which",
+  }));
 }

@@ -11,6 +11,7 @@ import { sealedKeys, startsOf } from "../keys/seed.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import { type Diagnosis, diagnose, isDamaged, type Problem } from "../recover/diagnose.ts";
 import { keptLogs } from "../recover/files.ts";
+import { kindOf } from "../recover/kinds.ts";
 import { takeBack } from "../recover/order.ts";
 import { tailText } from "../recover/rebuild.ts";
 import type { Rebuilt } from "../recover/rebuilt.ts";
@@ -21,7 +22,7 @@ import { CliError, type ExitCode } from "./errors.ts";
 import { identitiesIn } from "./identities.ts";
 import { type HostKeys, hostKeys } from "./ledger-files.ts";
 import { progress } from "./progress.ts";
-import { outboxProblem, keysProblem } from "./recover-keys.ts";
+import { keysProblem, outboxProblem, targetProblems } from "./recover-keys.ts";
 import { requireSeedsOf, seedsIn } from "./seeds.ts";
 import { type SourceOptions, sourceOf } from "./source.ts";
 import { printable } from "./table.ts";
@@ -128,16 +129,23 @@ async function look(cli: Cli, options: RecoverOptions, keys: HostKeys): Promise<
     const damage = rebuilt === null ? { problems: [], isRebuildable: false } : diagnose(report, rebuilt, rebuildCommand(options));
     const isShort = rebuilt !== null && (rebuilt.lost.count > 0 || rebuilt.dropped.count > 0);
     const mayBeElsewhere = unseen.length > 0 && isShort && from === undefined; // whoever names a place has decided
+    const keyProblems = rebuilt === null || isReadable(report, rebuilt) ? keysProblem(places.ledger, keys) : [];
     const problems = [
-      ...damage.problems,
+      ...damage.problems.filter(({ code }) => code !== "ratchet_lost" || keyProblems.every((one) => one.code !== code)), // what makes the ratchet again comes first
       ...(mayBeElsewhere ? [ELSEWHERE] : []),
       ...(outbox.problem === undefined ? [] : [outbox.problem]),
-      ...(damage.problems.length > 0 ? [] : keysProblem(places.ledger, keys)),
+      ...targetProblems(report),
+      ...keyProblems,
     ];
     return { problems, isRebuildable: damage.isRebuildable && !mayBeElsewhere, knowledge, unseen };
   } finally {
     bar.end();
   }
+}
+
+/** Are only the bytes of receipts damaged or lost, which may be for good? */
+function isReadable({ findings }: AuditReport, { wrong, stop }: Rebuilt): boolean {
+  return wrong.length === 0 && (stop === null || stop.code === "ratchet_lost") && findings.every((finding) => ["receipt", null].includes(kindOf(finding)) && finding.code !== "wal_damaged");
 }
 
 /** Targets with an anchor that counts: the one that was named, and then those with the newest; of several, first one with archived receipts. */
@@ -196,6 +204,7 @@ function rebuiltLines({ rebuilt: { size, replaced, added, lost, dropped, kept },
   const lines = [`The ledger is rebuilt: ${count(size, "receipt")}, ${count(replaced.count)} of them put back from what was published, ${count(lost.count)} without their bytes${dropped.count === 0 ? "" : `; ${count(dropped.count)} dropped`}.`];
   if (added.range !== null) lines.push(`The old file ended at ${count(added.range[0], "receipt")}: if a copy of this ledger is in use elsewhere, it goes on there; stop it before you start this one.`);
   if (kept === 0) lines.push("Nothing of the old file could be read: receipts after the newest anchor, if there were any, are lost.");
+  else if (added.range !== null && dropped.count === 0) lines.push("Receipts after the newest anchor, if there were any, are lost: nothing here says how many the ledger had. Tell whoever has acknowledgements to compare them.");
   if (notes > 0) lines.push(`${count(notes, "signed anchor")} that anchor.db did not have ${notes === 1 ? "is" : "are"} in it now, as published.`);
   if (unanswered.length > 0) lines.push(`${unanswered.join(", ")} did not answer: what is there already is published once more, and an encrypted archive as a second copy.`);
   lines.push(`The old file is ${keptAs!}; keep it until an audit with every target has found nothing. Start the daemon: it records this in the ledger (receiptd serve).`);

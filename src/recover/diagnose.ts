@@ -7,7 +7,7 @@ import type { Rebuilt, Spot } from "./rebuilt.ts";
 
 export interface Problem {
   readonly code:
-    | "wal_damaged" | "file_cut" | "index_damaged" | "receipt_damaged" | "receipt_lost" | "ledger_behind" | "forked" | "number_twice" | "undecided" | "keys_unusable" | "ratchet_lost" | "ratchet_ahead" | "outbox_missing"
+    | "wal_damaged" | "file_cut" | "index_damaged" | "receipt_damaged" | "receipt_lost" | "ledger_behind" | "forked" | "number_twice" | "undecided" | "keys_unusable" | "ratchet_lost" | "ratchet_ahead" | "outbox_missing" | "anchors_missing"
     | "ledger_missing" | "unsound";
   /** A sentence. */
   readonly message: string;
@@ -48,9 +48,9 @@ export function diagnose(report: AuditReport, rebuilt: Rebuilt, rebuild: string)
     : { code: "receipt_damaged", message: `${nameOf(spot)} is damaged, and its bytes are not published: they can be set aside, and the ledger goes on with the receipt's hash`, next: rebuild })));
   if (lost.count > lost.named.length) problems.push({ code: "receipt_lost", message: `so ${count(lost.count - lost.named.length, "receipt")} more`, next: rebuild });
   const ahead = targets.find((target) => target.newestSize > size);
-  if (stop === null && added.range !== null) problems.push(behind(size, added.range, ahead, rebuild));
+  if (stop === null && added.range !== null) problems.push(behind(size, added.range, ahead, dropped.count, rebuild));
   if (stop === null && dropped.count > 0) problems.push({ code: "receipt_lost", message: `${tailText(dropped)}: the ledger goes on without, and the next receipts get these log indexes and numbers`, next: rebuild });
-  if (stop !== null) problems.push(stopped(stop, size, targets, ahead, rebuild));
+  if (stop !== null) problems.push(stopped(stop, { size, targets, ahead, rebuild, isBroken: wrong.length > 0 || index.length > 0 }));
   const isBetter = wrong.length > 0 || index.length > 0 || dropped.count > 0 || replaced.count > 0 || lost.named.some(({ found }) => found !== null);
   if (problems.length === 0) problems.push(...findings.filter((finding) => kindOf(finding) !== null).slice(0, 1).map(({ message }): Problem => ({ code: "unsound", message, next: "receiptd audit" })));
   return { problems, isRebuildable: stop === null && isBetter };
@@ -65,16 +65,25 @@ function indexDamaged(findings: readonly Finding[], next: string): Problem {
   };
 }
 
-function behind(size: number, [first, last]: readonly [number, number], ahead: TargetCounts | undefined, rebuild: string): Problem {
+function behind(size: number, [first, last]: readonly [number, number], ahead: TargetCounts | undefined, dropped: number, rebuild: string): Problem {
   const more = ahead === undefined ? "more" : `${count(ahead.newestSize)} are anchored at ${ahead.target}`;
   return {
     code: "ledger_behind",
-    message: `the ledger ends at ${count(size, "receipt")}, and ${more}: it was put back from a backup, its end was cut, or a copy of it is in use elsewhere and goes on; ${receiptRange(first, last)} (by log index) ${first === last ? "is" : "are"} published there and can be put back`,
+    message: `the ledger ends at ${count(size, "receipt")}, and ${more}: it was put back from a backup, its end was cut, or a copy of it is in use elsewhere and goes on; ${receiptRange(first, last)} (by log index) ${first === last ? "is" : "are"} published there and can be put back${dropped > 0 ? "" : "; what came after, if anything did, is nowhere"}`,
     next: `see first that no copy of this ledger is in use: stop it, and keep that one instead; if there is none: ${rebuild}`,
   };
 }
 
-function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, size: number, targets: readonly TargetCounts[], ahead: TargetCounts | undefined, rebuild: string): Problem {
+interface Around {
+  readonly size: number;
+  readonly targets: readonly TargetCounts[];
+  readonly ahead: TargetCounts | undefined;
+  readonly rebuild: string;
+  /** The file, its log or its index: a command that writes refuses it. */
+  readonly isBroken: boolean;
+}
+
+function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, { size, targets, ahead, rebuild, isBroken }: Around): Problem {
   switch (code) {
     case "forked":
       return {
@@ -85,7 +94,7 @@ function stopped({ code, message, logIndex }: NonNullable<Rebuilt["stop"]>, size
     case "key_unknown":
       return { code: "keys_unusable", message, next: NEWEST_KEYRING };
     case "ratchet_lost":
-      return { code: "ratchet_lost", message, next: `with the auditor's seed: ${rebuild} --seed FILE; where nobody has it: receiptd key break, then: receiptd recover (docs/OPERATIONS.md, “Forward-secure keys”)` };
+      return { code: "ratchet_lost", message, next: `with the auditor's seed: ${rebuild} --seed FILE; where nobody has it: receiptd key break, then: receiptd recover (docs/OPERATIONS.md, “Forward-secure keys”)${isBroken ? `; if that refuses the damaged file, go on without the receipts from log index ${logIndex} on that are under no anchor: ${rebuild} --drop-tail, then: receiptd key break` : ""}` };
     case "archive_encrypted":
       return { code: "ledger_behind", message, next: `${rebuild} --identity FILE` };
     case "not_archived":

@@ -8,8 +8,8 @@ const INDEX: ReadonlySet<AuditCode> = new Set([
 ]);
 /** The ledger against what was anchored. */
 const PAST: ReadonlySet<AuditCode> = new Set(["ledger_behind", "log_root_mismatch", "fork"]);
-/** Of receipts that are as they were written, whether they are to be believed; and what is looked at apart (old-ledger.ts). */
-const NO_DAMAGE: ReadonlySet<AuditCode> = new Set(["key_revoked", "ratchet_break", "attestation_mismatch", "wal_damaged"]);
+/** Of receipts that are as they were written, whether they are to be believed; what a target has lost; and what is looked at apart (old-ledger.ts). */
+const NO_DAMAGE: ReadonlySet<AuditCode> = new Set(["key_revoked", "ratchet_break", "attestation_mismatch", "anchor_missing", "wal_damaged"]);
 
 /** `receipt`: the bytes of receipts. null: nothing that a recovery could change. */
 export function kindOf({ severity, code, object }: Finding): "index" | "receipt" | "past" | null {

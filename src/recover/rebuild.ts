@@ -46,7 +46,7 @@ export interface RebuildOptions {
   readonly sealed: readonly string[];
   /** R (docs/FORMAT.md section 12). */
   readonly requestKey: Uint8Array | null;
-  /** Go on without receipts at the end of which nothing is left that says what they were. */
+  /** Go on without receipts at the end of which nothing is left that says what they were: not the MAC either, where the ratchet is lost. */
   readonly dropsTail: boolean;
   readonly sink: Sink;
   readonly onProgress?: ((receipts: number) => void) | undefined;
@@ -175,8 +175,8 @@ class Rebuild {
   }
 
   async #tail(first: number): Promise<Stop | null> {
-    const { old } = this.#options;
-    const truths = settleTail(old, this.#examiner, this.#appender, first, this.#epoch);
+    const { old, dropsTail } = this.#options;
+    const truths = settleTail(old, this.#examiner, this.#appender, first, this.#epoch, dropsTail);
     return "code" in truths ? truths : await this.#places(first, truths, null);
   }
 

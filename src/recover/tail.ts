@@ -9,15 +9,23 @@ import type { Stop } from "./rebuilt.ts";
 /** docs/FORMAT.md section 7: no open batch has more. */
 const MAX_TAIL = 65_536;
 
-/** The hashes of the receipts from `first` on: as many as are certain, and those of which the index alone is left. */
-export function settleTail(old: OldLedger, examiner: Examiner, appender: Appender, first: number, epoch: number): HashList | Stop {
+/**
+ * The hashes of the receipts from `first` on: as many as are certain, and those of which the index alone is left. `dropsUnchecked`: they end
+ * before the first one whose MAC cannot be checked, for want of the ratchet.
+ */
+export function settleTail(old: OldLedger, examiner: Examiner, appender: Appender, first: number, epoch: number, dropsUnchecked: boolean): HashList | Stop {
   const truths = new HashList();
   const heads = new Map(appender.heads);
   let end = 0;
+  let isOver = false;
   for (const place of old.places(first, Math.min(old.end, first + MAX_TAIL))) {
     const examined = examiner.examine(place);
     const truth = truthOf(examined, examiner, epoch);
-    if ("code" in truth) return truth;
+    if ("code" in truth) {
+      if (truth.code !== "ratchet_lost" || !dropsUnchecked) return truth;
+      isOver = true;
+    }
+    if (isOver || "code" in truth) continue; // what is of a later epoch says that more than the open batch would be dropped
     truths.push(truth.hash);
     const { read } = examined;
     const isRead = truth.isRead && read !== null;

@@ -8,6 +8,7 @@ import { RatchetBreak } from "../../src/daemon/ratchet-break.ts";
 import { placesOf } from "../../src/daemon/places.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
+import { tamper } from "../audit/support.ts";
 import { here, must, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
@@ -234,5 +235,54 @@ describe("a ratchet that is ahead, or wrong", () => {
     }
     expect(errorOf(await here(host, ["key", "break", "--reason", "x", "--retained", "--json"]))).toBe("ledger_behind");
     expect(existsSync(data(host, "ratchet"))).toBe(false);
+  });
+});
+
+describe("the seed is lost with the ratchet", () => {
+  const breaking = ["key", "break", "--reason", "lost with the seed", "--retained", "--json"];
+  const problems = (ran: Ran): readonly { readonly code: string; readonly next: string }[] => json(ran)["problems"] as never;
+  let host: Host;
+  let size: number;
+
+  beforeAll(async () => {
+    host = newHost();
+    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
+    await day(host);
+    rmSync(data(host, "ratchet"));
+    size = (await audited(host)).counts.receipts;
+  });
+
+  test("and the targets are empty: that is said of them, and nothing is damaged; nothing is broken either", async () => {
+    renameSync(data(host, "anchors/v1"), data(host, "anchors.away"));
+    expect(problems(await here(host, ["recover", "--json"])).map(({ code }) => code)).toEqual(["anchors_missing", "ratchet_lost"]);
+    const refused = await here(host, breaking);
+    expect([refused.code, errorOf(refused)]).toEqual([2, "target_lost"]);
+    renameSync(data(host, "anchors.away"), data(host, "anchors/v1"));
+  });
+
+  test("and a receipt's bytes are lost: what makes the ratchet again is named, which a rebuilding does not", async () => {
+    const bytes = (): Buffer => new Database(data(host, "ledger.db"), { readonly: true }).prepare("SELECT bytes FROM blob WHERE log_index = ?").pluck().get(size - 1) as Buffer;
+    const put = (blob: Buffer): void => tamper(data(host, "ledger.db"), (db) => db.prepare("UPDATE blob SET bytes = ? WHERE log_index = ?").run(blob, size - 1));
+    const before = bytes();
+    put(Buffer.from("{}"));
+    const found = problems(await here(host, ["recover", "--json"]));
+    expect(found).toMatchObject([{ code: "ratchet_lost", next: expect.stringMatching(/^receiptd init --ratchet --seed FILE, .*receiptd key break/) }]);
+    put(before);
+  });
+
+  test("and the index is damaged: what nobody can check is left out if that is asked for, and then the ledger goes on", async () => {
+    tamper(data(host, "ledger.db"), (db) => db.prepare("DELETE FROM receipt WHERE log_index = ?").run(size - 2));
+    const found = problems(await here(host, ["recover", "--json"]));
+    expect(found.map(({ code }) => code)).toEqual(["index_damaged", "ratchet_lost"]);
+    expect(found[1]!.next).toMatch(new RegExp(`if that refuses the damaged file, .* from log index ${size - 2} on .*: receiptd recover --rebuild --drop-tail, then: receiptd key break$`));
+    expect(errorOf(await here(host, breaking))).toBe("ledger_corrupt");
+    expect(json(await here(host, ["recover", "--rebuild", "--json"]))["rebuilt"]).toBeNull();
+    const rebuilt = await here(host, ["recover", "--rebuild", "--drop-tail", "--json"]);
+    expect(json(rebuilt)).toMatchObject({ rebuilt: { log_size: size - 2, dropped: 2, lost: 0 }, problems: [{ code: "receipt_lost", message: expect.stringContaining(`receipts ${size - 2} to ${size - 1}`) }, { code: "ratchet_lost" }] });
+    const { tree_size: treeSize } = json(await must(host, breaking));
+    await stop(await serveHere(host));
+    const report = await audited(host);
+    expect(wrong(report)).toEqual([`ratchet_break ${Number(treeSize) - 2}`]);
+    expect(report.findings.find(({ code }) => code === "recovered")!.message).toContain(`those from log index ${size - 2} on without anything`);
   });
 });

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { tamper } from "../audit/support.ts";
 import { here } from "./here.ts";
 import { Host, json, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
@@ -94,6 +95,28 @@ test("anchor.db is lost: an empty one takes its place, and the daemon goes on", 
   const audited = await here(host, ["audit", "--json"]);
   expect([audited.code, (json(audited) as { findings: { severity: string }[] }).findings.filter(({ severity }) => severity !== "note")]).toEqual([0, []]);
 }, 60_000);
+
+test("all anchors of a target are gone: that is no damage of the ledger, and recover says what it is", async () => {
+  stopped();
+  rmSync(host.path("receiptd-data/anchors/v1"), { recursive: true });
+  const ran = await here(host, ["recover", "--json"]);
+  expect([ran.code, json(ran)["problems"]]).toEqual([1, [{ code: "anchors_missing", message: "no anchor of this ledger is at local", next: expect.stringContaining("receiptd audit") }]]);
+  const rebuilding = await here(host, ["recover", "--rebuild", "--json"]);
+  expect(json(rebuilding)["rebuilt"]).toBeNull();
+});
+
+test("the ledger is older than what was published, and no mark says how much it had: what came after the newest anchor is said to be lost", async () => {
+  stopped();
+  rmSync(host.path("receiptd-data/ledger.db-acks"), { force: true });
+  tamper(host.path("receiptd-data/ledger.db"), (db) => {
+    const size = db.prepare("SELECT min(tree_size) FROM anchor").pluck().get() as number;
+    for (const sql of ["DELETE FROM receipt WHERE log_index >= ?", "DELETE FROM blob WHERE log_index >= ?", "DELETE FROM anchor WHERE tree_size > ?", "DELETE FROM organization WHERE first_index >= ?"]) db.prepare(sql).run(size);
+  });
+  const found = await here(host, ["recover"]);
+  expect([found.code, found.stdout]).toEqual([1, expect.stringMatching(/^ledger_behind: .* can be put back; what came after, if anything did, is nowhere\.$/m)]);
+  const rebuilt = await here(host, ["recover", "--rebuild"]);
+  expect([rebuilt.code, rebuilt.stdout]).toEqual([0, expect.stringMatching(/^Receipts after the newest anchor, if there were any, are lost: /m)]);
+});
 
 test("init --outbox without a ledger is refused", async () => {
   host = new Host(CONFIG);

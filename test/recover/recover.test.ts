@@ -217,6 +217,27 @@ describe("damaged bytes", () => {
     expect(rowsAt(ledger.path)).toEqual(ledger.before);
   });
 
+  test("after the newest anchor, where nobody has the key: left out only if that is asked for, and never a batch that was closed", async () => {
+    const ledger = await victim({ batches: [5, 5], tail: 3 });
+    const size = ledger.before.length;
+    const keys = { starts: [], sealed: ["key_v1"], requestSecret: ledger.knowledge().keys.requestSecret };
+    ledger.damage((db) => db.prepare("DELETE FROM receipt WHERE log_index = ?").run(size - 2));
+    expect(await ledger.recover({ keys })).toMatchObject({ rebuilt: { stop: { code: "ratchet_lost" } }, kept: null });
+    // as if the newest anchor had never been published, and its receipt were lost: its batch may have been signed all the same
+    const bytes = readFileSync(ledger.path);
+    const objects = new Map(ledger.target.objects);
+    const outbox = readFileSync(join(ledger.on.ledger.dir, "anchor.db"));
+    for (const name of objects.keys()) if (name.includes(String(size - 3).padStart(20, "0"))) ledger.target.objects.delete(name);
+    rmSync(join(ledger.on.ledger.dir, "anchor.db"));
+    ledger.damage((db) => db.exec(`DELETE FROM receipt WHERE log_index = ${size - 4}; DELETE FROM blob WHERE log_index = ${size - 4}; DELETE FROM anchor WHERE tree_size = ${size - 3}`));
+    expect(await ledger.recover({ keys, dropsTail: true })).toMatchObject({ rebuilt: { stop: { code: "undecided", logIndex: size - 3 } }, kept: null });
+    writeFileSync(ledger.path, bytes);
+    writeFileSync(join(ledger.on.ledger.dir, "anchor.db"), outbox);
+    for (const [name, object] of objects) ledger.target.objects.set(name, object);
+    expect(await ledger.recover({ keys, dropsTail: true })).toMatchObject({ rebuilt: { size: size - 3, stop: null, dropped: { count: 3 } }, unsound: [] });
+    expect(rowsAt(ledger.path)).toEqual(ledger.before.slice(0, -3));
+  });
+
   test("in a batch of which only the file itself says that it was anchored, and whose anchor receipt is damaged, too, are judged by their MACs", async () => {
     const ledger = await victim({ batches: [5] });
     const made = Buffer.from(ledger.before[3]!.blob!.toString().replace("rule", "role"));
