@@ -13,7 +13,7 @@ import type { ExitCode } from "./errors.ts";
 import { versionText } from "./version.ts";
 
 /** Niceness: whoever waits for a receipt's acknowledgement, waits for no reader. */
-const BEHIND_THE_WRITER = 10;
+const BEHIND_THE_WRITER = 19;
 
 interface HttpOptions {
   /** A child of `receiptd dev`: with its configuration, on another port where the configured one is taken, and not for longer than it. */
