@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from receiptd import Acknowledgement
+
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = ROOT / "dist/cli/main.js"
 TAKING = '"msg":"taking receipts"'
@@ -70,3 +72,17 @@ class Daemon:
     def remove(self) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def running() -> tuple[str, Daemon | None]:
+    """The socket of the daemon that is running already (RECEIPTD_TEST_SOCKET), or of one of its own, which is to be removed."""
+    given = os.environ.get("RECEIPTD_TEST_SOCKET")
+    if given is not None:
+        return given, None
+    daemon = Daemon(anchor={"schedule": "0 0 1 1 *", "heartbeat": "1h"}).start()
+    return daemon.socket, daemon
+
+
+def stored(value: Any) -> Acknowledgement:
+    assert isinstance(value, Acknowledgement)
+    return value

@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import unittest
 from typing import Any
 
-from daemon import Daemon
-from receiptd import Acknowledgement, AsyncClient, Client, ReceiptRefused
+from daemon import Daemon, running, stored
+from receiptd import AsyncClient, Client, ReceiptRefused
 
 path: str
 daemon: Daemon | None = None
@@ -15,20 +14,12 @@ daemon: Daemon | None = None
 
 def setUpModule() -> None:
     global path, daemon
-    given = os.environ.get("RECEIPTD_TEST_SOCKET")
-    if given is None:
-        daemon = Daemon(anchor={"schedule": "0 0 1 1 *", "heartbeat": "1h"}).start()
-    path = given or daemon.socket  # type: ignore[union-attr]
+    path, daemon = running()
 
 
 def tearDownModule() -> None:
     if daemon is not None:
         daemon.remove()
-
-
-def stored(value: Any) -> Acknowledgement:
-    assert isinstance(value, Acknowledgement)
-    return value
 
 
 class Chains(unittest.TestCase):

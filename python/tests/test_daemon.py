@@ -12,9 +12,9 @@ import unittest
 from typing import Any
 
 import receiptd
-from daemon import Daemon, environment, node, MAIN
+from daemon import Daemon, environment, node, running, stored, MAIN
 from forms import REFUSED, TAKEN
-from receiptd import Acknowledgement, AsyncClient, Client, DecisionBlocked, ReceiptNotFound, ReceiptRefused, ReceiptUnavailable
+from receiptd import AsyncClient, Client, DecisionBlocked, ReceiptNotFound, ReceiptRefused, ReceiptUnavailable
 
 DECISION: dict[str, Any] = {"decision": {"action": "APPROVE"}, "inputs": {"x": 0.1}}
 PASS, FAIL = {"name": "g", "status": "PASS"}, {"name": "h", "status": "FAIL"}
@@ -24,20 +24,12 @@ daemon: Daemon | None = None
 
 def setUpModule() -> None:
     global path, daemon
-    given = os.environ.get("RECEIPTD_TEST_SOCKET")
-    if given is None:
-        daemon = Daemon(anchor={"schedule": "0 0 1 1 *", "heartbeat": "1h"}).start()
-    path = given or daemon.socket  # type: ignore[union-attr]
+    path, daemon = running()
 
 
 def tearDownModule() -> None:
     if daemon is not None:
         daemon.remove()
-
-
-def stored(value: Any) -> Acknowledgement:
-    assert isinstance(value, Acknowledgement)
-    return value
 
 
 class Calls(unittest.TestCase):

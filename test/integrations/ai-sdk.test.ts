@@ -7,6 +7,7 @@ import { DecisionBlocked } from "../../src/clients/index.ts";
 import { canonicalize } from "../../src/format/canonical.ts";
 import { type IntegrationOptions, receiptMiddleware } from "../../src/integrations/ai-sdk.ts";
 import { daemonHere } from "./here.ts";
+import { sha256 } from "./sha256.ts";
 
 const here = daemonHere();
 
@@ -15,7 +16,6 @@ type Generated = Extract<Doing["doGenerate"], readonly unknown[]>[number];
 type Part = Extract<Doing["doStream"], readonly unknown[]>[number]["stream"] extends ReadableStream<infer P> ? P : never;
 
 const usage = { inputTokens: { total: 7, noCache: 7, cacheRead: undefined, cacheWrite: undefined }, outputTokens: { total: 3, text: 3, reasoning: undefined }, raw: { odd: 2 ** 60 } };
-const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 const answer = (...content: Generated["content"]): Generated => ({ content, finishReason: { unified: content.some(({ type }) => type === "tool-call") ? "tool-calls" : "stop", raw: undefined }, usage, warnings: [] });
 const text = (text: string) => ({ type: "text", text }) as const;
 const call = (input: string) => ({ type: "tool-call", toolCallId: "c1", toolName: "pay", input }) as const;

@@ -1,19 +1,13 @@
 /** Anthropic's own client against a server that speaks its format: what it returns has a receipt, however it was asked for. */
 import Anthropic from "@anthropic-ai/sdk";
-import { createHash } from "node:crypto";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type IntegrationOptions, receiptedAnthropic } from "../../src/integrations/anthropic.ts";
 import { daemonHere } from "./here.ts";
 import { type Answer, named, type Provider, provider } from "./provider.ts";
+import { sha256 } from "./sha256.ts";
 
 const here = daemonHere();
-let server: Provider | undefined;
-afterEach(async () => {
-  await server?.close();
-  server = undefined;
-});
-
-const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+let server: Provider;
 
 async function meet(answers: readonly Answer[], options: IntegrationOptions = {}): Promise<Anthropic> {
   server = await provider(answers);
@@ -79,7 +73,7 @@ test("the tool runner of beta: without the daemon no tool runs", async () => {
   await client.beta.messages.toolRunner({ ...ASK, tools: [pay] }).runUntilDone();
   expect(paid).toEqual([{ amount: 5 }]);
   expect((await here.receipts()).map(({ decision }) => decision["action"])).toEqual(["call_tools", "respond"]);
-  await server!.close();
+  await server.close();
   const alone = await meet([{ body: WHOLE }], { client: here.gone });
   await expect(alone.beta.messages.toolRunner({ ...ASK, tools: [pay] }).runUntilDone()).rejects.toMatchObject({ name: "ReceiptUnavailable" });
   expect(paid.length).toBe(1);
@@ -111,7 +105,7 @@ test("a stream that is not as usual: content in its first event, deltas of unkno
   expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{
     tool_calls: [{ id: "t1", arguments: { amount: 5 } }], other: [{ type: "compaction", hash: sha256('{"content":"so far","type":"compaction"}') }, { type: "unknown" }],
   }]);
-  await server!.close();
+  await server.close();
   const alone = await meet([{ events: named(events) }], { client: here.gone, stream: "after" });
   const got: object[] = [];
   await expect((async () => { for await (const event of await alone.messages.create({ ...ASK, stream: true })) got.push(event); })()).rejects.toMatchObject({ name: "ReceiptUnavailable" });
@@ -132,7 +126,7 @@ test.each<readonly [string, (client: Anthropic, paid: unknown[]) => PromiseLike<
   await ask(await meet([answer]), paid);
   expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{ action: "call_tools", tool_calls: [{ id: "t1", arguments: { amount: 5 } }] }]);
   paid.splice(0);
-  await server!.close();
+  await server.close();
   const said: string[] = [];
   const failure = await Promise.resolve(ask(await meet([answer], { client: here.gone }), said)).then(() => null, (error: Error) => (error.cause ?? error) as Error);
   expect(failure).toMatchObject({ name: "ReceiptUnavailable" });
@@ -142,7 +136,7 @@ test.each<readonly [string, (client: Anthropic, paid: unknown[]) => PromiseLike<
 test.each<readonly [string, object]>([["body", { body: {} }], ["method", { method: "get" }], ["body", { fetchOptions: { body: "{}" } }]])("no way around by a request option: %s", async (_, request) => {
   const client = await meet([{ body: WHOLE }]);
   await expect((async () => await client.messages.create(ASK, request))()).rejects.toMatchObject({ code: "not_receipted" });
-  expect(server!.asked).toEqual([]);
+  expect(server.asked).toEqual([]);
 });
 
 test.each<readonly [string, (client: Anthropic) => unknown]>([

@@ -6,25 +6,20 @@ import type { ChatResult } from "@langchain/core/outputs";
 import { tool as langchainTool } from "@langchain/core/tools";
 import { generateText, jsonSchema, stepCountIs, tool, wrapLanguageModel } from "ai";
 import { MockLanguageModelV3 } from "ai/test";
-import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import OpenAI from "openai";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { receiptMiddleware } from "../../src/integrations/ai-sdk.ts";
 import { receiptedAnthropic } from "../../src/integrations/anthropic.ts";
 import { receiptedModel, receiptedTool } from "../../src/integrations/langchain.ts";
 import { receiptedOpenAI } from "../../src/integrations/openai.ts";
 import { daemonHere } from "./here.ts";
 import { type Answer, type Provider, provider } from "./provider.ts";
+import { sha256 } from "./sha256.ts";
 
 const here = daemonHere();
-let server: Provider | undefined;
-afterEach(async () => {
-  await server?.close();
-  server = undefined;
-});
+let server: Provider;
 
-const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 const HASH = sha256('[{"content":"Pay 5","role":"user"}]');
 const usage = { inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined }, outputTokens: { total: 1, text: 1, reasoning: undefined } };
 const asked = (): { role: "user"; content: string }[] => [{ role: "user", content: "Pay 5" }];
@@ -66,7 +61,7 @@ describe("a request that is changed once it was made is sent as it was recorded"
     const answer = ask(messages);
     messages[0]!.content = "Pay 5000";
     await answer;
-    expect(server!.asked).toMatchObject([{ [member]: [{ content: "Pay 5" }] }]);
+    expect(server.asked).toMatchObject([{ [member]: [{ content: "Pay 5" }] }]);
     expect(await here.receipts()).toMatchObject([{ inputs: { messages_hash: HASH } }]);
   });
 
@@ -87,7 +82,7 @@ describe("a request that is changed once it was made is sent as it was recorded"
   ])("and is read once, whatever it says the next time: %s", async (_, ask, member) => {
     let times = 0;
     await ask({ toJSON: () => ({ role: "user", content: `Pay ${++times}` }) });
-    expect(server!.asked).toMatchObject([{ [member]: [{ content: "Pay 1" }] }]);
+    expect(server.asked).toMatchObject([{ [member]: [{ content: "Pay 1" }] }]);
     expect(await here.receipts()).toMatchObject([{ inputs: { [member]: [{ content: "Pay 1" }] } }]);
   });
 
@@ -97,7 +92,7 @@ describe("a request that is changed once it was made is sent as it was recorded"
     const answer = chat.completions.create({ model: "m", messages: asked() }, { fetchOptions });
     fetchOptions.body = '{"model":"other"}' as never;
     await answer;
-    expect(server!.asked).toMatchObject([{ model: "m" }]);
+    expect(server.asked).toMatchObject([{ model: "m" }]);
   });
 
   test("LangChain", async () => {

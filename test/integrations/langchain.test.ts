@@ -7,14 +7,13 @@ import { InMemoryCache } from "@langchain/core/caches";
 import { tool } from "@langchain/core/tools";
 import { type Runnable, RunnableBranch, RunnableLambda, RunnableMap, RunnablePassthrough, RunnableSequence } from "@langchain/core/runnables";
 import { FakeListChatModel } from "@langchain/core/utils/testing";
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { DecisionBlocked } from "../../src/clients/index.ts";
 import { type IntegrationOptions, receiptedModel, receiptedTool } from "../../src/integrations/langchain.ts";
 import { daemonHere } from "./here.ts";
+import { sha256 } from "./sha256.ts";
 
 const here = daemonHere();
-const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 const fake = (options: IntegrationOptions = {}, responses = ["All right"]) => receiptedModel(new FakeListChatModel({ responses }), { client: here.client, ...options });
 const schema = { type: "object", properties: { amount: { type: "number" } } } as const;
 

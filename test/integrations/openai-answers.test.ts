@@ -1,25 +1,19 @@
 /** OpenAI's client and answers that are not as usual: what is handed out is in the receipt, streamed or whole; what would have none is refused. */
 import OpenAI, { AzureOpenAI } from "openai";
-import { createHash } from "node:crypto";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type IntegrationOptions, receiptedOpenAI } from "../../src/integrations/openai.ts";
 import { daemonHere } from "./here.ts";
 import { type Answer, named, type Provider, provider, unnamed } from "./provider.ts";
+import { sha256 } from "./sha256.ts";
 
 const here = daemonHere();
-let server: Provider | undefined;
-afterEach(async () => {
-  await server?.close();
-  server = undefined;
-});
+let server: Provider;
 
-const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 const ASK = { model: "m", messages: [{ role: "user" as const, content: "Pay Ada 5" }] };
 const chunk = (delta: object | null, finish_reason: string | null = null) => ({ id: "cc-1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason }] });
 const chat = (message: object): Answer => ({ body: { id: "cc-1", object: "chat.completion", created: 1, model: "m", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: null, refusal: null, annotations: [], ...message } }] } });
 
 async function meet(answers: readonly Answer[], options: IntegrationOptions = {}): Promise<OpenAI> {
-  await server?.close();
   server = await provider(answers);
   return receiptedOpenAI(new OpenAI({ apiKey: "none", baseURL: server.url, maxRetries: 0 }), { client: here.client, ...options });
 }
@@ -169,7 +163,7 @@ test.each<readonly [string, (client: OpenAI) => unknown]>([
 ])("no way around: %s", async (_, ask) => {
   const client = await meet([chat({ content: "secret" })]);
   await expect((async () => await ask(client))()).rejects.toMatchObject({ name: "ReceiptRefused", code: "not_receipted" });
-  expect(server!.asked).toEqual([]);
+  expect(server.asked).toEqual([]);
 });
 
 test.each([["text", "text/plain", "secret"], ["another object", "application/json", '{"error":{"message":"secret"}}'], ["nothing", "application/json", "null"]])("an answer that is %s is not handed out", async (_, type, body) => {

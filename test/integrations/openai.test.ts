@@ -1,19 +1,13 @@
 /** OpenAI's own client against a server that speaks its format: what it returns has a receipt, however it was asked for. */
 import OpenAI from "openai";
-import { createHash } from "node:crypto";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type IntegrationOptions, receiptedOpenAI } from "../../src/integrations/openai.ts";
 import { daemonHere } from "./here.ts";
 import { type Answer, named, type Provider, provider, unnamed } from "./provider.ts";
+import { sha256 } from "./sha256.ts";
 
 const here = daemonHere();
-let server: Provider | undefined;
-afterEach(async () => {
-  await server?.close();
-  server = undefined;
-});
-
-const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+let server: Provider;
 
 async function meet(answers: readonly Answer[], options: IntegrationOptions = {}): Promise<OpenAI> {
   server = await provider(answers);
@@ -53,10 +47,10 @@ describe("chat.completions", () => {
     expect(await client.chat.completions.runTools({ ...ASK, tools }).finalContent()).toBe("Paid.");
     expect(paid).toEqual(['{"amount":5}']);
     expect((await here.receipts()).map(({ decision }) => decision)).toMatchObject([{ action: "call_tools", tool_calls: [{ id: "c1", name: "pay", arguments: { amount: 5 } }] }, { action: "respond" }]);
-    await server!.close();
+    await server.close();
     const alone = await meet([chat(paying, "tool_calls")], { client: here.gone });
     await expect(alone.chat.completions.runTools({ ...ASK, tools }).finalContent()).rejects.toMatchObject({ cause: { name: "ReceiptUnavailable" } });
-    expect(server!.asked.length).toBe(1);
+    expect(server.asked.length).toBe(1);
     expect(paid.length).toBe(1);
   });
 

@@ -1,6 +1,7 @@
 /** A provider of models on this machine: it answers each request with the next of the answers that it was given, as JSON or as server-sent events. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
 
 export interface Provider {
   readonly url: string;
@@ -12,6 +13,7 @@ export interface Provider {
 /** An answer: a body; or events, as text; `cut` breaks the connection off after them. */
 export type Answer = { readonly body: object } | { readonly events: string; readonly cut?: boolean };
 
+/** Closed when the test has ended. */
 export async function provider(answers: readonly Answer[]): Promise<Provider> {
   const left = [...answers];
   const asked: { readonly [name: string]: unknown }[] = [];
@@ -29,11 +31,9 @@ export async function provider(answers: readonly Answer[]): Promise<Provider> {
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    close: () => new Promise((resolve) => { server.close(() => resolve()); server.closeAllConnections(); }),
-  };
+  const close = (): Promise<void> => new Promise((resolve) => { server.close(() => resolve()); server.closeAllConnections(); });
+  onTestFinished(close);
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, close };
 }
 
 /** Events as OpenAI's chat completions send them: data alone. */
