@@ -71,7 +71,7 @@ describe.skipIf(!hasBrowser())("the page", () => {
   }
 
   const textOf = (selector: string): Promise<string> => page.$eval(selector, (at) => (at as HTMLElement).innerText);
-  const says = (selector: string, text: string): Promise<unknown> => page.waitForFunction((at, wanted) => document.querySelector(at)?.textContent.includes(wanted) === true, { timeout: 25_000 }, selector, text);
+  const says = (selector: string, text: string): Promise<unknown> => page.waitForFunction((at, wanted) => document.querySelector(at)?.textContent.includes(wanted) === true, { timeout: 25_000, polling: 50 }, selector, text);
   const click = async (selector: string, text: string | RegExp): Promise<void> => {
     const all = await page.$$(selector);
     const texts = await Promise.all(all.map((one) => one.evaluate((at) => at.textContent)));
