@@ -1,6 +1,6 @@
 """Decisions under load while the daemon, and beside it a deciding process with a spool, are killed again and again; counted on both sides.
 
-10 kills; with RECEIPTD_LONG=1 100.
+6 kills; with RECEIPTD_LONG=1 100.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import receiptd
 from daemon import Daemon
 from receiptd import BreakerOptions, Client, ReceiptUnavailable
 
-KILLS = 100 if os.environ.get("RECEIPTD_LONG") == "1" else 10
+KILLS = 100 if os.environ.get("RECEIPTD_LONG") == "1" else 6
 HERE = Path(__file__).resolve().parent
 #: Seconds: the longest time between two kills.
 LIFE = 0.15

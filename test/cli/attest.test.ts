@@ -10,14 +10,14 @@ import { nodeHash } from "../../src/keys/node-hash.ts";
 import { newestAttestations } from "../../src/ledger/attestations.ts";
 import { Reader } from "../../src/ledger/reader.ts";
 import { verifyAttestation } from "../../src/verify/attestation.ts";
-import { here, must } from "./here.ts";
-import { Host, json, type Running } from "./host.ts";
+import { here, must, type Served, serveHere } from "./here.ts";
+import { Host, json } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
 type Members = { readonly [name: string]: unknown };
 
 const host = new Host();
-let daemon: Running;
+let daemon: Served;
 let vkey: string;
 let auditor: string;
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
   ({ vkey } = await init(host));
   auditor = await newKey("auditor.key");
   appendFileSync(host.path("receiptd.yaml"), `auditors:\n  - ${auditor}\n`);
-  daemon = await host.serve();
+  daemon = await serveHere(host);
   await anchored(1, 2, 3);
   await talk(host, (client) => client.must("append", appending(4)));
 });
@@ -244,6 +244,6 @@ test("a daemon that starts again knows what was attested", async () => {
   const before = await attested();
   daemon.child.kill("SIGTERM");
   await daemon.ended;
-  daemon = await host.serve();
+  daemon = await serveHere(host);
   expect(await attested()).toMatchObject({ size: before["size"], auditors: before["auditors"] });
 });

@@ -16,7 +16,7 @@ import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { identitiesIn } from "../../src/cli/identities.ts";
 import { seedsIn } from "../../src/cli/seeds.ts";
 import { formatSeed } from "../../src/keys/seed.ts";
-import { here, must } from "./here.ts";
+import { here, must, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, talk } from "./talk.ts";
 
@@ -32,7 +32,7 @@ function newHost(): Host {
 }
 
 async function receipts(host: Host): Promise<void> {
-  const daemon = await host.serve();
+  const daemon = await serveHere(host);
   await talk(host, async (client) => {
     for (const n of [1, 2, 3]) {
       await client.must("append", appending(n));
@@ -42,7 +42,7 @@ async function receipts(host: Host): Promise<void> {
   await stop(daemon);
 }
 
-async function stop({ child, ended }: Running): Promise<void> {
+async function stop({ child, ended }: Pick<Running, "child" | "ended">): Promise<void> {
   child.kill("SIGTERM");
   expect((await ended).code).toBe(0);
 }

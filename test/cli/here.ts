@@ -51,8 +51,11 @@ export async function here(host: Host, args: readonly string[]): Promise<Ran> {
   }
 }
 
+/** Any signal stops it in order. */
+export type Served = Pick<Running, "child" | "ended" | "stderr">;
+
 /** A daemon in this process, for tests that start one and stop it in order: what a process adds has tests of its own. */
-export async function serveHere(host: Host): Promise<Pick<Running, "child" | "ended">> {
+export async function serveHere(host: Host): Promise<Served> {
   const said: Written = { stdout: "", stderr: "" };
   const log = pino({ level: "info", base: null }, { write: (line: string) => { said.stderr += line; } });
   const ended = Promise.withResolvers<Ran>();
@@ -61,5 +64,5 @@ export async function serveHere(host: Host): Promise<Pick<Running, "child" | "en
     daemon.stop().then(() => ended.resolve({ code: 0, ...said }), ended.reject);
     return true;
   };
-  return { child: { kill } as unknown as Running["child"], ended: ended.promise };
+  return { child: { kill } as unknown as Running["child"], ended: ended.promise, stderr: () => said.stderr };
 }

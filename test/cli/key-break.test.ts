@@ -9,7 +9,7 @@ import { placesOf } from "../../src/daemon/places.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { tamper } from "../audit/support.ts";
-import { here, must, serveHere } from "./here.ts";
+import { here, must, type Served, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -66,7 +66,7 @@ describe("a ratchet that is lost, with keys that are sealed to an auditor", () =
   let vkey: string;
   let at: number;
   let hash: string;
-  let daemon: Running;
+  let daemon: Served;
 
   beforeAll(async () => {
     const identity = await generateX25519Identity();
@@ -123,7 +123,7 @@ describe("a ratchet that is lost, with keys that are sealed to an auditor", () =
   });
 
   test("the daemon goes on, anchors it, and its self-check calls nothing damaged", async () => {
-    daemon = await host.serve();
+    daemon = await serveHere(host);
     await talk(host, async (client) => {
       await client.must("append", appending(6));
       const { tree_size } = await client.must("anchor");
@@ -178,7 +178,7 @@ describe("a ratchet that is ahead, or wrong", () => {
   test.each([["ahead", 3], ["wrong", 0]])("%s: is broken openly where nothing is anchored that the ledger has not, and the old key's is gone", async (ratchet, steps) => {
     const host = newHost();
     await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
-    const daemon = await host.serve();
+    const daemon = await serveHere(host);
     await stop(daemon);
     const config = loadConfig({ path: host.path("receiptd.yaml"), env: {} });
     const places = placesOf(config);

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeKms } from "../support/fake-kms.ts";
-import { here, must } from "./here.ts";
+import { here, must, type Served, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -12,7 +12,7 @@ const BASE = { origin: "test.example/receipts", anchor: { schedule: "0 0 1 1 *",
 const host = new Host(null);
 let kms: FakeKms;
 let key: string;
-let daemon: Running;
+let daemon: Served;
 /** In turn. */
 const vkeys: string[] = [];
 /** Log index of a receipt of each key's time. */
@@ -22,7 +22,7 @@ const data = (name: string): string => host.path(`receiptd-data/${name}`);
 const configured = (checkpoint: object): void => writeFileSync(host.path("receiptd.yaml"), JSON.stringify({ ...BASE, keys: { checkpoint } }));
 const errorOf = (ran: Ran): string => (JSON.parse(ran.stderr) as { error: { code: string; message: string } }).error.code;
 const pins = (...keys: readonly (string | undefined)[]): readonly string[] => keys.flatMap((vkey) => ["--vkey", vkey!]);
-async function stop({ child, ended }: Running): Promise<void> {
+async function stop({ child, ended }: Pick<Running, "child" | "ended">): Promise<void> {
   child.kill("SIGTERM");
   expect((await ended).code).toBe(0);
 }
@@ -39,7 +39,7 @@ beforeAll(async () => {
   key = kms.newKey("ed25519");
   configured({ type: "local" });
   vkeys.push((await init(host)).vkey);
-  daemon = await host.serve();
+  daemon = await serveHere(host);
   await anchored(1);
 }, 60_000);
 afterAll(async () => {
@@ -84,11 +84,11 @@ test("goes to AWS KMS while the daemon is stopped, and refuses to go where it is
   expect(errorOf(await here(host, ["key", "rotate", "--checkpoint", "--json"]))).toBe("key_pending");
   expect((await here(host, ["doctor", "--skip-canary"])).stdout).not.toMatch(/problem +checkpoint key/);
   kms.fault = "denied";
-  const refused = await host.serve(); // the old key goes on, since nobody may sign with the new one
+  const refused = await serveHere(host); // the old key goes on, since nobody may sign with the new one
   await talk(host, async (client) => expect(await client.must("status")).toMatchObject({ vkey: vkeys[1], key_change_waiting: true }));
   await stop(refused);
   kms.fault = null;
-  daemon = await host.serve();
+  daemon = await serveHere(host);
   await anchored(3);
   expect(json(await must(host, ["status", "--json"]))).toMatchObject({ vkey: vkeys[2], key_change_waiting: false });
   expect(errorOf(await here(host, ["key", "rotate", "--checkpoint", "--json"]))).toBe("bad_usage");

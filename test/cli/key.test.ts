@@ -12,7 +12,7 @@ import { openKeys } from "../../src/daemon/init.ts";
 import type { Client } from "../faults/client.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
 import { fakeDaemon, resultLine } from "./fake-daemon.ts";
-import { here, must, serveHere } from "./here.ts";
+import { here, must, type Served, serveHere } from "./here.ts";
 import { Host, json, MAIN, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -68,13 +68,13 @@ async function audited(host: Host, ...options: readonly string[]): Promise<Audit
 describe.skipIf(!hasS3())("a key's life, with anchors in a bucket", () => {
   let host: Host;
   let compromised: string;
-  let daemon: Running;
+  let daemon: Served;
 
   beforeAll(async () => {
     const { retention, ...target } = await bucket();
     host = newHost(`origin: test.example/receipts\nanchor: {schedule: "0 0 1 1 *", heartbeat: 1h, targets: ${JSON.stringify([{ ...target, retention: `${retention / 86_400_000}d` }])}}\n`);
     await init(host);
-    daemon = await host.serve();
+    daemon = await serveHere(host);
     await talk(host, async (client) => {
       await append(client, 1, 2, 3);
       const { tree_size } = await client.must("anchor");
@@ -138,13 +138,13 @@ describe.skipIf(!hasS3())("a key's life, with anchors in a bucket", () => {
 
 describe("to forward-secure keys", () => {
   const host = newHost();
-  let daemon: Running;
+  let daemon: Served;
   beforeAll(async () => {
     const identity = await generateX25519Identity();
     writeFileSync(host.path("auditor.key"), `${identity}\n`);
     writeFileSync(host.path("recipient"), await identityToRecipient(identity));
     await init(host);
-    daemon = await host.serve();
+    daemon = await serveHere(host);
     await talk(host, (client) => append(client, 1, 2));
   });
   const recipient = (): string => readFileSync(host.path("recipient"), "utf8");
@@ -186,7 +186,7 @@ describe("to forward-secure keys", () => {
   test("printed, it is the first line, in the form that the auditor's commands read", async () => {
     const other = newHost();
     await init(other);
-    const running = await other.serve();
+    const running = await serveHere(other);
     await talk(other, (client) => append(client, 1));
     const { stdout } = await other.must(["key", "rotate", "--print-seed"]);
     writeFileSync(other.path("seed"), `${stdout.split("\n")[0]}\n`, { mode: 0o600 });
@@ -334,7 +334,7 @@ describe("without a daemon", () => {
     await must(host, ["key", "rotate"]);
     await stop(await serveHere(host));
     copyFileSync(host.path("next.key.before"), data(host, "next.key"));
-    const daemon = await host.serve();
+    const daemon = await serveHere(host);
     expect(daemon.stderr()).toContain("it was put back; remove the file");
     await talk(host, (client) => append(client, 1));
     await stop(daemon);
@@ -398,7 +398,7 @@ describe("one change at a time", () => {
   });
 
   test("what could not be taken up turns the status red", async () => {
-    const daemon = await host.serve(); // the key that signs is to be revoked, and there is none in its place
+    const daemon = await serveHere(host); // the key that signs is to be revoked, and there is none in its place
     expect(daemon.stderr()).toContain("is the key that signs");
     const status = await here(host, ["status"]);
     expect([status.code, status.stdout]).toEqual([1, expect.stringContaining("a change of keys (receiptd key rotate, or revoke) waits in the data folder")]);
@@ -416,7 +416,7 @@ describe("one change at a time", () => {
 
   test("what is wrong with the revocation is seen before the key is rotated", async () => {
     writeFileSync(data(host, "revocation.json"), JSON.stringify({ format: "receiptd-revocation/1", key_id: "key_v1", compromised_since: "2026-01-01T00:00:00.000Z", reason: "", receipt_id: "01890a5d-ac96-7ccd-8eef-000000000001" }), { mode: 0o600 });
-    const daemon = await host.serve();
+    const daemon = await serveHere(host);
     expect(daemon.stderr()).toContain("is not a revocation");
     expect([existsSync(data(host, "next.key")), await states(host), (await here(host, ["status"])).code]).toEqual([true, ["key_v1 signs retained"], 1]);
     await stop(daemon);
@@ -441,10 +441,10 @@ test("a command that comes too late to make the key of this name takes no other 
 
 describe("refused", () => {
   const host = newHost();
-  let daemon: Running;
+  let daemon: Served;
   beforeAll(async () => {
     await init(host);
-    daemon = await host.serve();
+    daemon = await serveHere(host);
   });
   afterAll(() => stop(daemon));
 

@@ -3,7 +3,7 @@ import { cpSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { tamper } from "../audit/support.ts";
-import { here } from "./here.ts";
+import { here, serveHere } from "./here.ts";
 import { Host, json, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -15,7 +15,7 @@ let made: Host;
 beforeAll(async () => {
   made = new Host(CONFIG);
   await init(made);
-  const daemon = await made.serve();
+  const daemon = await serveHere(made);
   await talk(made, async (client) => {
     await client.must("append", appending(1));
     await client.must("anchor");
@@ -34,7 +34,7 @@ anchor:
   archive: {enabled: true}
 `;
 
-async function stop({ child, ended }: Running): Promise<void> {
+async function stop({ child, ended }: Pick<Running, "child" | "ended">): Promise<void> {
   child.kill("SIGTERM");
   expect((await ended).code).toBe(0);
 }
@@ -84,7 +84,7 @@ test("anchor.db is lost: an empty one takes its place, and the daemon goes on", 
   const made = await host.must(["init", "--outbox"]);
   expect(made.stdout).toMatch(/anchor\.db is made, empty, for the ledger test\.example\/receipts/);
   cpSync(host.path("receiptd-data/anchors"), host.path("before"), { recursive: true });
-  const daemon = await host.serve();
+  const daemon = await serveHere(host);
   await talk(host, async (client) => {
     await client.must("append", appending(3));
     await client.must("anchor");

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { here } from "../cli/here.ts";
+import { here, serveHere } from "../cli/here.ts";
 import { Host, json, type Running } from "../cli/host.ts";
 import { appending, init, talk } from "../cli/talk.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
@@ -34,7 +34,7 @@ anchor:
   return made;
 }
 
-async function stop({ child, ended }: Running): Promise<void> {
+async function stop({ child, ended }: Pick<Running, "child" | "ended">): Promise<void> {
   child.kill("SIGTERM");
   expect((await ended).code).toBe(0);
 }
@@ -45,7 +45,7 @@ const ID = "0198c0de-0000-7000-8000-0000000000";
 async function lostHost(place: Place): Promise<{ readonly lost: Host; readonly vkey: string }> {
   const lost = host(place);
   const { vkey } = await init(lost);
-  const daemon = await lost.serve();
+  const daemon = await serveHere(lost);
   await talk(lost, async (client) => {
     await client.must("append", appending(1, { receipt_id: `${ID}01` }));
     await client.must("anchor");
@@ -119,7 +119,7 @@ describe.each(places)("from %s", (name, placeOf) => {
     expect(json(restored)).toMatchObject({ restored: { receipts: 6, anchors: 3, stop: null, is_kept: true }, audit: { exit_code: 0 } });
     const names = (await here(fresh, ["anchors", "--json"])).stdout;
 
-    const daemon = await fresh.serve();
+    const daemon = await serveHere(fresh);
     await talk(fresh, async (client) => {
       expect(await client.must("append", appending(2, { receipt_id: `${ID}02`, organization: "cards" }))).toMatchObject({ duplicate: true });
       expect(await client.call("append", appending(9, { receipt_id: `${ID}01` }))).toMatchObject({ error: { code: "conflict" } });
