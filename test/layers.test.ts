@@ -94,13 +94,15 @@ function isPlainName(parent: Node, field: string): boolean {
   return field === "imported" || (field === "exported" && parent.type === "ExportSpecifier");
 }
 
-function* nodesIn(value: unknown): Generator<Node> {
-  if (Array.isArray(value)) for (const item of value) yield* nodesIn(item);
+/** Each node under a value, its own before those under it. */
+function visit(value: unknown, see: (node: Node) => void): void {
+  if (Array.isArray(value)) for (const item of value) visit(item, see);
   if (!isNode(value)) return;
-  yield value;
-  for (const [field, child] of Object.entries(value)) {
+  see(value);
+  for (const field in value) {
+    const child = value[field];
     const isName = isNode(child) && child.type === "Identifier" && isPlainName(value, field);
-    if (!isName) yield* nodesIn(child);
+    if (!isName) visit(child, see);
   }
 }
 
@@ -191,17 +193,17 @@ function violations(path: string, text: string): readonly Violation[] {
     if (layer === undefined) found.push({ rule: "no_layer", where: path });
     if (lineCount > LONGEST) found.push({ rule: "too_long", where: `${path}: ${lineCount} lines` });
   }
-  for (const node of nodesIn(parseAst(text, { lang: path.endsWith(".tsx") ? "tsx" : "ts" }, path))) {
+  visit(parseAst(text, { lang: path.endsWith(".tsx") ? "tsx" : "ts" }, path), (node) => {
     const complain = (rule: Rule, what = "") => {
       const line = text.slice(0, node.start).split("\n").length;
       found.push({ rule, where: `${path}:${line} ${what}` });
     };
     if (layer !== undefined && PURE.has(layer) && isImpure(node)) complain("impure");
     const specifier = importedBy(node);
-    if (specifier === undefined) continue;
+    if (specifier === undefined) return;
     const rule = specifier === null ? "opaque_import" : ruleBrokenBy(path, specifier);
     if (rule !== undefined) complain(rule, specifier ?? "");
-  }
+  });
   return found;
 }
 

@@ -90,7 +90,7 @@ test.each([
 /** Texts of one value, with white space, any order and any spelling. */
 const space = fc.constantFrom("", "", "", " ", "\t ", "\r");
 const escape = fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 8, 0x1f, 0x22, 0x2f, 0x5c, 0x7f, 0x80, 0x7ff, 0x800, 0xd83d, 0xde00, 0xffff)).map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`);
-const name = fc.oneof(fc.constantFrom("a", "b", "aa", "10", "9", "name", "status", "__proto__", "_sd", "...", "ü", "é\\n", "\\u0061", ""), fc.string({ unit: "grapheme", maxLength: 4 }).map((text) => JSON.stringify(text).slice(1, -1)));
+const name = fc.oneof(fc.constantFrom("a", "b", "aa", "10", "9", "name", "status", "__proto__", "_sd", "...", "ü", "é\\n", "\\u0061", ""), fc.string({ unit: "binary", maxLength: 4 }).map((text) => JSON.stringify(text).slice(1, -1)));
 const scalar = fc.oneof(
   fc.constantFrom("true", "false", "null", "nul", "0", "-0", "-1", "1.5", "0.1", "1e3", "1E400", "9007199254740991", "9007199254740992", "0.30000000000000004", "123456789012345.6", "0.00001", "0.000001", "0.0000001", "-0.5", "00", "1.", ".5", "-"),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)), fc.maxSafeInteger().map(String), fc.integer({ min: -1000, max: 1000 }).map((n) => String(n / 100)),
