@@ -1,6 +1,6 @@
 /**
  * What only an audit asks of a ledger: tables and indexes apart from each other, so that none can vouch for another, and what
- * should not be there. Every call is one short statement; on a ledger that grows, the caller says how far it looks.
+ * should not be there. Every call is one short moment of the file; on a ledger that grows, the caller says how far it looks.
  */
 import Database from "better-sqlite3";
 import { migrations, openReadOnly } from "./database.ts";
@@ -177,7 +177,7 @@ export class Inspector {
   scanIndex(index: ReceiptIndex, after: IndexKey | null, size: number, limit: number): IndexScan {
     const scan = this.#s.scanIndex[index][after === null ? "first" : "next"];
     const from = after ?? [];
-    return get(() => {
+    return this.#inOneMoment(() => {
       const next = scan.key.get(...from, limit - 1) as IndexKey | undefined;
       const entries = scan.count.get(...from, limit, size) as number;
       const strays = scan.strays.all(...from, limit, size) as number[];
@@ -192,15 +192,14 @@ export class Inspector {
     readonly byPrefix: ReadonlyMap<string, number>;
     readonly byFirstIndex: ReadonlyMap<number, number>;
   } {
-    const rows = get(() => this.#s.organizations.all() as RawRow[]);
-    const index = <K>(statement: Database.Statement): Map<K, number> => new Map(get(() => statement.all() as [K, number][]));
-    return {
-      rows: rows.map(([org, name, prefix, firstIndex]) => (
+    const index = <K>(statement: Database.Statement): Map<K, number> => new Map(statement.all() as [K, number][]);
+    return this.#inOneMoment(() => ({
+      rows: (this.#s.organizations.all() as RawRow[]).map(([org, name, prefix, firstIndex]) => (
         { org: asNumber(org), name: asText(name), prefix: asText(prefix), firstIndex: asNumber(firstIndex) })),
       byName: index<string>(this.#s.organizationNames),
       byPrefix: index<string>(this.#s.organizationPrefixes),
       byFirstIndex: index<number>(this.#s.organizationFirsts),
-    };
+    }));
   }
 
   /** Anchor rows with tree_size > after, in order, at most `limit`. */
@@ -227,6 +226,11 @@ export class Inspector {
       beyond: this.#s.treeBeyond.all() as TreeNode[],
       within: this.#s.treeWithin.get(size) as number,
     }));
+  }
+
+  /** Several statements, between which a writer may commit: all see what the first one does. */
+  #inOneMoment<T>(query: () => T): T {
+    return get(() => this.#db.transaction(query)());
   }
 
   /** Tables, indexes and triggers that are not as receiptd creates them, or are missing, or came in addition. */

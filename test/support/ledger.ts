@@ -126,6 +126,11 @@ export class TestLedger {
     return this.#open().size;
   }
 
+  /** As the writer has it in memory. */
+  get logRoot(): Uint8Array {
+    return this.#open().logRoot();
+  }
+
   /** Appends `count` receipts of callers, organizations in turn, 512 to a transaction and a second. */
   append(count: number, fields: (n: number) => { readonly [name: string]: Json } = () => ({})): void {
     for (let left = count; left > 0; left -= 512) {
