@@ -1,32 +1,27 @@
 /** The thread of checkpointer.ts. */
 import { parentPort, workerData } from "node:worker_threads";
-import Database from "better-sqlite3";
-import type { FromCheckpoints, ToCheckpoints } from "./checkpointer.ts";
+import { failureOf, type FromCheckpoints, type ToCheckpoints } from "./checkpointer.ts";
 import { openForCheckpoints } from "./database.ts";
 
-/** The log begins anew only where nothing was written while its last pages were moved. */
+/** Each leaves fewer pages: those that came meanwhile. */
 const TRIES = 3;
 
 const port = parentPort!;
 const db = openForCheckpoints(workerData as string);
 const checkpoint = db.prepare<[], { readonly log: number; readonly checkpointed: number }>("PRAGMA wal_checkpoint(PASSIVE)");
 
-function moveAll(): void {
-  for (let i = 0; i < TRIES; i++) {
+/** Returns how many pages the log has. */
+function moveAll(): number {
+  for (let i = 1; ; i++) {
     const { log, checkpointed } = checkpoint.get()!;
-    if (log === checkpointed) return;
+    if (log === checkpointed || i === TRIES) return log;
   }
 }
 
 function run(): FromCheckpoints {
-  try {
-    moveAll();
-    return { kind: "done" };
-  } catch (error) {
-    // no room, or the writer at the same work: what is in the log stays there until another time
-    if (error instanceof Database.SqliteError && /^SQLITE_(?:FULL|BUSY|LOCKED)/.test(error.code)) return { kind: "done" };
-    return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
-  }
+  let pages = 0;
+  const message = failureOf(() => { pages = moveAll(); });
+  return message === null ? { kind: "done", pages } : { kind: "failed", message };
 }
 
 port.on("message", ({ kind }: ToCheckpoints) => {

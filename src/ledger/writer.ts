@@ -188,6 +188,7 @@ export class Writer {
   /** Leaves it to another thread to keep the log short; stop that one before this is closed. */
   leaveCheckpointsTo(checkpointer: Checkpointer): void {
     this.#db.pragma(`wal_autocheckpoint = ${INLINE_PAGES}`);
+    checkpointer.endWith(() => this.#db.pragma("wal_checkpoint(PASSIVE)"));
     this.#checkpointer = checkpointer;
   }
 
