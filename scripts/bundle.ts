@@ -15,7 +15,7 @@ const LICENSES = "THIRD-PARTY-LICENSES.txt";
 
 /** By where they are found in dist/: the command, the threads, and what package.json exports. */
 const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
-  ["cli/main", "anchor/worker", "audit/worker", "ledger/checkpoint-worker", "daemon/self-check-worker", "http/export-worker", "format/index", "verify/index", "clients/index", "integrations/ai-sdk", "integrations/langchain", "integrations/openai", "integrations/anthropic"].map((name) => [name, join(root, `src/${name}.ts`)]),
+  ["cli/main", "anchor/worker", "audit/worker", "ledger/checkpoint-worker", "daemon/self-check-worker", "intake/long-lines-worker", "http/export-worker", "format/index", "verify/index", "clients/index", "integrations/ai-sdk", "integrations/langchain", "integrations/openai", "integrations/anthropic"].map((name) => [name, join(root, `src/${name}.ts`)]),
 );
 
 /** The places beside a source file, named as they are in dist/. */

@@ -1,11 +1,12 @@
 /** `receiptd key`: the keys that sign receipts – which there are, the next one, and one that is not to be believed any more. */
 import type { Command } from "commander";
-import { newId, openKeys } from "../daemon/init.ts";
+import { openKeys } from "../daemon/init.ts";
 import { MAX_REASON } from "../daemon/revocation.ts";
 import { type Places, placesOf } from "../daemon/places.ts";
 import { count } from "../format/count.ts";
 import { formatTime } from "../format/time.ts";
 import { signingKey } from "../keys/keyring.ts";
+import { newId } from "../keys/new-id.ts";
 import { keyInUse } from "../ledger/keys-said.ts";
 import type { Cli } from "./cli.ts";
 import { collect, examples, type Run } from "./command.ts";

@@ -10,10 +10,10 @@ import { FormatError } from "../format/errors.ts";
 import type { Json } from "../format/strict-json.ts";
 import type { IntakePort } from "../intake/port.ts";
 import { RpcError } from "../intake/protocol.ts";
+import { newId } from "../keys/new-id.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { Reader } from "../ledger/reader.ts";
 import type { Writer } from "../ledger/writer.ts";
-import { newId } from "./init.ts";
 import { placesOf } from "./places.ts";
 
 /** Crockford's base32, as in a ULID. */

@@ -15,9 +15,9 @@ import { Control, type ControlPort } from "../intake/control.ts";
 import { RpcError } from "../intake/protocol.ts";
 import { type IntakeServer, listen } from "../intake/server.ts";
 import type { EpochKeys } from "../keys/epoch-keys.ts";
+import { newId } from "../keys/new-id.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import type { Reader } from "../ledger/reader.ts";
-import { newId } from "./init.ts";
 import { placesOf } from "./places.ts";
 
 interface ControlParts {

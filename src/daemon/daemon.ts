@@ -14,6 +14,7 @@ import { DoorPolicy } from "../intake/policy.ts";
 import { type IntakeServer, listen } from "../intake/server.ts";
 import { EpochKeys } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
+import { newId } from "../keys/new-id.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { type Keyring, openKeyring, signingKey } from "../keys/keyring.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
@@ -30,7 +31,7 @@ import { checkpointPeriods, signingKeyOf, signingPeriods } from "./checkpoint-ke
 import { CheckpointKeys } from "./checkpoint-keys.ts";
 import { startChains } from "./chains.ts";
 import { startControl } from "./control.ts";
-import { newId, openKeys, writerOptions } from "./init.ts";
+import { openKeys, writerOptions } from "./init.ts";
 import { Attestations } from "./attestations.ts";
 import { KeyChanges } from "./key-changes.ts";
 import { placesOf } from "./places.ts";
@@ -161,6 +162,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
       policy: door,
       onInternalError: (error) => log.error({ err: error }, "a call failed inside receiptd"),
     });
+    undo.push(() => intake.stop());
     server = await listen({
       path: config.socket.path,
       inherited,
@@ -201,6 +203,7 @@ export async function startDaemon(config: Config, log: Logger, onFatal: (error: 
         schedule.stop();
         const unwatched = selfCheck?.stop();
         await Promise.all([listening.drain(DRAIN), control?.drain(DRAIN)]); // from here on nothing comes that the last anchor would leave out
+        await intake.stop();
         chains.stop();
         await changes.settled();
         close("shutdown");

@@ -2,17 +2,17 @@
  * A new ledger: root key, keyring, ratchet, outbox, targets, and last, in one rename, the ledger with its genesis receipt. So a
  * ledger that is there is complete; a creation that was cut short is taken up where it stopped.
  */
-import { randomBytes, randomFillSync } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { createDirectoryTarget } from "../anchor/directory.ts";
 import { createOutbox } from "../anchor/outbox.ts";
 import type { Config } from "../config.ts";
 import { toHex } from "../format/bytes.ts";
-import { uuidV7 } from "../format/uuid.ts";
 import { EpochKeys, ratchetAt, type RatchetState } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { createKeyring, FIRST_KEY, type Keyring, openKeyring, type OutsideKey } from "../keys/keyring.ts";
+import { newId } from "../keys/new-id.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
 import type { RootKey } from "../keys/root-key.ts";
@@ -25,20 +25,6 @@ import type { WriterOptions } from "../ledger/writer-options.ts";
 import { outsideKey } from "./checkpoint-key.ts";
 import { advised } from "./key-advice.ts";
 import { type Places, placesOf } from "./places.ts";
-
-const RANDOM_BYTES = 10;
-/** For ids to come: to ask for ten at a time costs more than all the rest of an id. No secret. */
-const random = Buffer.alloc(RANDOM_BYTES * 409);
-let used = random.length;
-
-export function newId(): string {
-  if (used === random.length) {
-    randomFillSync(random);
-    used = 0;
-  }
-  used += RANDOM_BYTES;
-  return uuidV7(Date.now(), random.subarray(used - RANDOM_BYTES, used));
-}
 
 export function writerOptions(config: Config): WriterOptions {
   return {

@@ -19,6 +19,7 @@ import { formatTime } from "../format/time.ts";
 import { EpochKeys, keyCopy } from "../keys/epoch-keys.ts";
 import { KeyError } from "../keys/errors.ts";
 import { addKey, type HmacKey, type Keyring, signingKey } from "../keys/keyring.ts";
+import { newId } from "../keys/new-id.ts";
 import { type NextKey, ratchetOf } from "../keys/next-key.ts";
 import { nodeHash } from "../keys/node-hash.ts";
 import { RatchetFile } from "../keys/ratchet-file.ts";
@@ -29,7 +30,7 @@ import { announcedIn, publishedEpoch } from "../ledger/keys-said.ts";
 import { Reader } from "../ledger/reader.ts";
 import { Writer } from "../ledger/writer.ts";
 import { checkpointPeriods, knownVkeys } from "./checkpoint-key.ts";
-import { newId, openKeys, writerOptions } from "./init.ts";
+import { openKeys, writerOptions } from "./init.ts";
 import { type Places, placesOf } from "./places.ts";
 import { openState } from "./ratchet.ts";
 

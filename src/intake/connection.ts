@@ -48,6 +48,8 @@ export class Connection {
   /** Nothing that it says is heard any more. */
   #closing = false;
   #errorsInARow = 0;
+  /** Bytes of a line that was taken and is not read yet. */
+  beingRead = 0;
   readonly #gone = new AbortController();
 
   constructor(socket: Socket, limits: ConnectionLimits, onReady: (connection: Connection) => void) {
@@ -76,7 +78,7 @@ export class Connection {
 
   /** Bytes held for what it sent. */
   get held(): number {
-    return this.closed ? 0 : this.#lines.held;
+    return this.closed ? 0 : this.#lines.held + this.beingRead;
   }
 
   /** Aborted, with an RpcError, when what it waits for is not to be waited for any more: it is closed, or the daemon stops. */
@@ -88,17 +90,20 @@ export class Connection {
     return this.#socket.destroyed;
   }
 
-  /** The next line to work on, or null where there is none now: not finished, too many in flight, answers unread. */
-  nextLine(): Buffer | null {
+  /** The next line to work on; null where there is none now: not finished, too many in flight, answers unread; "later": longer than `longest`. */
+  nextLine(): Buffer | null;
+  nextLine(longest: number): Buffer | null | "later";
+  nextLine(longest?: number): Buffer | null | "later" {
     if (this.#closing || this.closed) return null;
     this.#heldBack = this.#slots.length >= this.#limits.maxInFlight || this.#due + this.#socket.writableLength > UNREAD_ANSWERS;
     if (this.#heldBack) return null;
-    const line = this.#lines.next();
+    const line = this.#lines.next(longest);
     if (line === "too_long") {
       this.fail(new RpcError("message_too_large", `a message is at most ${this.#limits.maxMessage} bytes; this connection is closed`));
       return null;
     }
     if (this.#lines.waiting < PAUSE_ABOVE / 2 && this.#socket.isPaused() && !this.#stopping) this.#socket.resume();
+    if (line === "later") return line;
     if (line !== null) {
       this.#unfinishedSince = null;
       return line;

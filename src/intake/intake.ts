@@ -3,9 +3,6 @@
  * then one commit for all appends of the round, one write per connection. The group grows by itself with the load. No client's
  * flood delays another by more than one line a turn, nor by more than one full round: who was served goes behind who was not.
  */
-import { ChainError } from "../chains/errors.ts";
-import { FormatError } from "../format/errors.ts";
-import { readRequest, type Request } from "../format/request.ts";
 import { LedgerError } from "../ledger/errors.ts";
 import type { Acknowledged } from "../ledger/admit.ts";
 import { Arena } from "../ledger/arena.ts";
@@ -14,13 +11,14 @@ import { ackText, acksText } from "./answers.ts";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Connection, Slot } from "./connection.ts";
 import { type Latency, newLatency } from "./latency.ts";
+import { type FromLongLines, LONG, LongLines } from "./long-lines.ts";
 import { answerCall, isChainWrite } from "./methods.ts";
-import type { Json } from "../format/strict-json.ts";
-import { needed, only, readAck, readReceipts } from "./params.ts";
 import type { DoorPolicy } from "./policy.ts";
 import type { IntakePort } from "./port.ts";
-import { type Call, errorLine, parseCall, resultLine, type RpcId, RpcError } from "./protocol.ts";
-import { QuickAppends } from "./quick-append.ts";
+import { type Call, errorLine, isRefusal, resultLine, type RpcId, RpcError } from "./protocol.ts";
+import type { ReadAppend } from "./quick-append.ts";
+import { LineParser } from "./read-line.ts";
+import { type Append, type Round, Rounds } from "./round.ts";
 import { Syncs } from "./syncs.ts";
 
 export interface IntakeOptions {
@@ -35,29 +33,6 @@ export interface IntakeOptions {
   readonly policy?: DoorPolicy | null;
 }
 
-interface Append {
-  readonly connection: Connection;
-  readonly slot: Slot;
-  readonly id: RpcId;
-  readonly many: boolean;
-  readonly requests: readonly Request[];
-  readonly durability: Durability;
-}
-
-/** What one round works on; its appends are committed together. */
-interface Round {
-  readonly group: Append[];
-  readonly inGroup: Set<Connection>;
-  readonly touched: Set<Connection>;
-  /** Receipts to store, and other lines. */
-  lines: number;
-  /** Length of the messages, and of answers that were made at once. */
-  bytes: number;
-}
-
-/** A round ends at this much, if not before. */
-const ROUND_LINES = 256;
-const ROUND_BYTES = 1024 * 1024;
 /** Of one connection that are being stored at a time. */
 const CHAIN_CALLS = 64;
 
@@ -67,7 +42,12 @@ export class Intake {
   readonly #syncs: Syncs;
   /** What a round has read, until it is committed. */
   readonly #arena = new Arena();
-  readonly #quick: QuickAppends;
+  readonly #parser: LineParser;
+  readonly #rounds = new Rounds();
+  readonly #long: LongLines;
+  /** Whose line is being read by the thread, and who waits for it to be free. */
+  #reading: Connection | null = null;
+  readonly #waiting = new Set<Connection>();
   #ready = new Set<Connection>();
   /** Calls that must see the appends before them: the first of the connection's next round. */
   readonly #postponed = new Map<Connection, { readonly slot: Slot; readonly call: Call }>();
@@ -78,7 +58,14 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#syncs = new Syncs(options.port);
-    this.#quick = new QuickAppends(options.newId, this.#arena, options.maxAppendMany);
+    const { port, newId, maxAppendMany, policy = null } = options;
+    this.#parser = new LineParser({ newId, maxAppendMany, policy, isStored: (receiptId) => port.has(receiptId) }, this.#arena);
+    this.#long = new LongLines({ maxAppendMany, policy: policy?.policy ?? null });
+  }
+
+  /** Nothing is ready any more, and no connection is open. */
+  stop(): Promise<void> {
+    return this.#long.stop();
   }
 
   /** Something went wrong that no client caused. */
@@ -98,23 +85,25 @@ export class Intake {
   forget(connection: Connection): void {
     this.#ready.delete(connection);
     this.#postponed.delete(connection);
+    this.#waiting.delete(connection);
   }
 
   #round(): void {
-    const round: Round = { group: [], inGroup: new Set(), touched: new Set(), lines: 0, bytes: 0 };
+    const round = this.#rounds.next();
     const startedAt = this.#firstReadyAt;
     this.#arena.reset();
     let turn = [...this.#ready];
-    while (turn.length > 0 && !isFull(round)) {
+    while (turn.length > 0 && !round.isFull) {
       const next: Connection[] = [];
       for (const connection of turn) {
-        if (isFull(round)) break; // those not reached stay ready
+        if (round.isFull) break; // those not reached stay ready
         if (this.#oneLine(connection, round)) next.push(connection);
       }
       turn = next;
     }
     if (round.group.length > 0) this.#commit(round.group, startedAt);
-    for (const connection of round.touched) {
+    this.#rounds.ended(round);
+    for (const connection of round.touched.keys()) {
       connection.flush();
       if (this.#ready.delete(connection)) this.#ready.add(connection);
     }
@@ -127,20 +116,67 @@ export class Intake {
     if (postponed !== undefined) {
       if (this.#mustWait(connection, postponed.call, round)) return false;
       this.#postponed.delete(connection);
-      round.touched.add(connection);
+      round.took(connection, 0);
       this.#answer(connection, postponed.slot, postponed.call, round);
       return true;
     }
-    const line = connection.nextLine();
+    const line = this.#reading === connection ? null : connection.nextLine(LONG);
+    if (line === "later") return this.#readLong(connection);
     if (line === null) {
       this.#ready.delete(connection);
+      round.hasNoMore(connection);
       return false;
     }
-    round.touched.add(connection);
-    round.lines++;
-    round.bytes += line.length;
+    round.took(connection, line.length);
     if (!isBlank(line)) this.#take(connection, line, round);
     return true;
+  }
+
+  /** In its turn. What the connection has sent behind it waits. */
+  #readLong(connection: Connection): false {
+    this.#ready.delete(connection);
+    if (this.#long.isBusy) {
+      this.#waiting.add(connection);
+      return false;
+    }
+    const line = connection.nextLine()!;
+    const slot = connection.slot();
+    const startedAt = performance.now();
+    this.#reading = connection;
+    connection.beingRead = line.length;
+    this.#long.read(line, (read) => {
+      this.#reading = null;
+      connection.beingRead = 0;
+      if (!connection.closed) this.#takeLong(connection, slot, read, startedAt);
+      for (const waiting of [...this.#waiting, connection]) this.ready(waiting);
+      this.#waiting.clear();
+    });
+    return false;
+  }
+
+  #takeLong(connection: Connection, slot: Slot, read: FromLongLines, startedAt: number): void {
+    switch (read.kind) {
+      case "append": {
+        const doubt = read.doubts.find(({ receiptId }) => !this.#options.port.has(receiptId));
+        try {
+          this.#requireOpen();
+          if (doubt === undefined) this.#commit([this.#appendOf(connection, slot, read.append)], startedAt);
+          else connection.answer(slot, doubt.answer);
+        } catch (error) {
+          this.#refuse(connection, slot, read.append.id, error);
+        }
+        break;
+      }
+      case "call":
+        return void this.#postponed.set(connection, { slot, call: read.call });
+      case "refused":
+        connection.answer(slot, read.answer);
+        break;
+      case "failed":
+        this.#refuse(connection, slot, read.id, read.error);
+    }
+    connection.countError(read.kind === "refused" && read.id === null);
+    connection.flush();
   }
 
   #again(): void {
@@ -151,29 +187,15 @@ export class Intake {
   /** An append goes into the group, everything else gets its answer. */
   #take(connection: Connection, line: Buffer, round: Round): void {
     const slot = connection.slot();
-    let id: RpcId = null;
     try {
-      const quick = this.#options.policy ? null : this.#quick.read(line); // which reads no more than it has to
-      if (quick !== null) {
-        id = quick.id;
-        this.#join(round, { connection, slot, ...quick, durability: quick.ack ?? this.#options.ack });
-        connection.countError(false);
-        return;
-      }
-      const call = parseCall(line);
-      id = call.id;
-      if (call.method === "append" || call.method === "append_many") {
-        this.#join(round, this.#readAppend(connection, slot, call));
-      } else if (this.#mustWait(connection, call, round)) {
-        this.#postponed.set(connection, { slot, call });
-      } else {
-        this.#answer(connection, slot, call, round);
-      }
+      const read = this.#parser.read(line);
+      if ("requests" in read) this.#join(round, this.#appendOf(connection, slot, read));
+      else if (this.#mustWait(connection, read, round)) this.#postponed.set(connection, { slot, call: read });
+      else this.#answer(connection, slot, read, round);
       connection.countError(false);
     } catch (error) {
-      if (error instanceof RpcError && error.id !== null) id = error.id;
-      this.#refuse(connection, slot, id, error);
-      connection.countError(id === null);
+      this.#refuse(connection, slot, this.#parser.id, error);
+      connection.countError(this.#parser.id === null);
     }
   }
 
@@ -182,35 +204,20 @@ export class Intake {
     return round.inGroup.has(connection) || this.#chainCalls.of(connection) >= (isChainWrite(method) ? CHAIN_CALLS : 1);
   }
 
-  #readAppend(connection: Connection, slot: Slot, call: Call): Append {
-    const { ack, maxAppendMany } = this.#options;
-    const many = call.method === "append_many";
-    only(call.params, many ? "receipts" : "receipt", "ack");
-    const durability = readAck(call.params, ack);
-    const requests = many
-      ? readReceipts(call.params, maxAppendMany).map((receipt, at) => this.#readReceipt(receipt, `/params/receipts/${at}`))
-      : [this.#readReceipt(needed(call.params, "receipt"), "/params/receipt")];
-    return { connection, slot, id: call.id, many, requests, durability };
-  }
-
-  #readReceipt(receipt: Json, pointer: string): Request {
-    const { port, newId, policy } = this.#options;
-    const request = readRequest(receipt, pointer, newId);
-    try {
-      policy?.check(receipt, pointer);
-    } catch (error) {
-      // one that is stored already, from before this policy, is a duplicate or a conflict, as ever
-      if (!request.chosenId || !port.has(request.receiptId)) throw error;
-    }
-    return request;
+  #appendOf(connection: Connection, slot: Slot, read: ReadAppend): Append {
+    return { connection, slot, ...read, durability: read.ack ?? this.#options.ack };
   }
 
   #join(round: Round, append: Append): void {
-    const refusal = this.#options.port.refusal();
-    if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
+    this.#requireOpen();
     round.group.push(append);
     round.inGroup.add(append.connection);
-    round.lines += append.requests.length - 1;
+    round.add(append.requests.length - 1, 0);
+  }
+
+  #requireOpen(): void {
+    const refusal = this.#options.port.refusal();
+    if (refusal !== null) throw new RpcError(refusal.code, refusal.message);
   }
 
   #commit(group: readonly Append[], startedAt: number): void {
@@ -260,7 +267,7 @@ export class Intake {
       const answer = answerCall(call, { port, sync: this.#syncs.sync, maxWait, gone: connection.gone });
       if (typeof answer === "string") {
         connection.answer(slot, resultLine(call.id, answer));
-        round.bytes += answer.length;
+        round.add(0, answer.length);
         return;
       }
       const end = isChainWrite(call.method) ? this.#chainCalls.begin(connection) : null;
@@ -278,12 +285,8 @@ export class Intake {
 
   #refuse(connection: Connection, slot: Slot, id: RpcId, error: unknown): void {
     connection.answer(slot, errorLine(id, error));
-    if (!(error instanceof RpcError || error instanceof FormatError || error instanceof LedgerError || error instanceof ChainError)) this.#options.onInternalError(error);
+    if (!isRefusal(error)) this.#options.onInternalError(error);
   }
-}
-
-function isFull(round: Round): boolean {
-  return round.lines >= ROUND_LINES || round.bytes >= ROUND_BYTES;
 }
 
 /** A here-document or a CRLF client may leave empty lines between messages. */

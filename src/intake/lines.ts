@@ -16,6 +16,8 @@ export class LineReader {
   #waiting = 0;
   #partial: Buffer = Buffer.alloc(0);
   #length = 0;
+  /** A whole line that was left for later. */
+  #left: Buffer | null = null;
 
   /** `maxLine` in bytes, the LF not counted. */
   constructor(maxLine: number) {
@@ -39,11 +41,17 @@ export class LineReader {
 
   /** Memory held, in bytes. */
   get held(): number {
-    return this.waiting + this.#partial.length;
+    return this.waiting + this.#partial.length + (this.#left?.length ?? 0);
   }
 
-  /** The next line; null: it is not finished yet; "too_long": the reader is of no further use. */
-  next(): Buffer | null | "too_long" {
+  /** The next line; null: it is not finished yet; "later": it is longer than `longest`; "too_long": the reader is of no further use. */
+  next(longest = Number.POSITIVE_INFINITY): Buffer | null | "later" | "too_long" {
+    const line = this.#left ?? this.#whole();
+    this.#left = line instanceof Buffer && line.length > longest ? line : null;
+    return this.#left === null ? line : "later";
+  }
+
+  #whole(): Buffer | null | "too_long" {
     for (;;) {
       const chunk = this.#chunks[0];
       if (chunk === undefined) return null;
@@ -67,6 +75,7 @@ export class LineReader {
     this.#waiting = 0;
     this.#partial = Buffer.alloc(0);
     this.#length = 0;
+    this.#left = null;
   }
 
   #advance(chunk: Buffer, by: number): void {

@@ -28,8 +28,10 @@ export function needed(params: Params, name: string): Json {
   return value;
 }
 
-export function readAck(params: Params, preset: Durability): Durability {
-  const ack = params["ack"] ?? preset;
+/** null: the call does not say. */
+export function readAck(params: Params): Durability | null {
+  const ack = params["ack"];
+  if (ack === undefined) return null;
   if (ack !== "wal" && ack !== "disk") throw bad("ack is wal or disk", "/params/ack");
   return ack;
 }

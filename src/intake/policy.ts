@@ -10,13 +10,13 @@ import { RpcError } from "./protocol.ts";
 type Members = { readonly [name: string]: Json };
 
 export class DoorPolicy {
-  readonly #policy: Policy;
+  readonly policy: Policy;
   readonly #refusals: ReadonlySet<string>;
   /** Beginnings of system_ids, the longest first. */
   readonly #beginnings: readonly (readonly [string, SystemPolicy])[];
 
   constructor(policy: Policy) {
-    this.#policy = policy;
+    this.policy = policy;
     this.#refusals = refusals(policy.refusals);
     this.#beginnings = [...policy.systems].flatMap(([name, system]) => (name.endsWith(ANY) ? [[name.slice(0, -ANY.length), system] as const] : []))
       .sort(([a], [b]) => b.length - a.length);
@@ -27,7 +27,7 @@ export class DoorPolicy {
     const members = receipt as Members;
     if ((members["type"] ?? "decision") !== "decision") return;
     const systemId = members["system_id"] as string;
-    const { version } = this.#policy;
+    const { version } = this.policy;
     const system = this.#systemOf(systemId);
     if (system === undefined) return;
     const refused = (code: string, message: string, at: string): RpcError => new RpcError(code, `policy ${version} for ${systemId}: ${message}`, { pointer: (pointer + at).slice(0, 2000).toWellFormed() });
@@ -46,12 +46,12 @@ export class DoorPolicy {
     const found = needed === 0 ? 0 : approvers();
     if (found >= needed) return;
     const whose = systemId === undefined ? "" : ` for ${systemId}`;
-    throw new RpcError("policy_approvers_missing", `policy ${this.#policy.version}${whose}: a chain is completed once ${needed} different approvers have approved, and ${found} have: have it approved (chain.approve), or complete it as failed`, { pointer: "/params/chain_id" });
+    throw new RpcError("policy_approvers_missing", `policy ${this.policy.version}${whose}: a chain is completed once ${needed} different approvers have approved, and ${found} have: have it approved (chain.approve), or complete it as failed`, { pointer: "/params/chain_id" });
   }
 
   /** By its whole name, else by the longest beginning. */
   #systemOf(systemId: string): SystemPolicy | undefined {
-    return this.#policy.systems.get(systemId) ?? this.#beginnings.find(([beginning]) => systemId.startsWith(beginning))?.[1];
+    return this.policy.systems.get(systemId) ?? this.#beginnings.find(([beginning]) => systemId.startsWith(beginning))?.[1];
   }
 
   #checkGates(members: Members, { gates: needed, failed_gate }: SystemPolicy, refused: (code: string, message: string, at: string) => RpcError): void {

@@ -111,6 +111,11 @@ export function errorLine(id: RpcId, error: unknown): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${JSON.stringify(body)}}\n`;
 }
 
+/** Is it for the caller, or is it ours? */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof RpcError || error instanceof FormatError || error instanceof LedgerError || error instanceof ChainError;
+}
+
 function describe(error: unknown): { readonly code: string; readonly message: string; readonly data: { readonly [name: string]: Json } } {
   if (error instanceof RpcError) return error;
   if (error instanceof FormatError) {

@@ -11,7 +11,8 @@ import type { Arena } from "../ledger/arena.ts";
 import type { Durability } from "../ledger/writer.ts";
 import type { RpcId } from "./protocol.ts";
 
-export interface QuickAppend {
+/** An append that is ready to be stored. */
+export interface ReadAppend {
   readonly id: RpcId;
   readonly many: boolean;
   readonly requests: readonly Request[];
@@ -45,13 +46,13 @@ export class QuickAppends {
   #ack: Durability | null = null;
 
   /** What is read lies in `arena`. */
-  constructor(newId: () => string, arena: Arena, maxMany: number) {
-    this.#requests = new QuickRequests(this.#scan, { newId, take: arena.take, ascii: (bytes, from, end) => (bytes as Buffer).toString("latin1", from, end) });
+  constructor(newId: () => string, arena: Pick<Arena, "take">, maxMany: number) {
+    this.#requests = new QuickRequests(this.#scan, { newId, take: (length) => arena.take(length), ascii: (bytes, from, end) => (bytes as Buffer).toString("latin1", from, end) });
     this.#maxMany = maxMany;
   }
 
   /** null: not certain. */
-  read(line: Buffer): QuickAppend | null {
+  read(line: Buffer): ReadAppend | null {
     this.#line = line;
     this.#scan.begin(line, 0);
     this.#id = null;

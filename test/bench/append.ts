@@ -4,7 +4,8 @@
  */
 import { join } from "node:path";
 import { loadConfig } from "../../src/config.ts";
-import { newId, openKeys, writerOptions } from "../../src/daemon/init.ts";
+import { openKeys, writerOptions } from "../../src/daemon/init.ts";
+import { newId } from "../../src/keys/new-id.ts";
 import { placesOf } from "../../src/daemon/places.ts";
 import { readRequest } from "../../src/format/request.ts";
 import type { Json } from "../../src/format/strict-json.ts";

@@ -77,6 +77,7 @@ export async function harness(
     f, path, writer, server, internal, port, fatal, knobs,
     async stop() {
       await server.drain(0);
+      await intake.stop();
       reader.close();
       writer.close();
       f.remove();

@@ -47,6 +47,12 @@ describe("LineReader", () => {
     expect(read(reader, [Buffer.from("d")])).toEqual(["too_long"]);
   });
 
+  test("a line that is too long for now is left, and is there as it was", () => {
+    const reader = new LineReader(100);
+    reader.push(Buffer.from("abc\nabcdefgh\nxyz\n"));
+    expect([reader.next(4), reader.next(4), reader.held > 8, reader.next(4), reader.next(8), reader.next(4), reader.next()].map(String)).toEqual(["abc", "later", "true", "later", "abcdefgh", "xyz", "null"]);
+  });
+
   test("a line without an end holds no more than its limit, in pieces of whatever size", () => {
     for (const piece of [1, 1000, 65_536]) {
       const reader = new LineReader(100_000);

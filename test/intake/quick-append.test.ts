@@ -9,13 +9,13 @@ import { fromUtf8 } from "../../src/format/bytes.ts";
 import { readRequest, type Request } from "../../src/format/request.ts";
 import { needed, only, readAck, readReceipts } from "../../src/intake/params.ts";
 import { parseCall } from "../../src/intake/protocol.ts";
-import { type QuickAppend, QuickAppends } from "../../src/intake/quick-append.ts";
+import { QuickAppends, type ReadAppend } from "../../src/intake/quick-append.ts";
 import { Arena } from "../../src/ledger/arena.ts";
 
 const ID = "019b7679-0000-7000-8000-000000000fff";
 const MANY = 5;
 const quick = new QuickAppends(() => ID, new Arena(), MANY);
-type Comparable = Omit<QuickAppend, "requests"> & { readonly requests: readonly object[] };
+type Comparable = Omit<ReadAppend, "requests"> & { readonly requests: readonly object[] };
 
 const plain = ({ json, cuts, ...rest }: Request): object => ({ ...rest, json: fromUtf8(json), cuts });
 
@@ -30,7 +30,7 @@ function longWay(line: Buffer): Comparable {
   const many = method === "append_many";
   if (!many) expect(method).toBe("append");
   only(params, many ? "receipts" : "receipt", "ack");
-  const ack = params["ack"] === undefined ? null : readAck(params, "disk");
+  const ack = readAck(params);
   const receipts = many ? readReceipts(params, MANY) : [needed(params, "receipt")];
   return { id, many, ack, requests: receipts.map((receipt) => plain(readRequest(receipt, "", () => ID))) };
 }

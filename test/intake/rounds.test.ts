@@ -43,6 +43,26 @@ describe("a flood", () => {
     await Promise.all(floods.map((flood) => flood.wait(15)));
   });
 
+  test("of appends has little more committed with what another sends, and as much as there is room for when it is alone", async () => {
+    const groups: (readonly string[])[] = [];
+    const commit = h.port.commit;
+    h.port.commit = (requests, durability) => {
+      groups.push(requests.map(([request]) => request!.organization));
+      return commit(requests, durability);
+    };
+    const flood = new Client(h.path).send(...Array.from({ length: 20 }, () => `${JSON.stringify(append(0, { organization: "flood" }))}\n`.repeat(1000)));
+    await flood.wait(1000);
+    const alone = groups.splice(0).map(({ length }) => length);
+    const other = new Client(h.path);
+    for (let i = 1; i <= 10; i++) await other.send(append(i, { organization: "other" })).wait(i);
+    expect(flood.answers.length).toBeLessThan(20_000);
+    const shared = groups.filter((group) => group.includes("other")).map(({ length }) => length);
+    expect(shared).toHaveLength(10);
+    expect(Math.max(...shared)).toBeLessThanOrEqual(32);
+    expect(Math.max(...alone)).toBe(256);
+    await flood.wait(20_000);
+  });
+
   test("of large answers to one does not delay another by more than a round's worth", async () => {
     const greedy = new Client(h.path).send(append(0, { inputs: { text: "x".repeat(500_000) } }));
     await greedy.wait(1);
