@@ -15,6 +15,7 @@ import type { AuditRecord } from "../../src/audit/record.ts";
 import { toHex, utf8 } from "../../src/format/bytes.ts";
 import type { Observed } from "../../src/format/fields.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
+import { here, must } from "../cli/here.ts";
 import { Host, json } from "../cli/host.ts";
 import { LEDGER_ID, TestLedger } from "../support/ledger.ts";
 import { publish } from "../support/publish.ts";
@@ -274,17 +275,17 @@ describe.skipIf(!hasS3())("on a real server", () => {
     made.ledger.remove();
     const host = new Host(null);
     open.push(host);
-    const first = await host.must([...made.args, "--retention", "1d", "--record", "audit.json"]);
+    const first = await must(host, [...made.args, "--retention", "1d", "--record", "audit.json"]);
     expect(first.stdout).toMatch(/^The 3 anchors and their batches are whole and continue one another, as anchored at s3 \(locked until at least /);
     expect(statSync(host.path("audit.json")).mode & 0o777).toBe(0o600);
-    const next = await host.must([...made.args, "--since", "audit.json", "--record", "audit.json", "--sample", "1", "--json"]);
+    const next = await must(host, [...made.args, "--since", "audit.json", "--record", "audit.json", "--sample", "1", "--json"]);
     expect(json(next)).toMatchObject({ verdict: "ok", counts: { targets: [{ objects: 6, read: 2, remembered: { versions: 6, read_again: 2 } }] } });
     await made.mark((await made.versions("anchors"))[0]!.name);
     const before = readFileSync(host.path("audit.json"), "utf8");
-    const marked = await host.run([...made.args, "--since", "audit.json", "--record", "audit.json"]);
+    const marked = await here(host, [...made.args, "--since", "audit.json", "--record", "audit.json"]);
     expect([marked.code, marked.stdout]).toEqual([1, expect.stringContaining("s3 is read in full: its listing up to the anchor of 39 receipts is not what it was")]);
     expect(readFileSync(host.path("audit.json"), "utf8")).toBe(before);
-    const short = await host.run([...made.args, "--retention", "7y"]);
+    const short = await here(host, [...made.args, "--retention", "7y"]);
     expect([short.code, short.stdout]).toEqual([1, expect.stringContaining("violation retention_short")]);
   });
 });
@@ -302,7 +303,7 @@ describe("what an auditor can get wrong", () => {
         writeFileSync(host.path(name), "{}");
         chmodSync(host.path(name), mode);
       }
-      const ran = await host.run(["audit", ...args]);
+      const ran = await here(host, ["audit", ...args]);
       expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining(message)]);
     } finally {
       await host.remove();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { testKeyring } from "../support/ledger.ts";
-import { here } from "./here.ts";
+import { here, must } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -83,7 +83,7 @@ describe("verify", () => {
 
   test("a file with the receipt, against anchors alone; the key decides", async () => {
     const { anchors } = copy("alone");
-    const { stdout } = await host.must(["get", String(ANCHORED), "--raw"]);
+    const { stdout } = await must(host, ["get", String(ANCHORED), "--raw"]);
     writeFileSync(host.path("receipt.json"), `${stdout}\n`);
     writeFileSync(host.path("changed.json"), stdout.replace('"n":3', '"n":9'));
     writeFileSync(host.path("trust"), `# pinned\n\n${vkey}\n`);

@@ -4,8 +4,8 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "n
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { DEFAULT_ORIGIN } from "../../src/config.ts";
-import { here, must } from "./here.ts";
-import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
+import { here, must, refusedHere, type Served, serveHere } from "./here.ts";
+import { Host, json, type Ran, receipt, until } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
 const ID = "0198c0de-0000-7000-8000-000000000001";
@@ -20,7 +20,7 @@ describe("without a ledger", () => {
 
   test("help, version and usage", async () => {
     const [help, version, none, unknown, option] = await Promise.all([
-      here(host, ["append", "--help"]), host.run(["--version"]), host.run([]), here(host, ["frob"]), here(host, ["status", "--frob", "--json"]),
+      here(host, ["append", "--help"]), host.run(["--version"]), here(host, []), here(host, ["frob"]), here(host, ["status", "--frob", "--json"]),
     ]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toContain("Examples:\n  receiptd append --file");
@@ -36,7 +36,7 @@ describe("without a ledger", () => {
 
   test("what is missing is said, and what to do", async () => {
     const [serve, status, get, verify] = await Promise.all([
-      host.run(["serve"]), here(host, ["status"]), host.run(["get", "1", "--json"]), host.run(["verify", "1", "--json"]),
+      host.run(["serve"]), here(host, ["status"]), here(host, ["get", "1", "--json"]), here(host, ["verify", "1", "--json"]),
     ]);
     expect(serve.code).toBe(2);
     expect(serve.stderr).toMatch(/receiptd: key_file_missing: .*receiptd init/);
@@ -52,7 +52,7 @@ describe("without a ledger", () => {
     writeFileSync(host.path("bad.yaml"), "ack: disk\nlimits:\n  max_mesage: 1MiB\n");
     const [good, asJson, bad, badJson] = await Promise.all([
       here(host, ["check-config", "--config", "good.yaml"]), here(host, ["check-config", "--config", "good.yaml", "--json"]),
-      host.run(["check-config"], { env: { RECEIPTD_CONFIG: "bad.yaml" } }), here(host, ["check-config", "--json", "--config", "bad.yaml"]),
+      here(host, ["check-config"], { RECEIPTD_CONFIG: "bad.yaml" }), here(host, ["check-config", "--json", "--config", "bad.yaml"]),
     ]);
     expect(good.code).toBe(0);
     expect(json(asJson)).toMatchObject({ file: "good.yaml", config: { limits: { line_timeout: 5000 }, organizations: { loans: { prefix: "LN" } } } });
@@ -66,17 +66,21 @@ describe("without a ledger", () => {
 
 describe("with a ledger", () => {
   const host = new Host();
-  let daemon: Running;
+  let daemon: Served;
 
   beforeAll(async () => {
     const init = await host.must(["init", "--json"]);
     expect(json(init)).toMatchObject({ origin: "test.example/receipts" });
-    daemon = await host.serve();
+    daemon = await host.serve(); // its log is looked at when it has ended
   });
-  afterAll(() => host.remove());
+  afterAll(async () => {
+    daemon.child.kill();
+    await daemon.ended;
+    await host.remove();
+  });
 
   test("init: once, with keys that nobody else can read", async () => {
-    const [again, serve] = await Promise.all([here(host, ["init"]), host.run(["serve"])]);
+    const [again, serve] = await Promise.all([here(host, ["init"]), refusedHere(host)]);
     expect(again.code).toBe(2);
     expect(again.stderr).toMatch(/^receiptd: ledger_exists: /);
     expect(serve.code).toBe(2);
@@ -96,11 +100,13 @@ describe("with a ledger", () => {
       expect(stdout).toMatch(/key fingerprint +sha256:[0-9a-f]{64}\n/);
       expect(stdout).toContain(other.path("receiptd-data/root.key"));
       expect(stdout).toContain("Back up");
-      const contradicted = await other.run(["serve"]);
+      const contradicted = await refusedHere(other);
       expect(contradicted.code).toBe(2);
       expect(contradicted.stderr).toMatch(/receiptd: wrong_origin: .* is other\.example\/log, the configuration says test\.example\/receipts; .*\n$/);
-      const byDefault = other.start(["serve"], { RECEIPTD_ORIGIN: DEFAULT_ORIGIN });
-      await until(() => byDefault.stderr().includes("taking receipts"), byDefault);
+      const byDefault = await serveHere(other, { RECEIPTD_ORIGIN: DEFAULT_ORIGIN });
+      expect(byDefault.stderr()).toContain("taking receipts");
+      byDefault.child.kill();
+      await byDefault.ended;
     } finally {
       await other.remove();
     }
@@ -108,10 +114,10 @@ describe("with a ledger", () => {
 
   test("append: from a file, from standard input, from arguments; the same id again is a duplicate", async () => {
     writeFileSync(host.path("one.json"), JSON.stringify(JSON.parse(receipt(1, { receipt_id: ID })), null, 2));
-    const file = await host.must(["append", "--file", "one.json", "--json"]);
+    const file = await must(host, ["append", "--file", "one.json", "--json"]);
     expect(json(file)).toMatchObject({ receipt_id: ID, receipt_number: expect.stringMatching(/^LN-\d{4}-00001$/), ack: "disk", duplicate: false });
     const [again, stdin, args] = await Promise.all([
-      host.must(["append"], { input: receipt(1, { receipt_id: ID }) }),
+      must(host, ["append", "--file", "one.json"]),
       host.must(["append", "--ack", "wal"], { input: receipt(2) }),
       must(host, ["append", "--system", "kyc", "--type", "x_review", "--field", 'summary="second look"', "--json"]),
     ]);
@@ -126,7 +132,8 @@ describe("with a ledger", () => {
     ["an id with other content", [], receipt(99, { receipt_id: ID }), "conflict", ""],
     ["more than one receipt", [], '{"system_id":"a"},"ack":"wal"', "bad_json", ""],
   ])("append refuses %s", async (_, args, input, code, pointer) => {
-    const ran = input === "" ? await here(host, ["append", ...args, "--json"]) : await host.run(["append", ...args, "--json"], { input });
+    writeFileSync(host.path("refused.json"), input);
+    const ran = await here(host, ["append", ...input === "" ? args : ["--file", "refused.json"], "--json"]);
     expect([ran.code, ran.stdout, errorOf(ran)["code"], errorOf(ran)["pointer"]]).toEqual([2, "", code, pointer]);
   });
 
@@ -134,12 +141,12 @@ describe("with a ledger", () => {
     const waiting = await talk(host, async (client) => {
       const size = async (): Promise<unknown> => (await client.must("status"))["size"];
       const before = await size();
-      const started = host.start(["append", "--wait", "anchored", "--json"]);
-      started.child.stdin!.end(receipt(3));
+      writeFileSync(host.path("three.json"), receipt(3));
+      const ended = here(host, ["append", "--file", "three.json", "--wait", "anchored", "--json"]);
       while ((await size()) === before) await new Promise((resolve) => setTimeout(resolve, 20));
-      return started;
+      return { ended };
     });
-    const { stdout } = await host.must(["anchor"]);
+    const { stdout } = await must(host, ["anchor"]);
     expect(stdout).toMatch(/^\d+ receipts are anchored at local\.\n/);
     const { code, stdout: answer } = await waiting.ended;
     expect([code, JSON.parse(answer)]).toMatchObject([0, { status: "anchored" }]);
@@ -165,7 +172,7 @@ describe("with a ledger", () => {
     expect(offline.map(({ stdout }) => stdout)).toEqual([id!.stdout, raw!.stdout]);
     expect((await here(host, ["list", "--limit", "4"])).stdout).toBe(`${table!.stdout.split("\n").slice(0, 5).join("\n")}\n`);
     expect((await here(host, ["list", "--organization", "nobody", "--json"])).code).toBe(2);
-    daemon = await host.serve();
+    daemon = await serveHere(host);
   });
 
   test("status and anchors", async () => {

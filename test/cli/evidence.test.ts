@@ -6,19 +6,19 @@ import { canonicalize } from "../../src/format/canonical.ts";
 import { hashText } from "../../src/format/chain.ts";
 import type { Json } from "../../src/format/strict-json.ts";
 import { nodeHash } from "../../src/keys/node-hash.ts";
-import { here, must } from "./here.ts";
-import { Host, json, type Ran, type Running } from "./host.ts";
+import { here, must, type Served, serveHere } from "./here.ts";
+import { Host, json, type Ran } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
 const errorOf = (ran: Ran): unknown => (JSON.parse(ran.stderr) as { error: { code: string } }).error.code;
 
 describe("evidence", () => {
   const host = new Host();
-  let daemon: Running;
+  let daemon: Served;
   let vkey: string;
   beforeAll(async () => {
     ({ vkey } = await init(host));
-    daemon = await host.serve();
+    daemon = await serveHere(host);
     await talk(host, async (client) => {
       for (const n of [1, 2, 3]) await client.must("append", appending(n));
       const { tree_size } = await client.must("anchor");

@@ -1,20 +1,20 @@
-/** `receiptd export` beside a daemon, and `verify-bundle` of what it wrote, in processes. */
+/** `receiptd export` beside a daemon, and `verify-bundle` of what it wrote. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { here, must } from "./here.ts";
-import { Host, json, type Running } from "./host.ts";
+import { here, must, type Served, serveHere } from "./here.ts";
+import { Host, json } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
 const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 
 describe("export", () => {
   const host = new Host();
-  let daemon: Running;
+  let daemon: Served;
   let vkey: string;
   beforeAll(async () => {
     ({ vkey } = await init(host));
-    daemon = await host.serve();
+    daemon = await serveHere(host);
     await talk(host, async (client) => {
       for (const n of [1, 2, 3, 4]) await client.must("append", appending(n, n % 2 === 0 ? {} : { organization: "cards" }));
       const { tree_size } = await client.must("anchor");

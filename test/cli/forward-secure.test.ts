@@ -16,7 +16,7 @@ import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { identitiesIn } from "../../src/cli/identities.ts";
 import { seedsIn } from "../../src/cli/seeds.ts";
 import { formatSeed } from "../../src/keys/seed.ts";
-import { here, must, serveHere } from "./here.ts";
+import { here, must, refusedHere, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, talk } from "./talk.ts";
 
@@ -182,7 +182,7 @@ describe("sealed to an auditor", () => {
       expect(json(verify)["not_checked"]).toEqual(expect.arrayContaining([expect.stringContaining("the ledger is an older one or was cut")]));
       put({ key: new Uint8Array(32).fill(1) });
       const before = readFileSync(ratchet);
-      const serve = await host.run(["serve"]);
+      const serve = await refusedHere(host);
       expect([serve.code, serve.stderr]).toEqual([2, expect.stringContaining("ratchet_wrong: ")]);
       expect(readFileSync(ratchet)).toEqual(before);
     } finally {
@@ -199,7 +199,7 @@ describe("sealed to an auditor", () => {
     rmSync(ratchet);
     const doctor = await here(host, ["doctor", "--skip-canary", "--json"]);
     expect(doctor.stdout).toContain("the ratchet holds no key of key_v1");
-    const refused = await host.run(["serve"]);
+    const refused = await refusedHere(host);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("ratchet_lost")]);
     expect(existsSync(ratchet)).toBe(false);
     const [right] = await seedsIn([host.path(SEED)], await identitiesIn(host.path("auditor.key")));

@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { here } from "./here.ts";
-import { Host, json, type Ran, receipt, type Running, until } from "./host.ts";
-import { init } from "./talk.ts";
+import { Host, type Ran, receipt, type Running, until } from "./host.ts";
+import { init, talk } from "./talk.ts";
 
 const host = new Host();
 let daemon: Running;
@@ -52,7 +52,7 @@ test("lines with and without ids, twice the same, empty ones; those refused are 
     receipt(6, { organization: "Not A Name" }), // 13, the last one and without a line feed
   ];
   writeFileSync(host.path("some.ndjson"), lines.join("\n"));
-  const first = await host.run(["ingest", "some.ndjson", "--json"]);
+  const first = await here(host, ["ingest", "some.ndjson", "--json"]);
   expect(first.code).toBe(1);
   expect(ingested(first)).toMatchObject({ stored: 5, duplicates: 0, refused: 6 });
   expect(ingested(first).refusals.map(({ line, code, pointer }) => [line, code, pointer])).toEqual([
@@ -76,7 +76,8 @@ test("a line of 1 MiB, from standard input", async () => {
 
 test("only the first 20 refusals are listed, by line", async () => {
   const lines = Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? "{" : receipt(i, { summary: 1 })));
-  const ran = await host.run(["ingest", "-", "--json"], { input: lines.join("\n") });
+  writeFileSync(host.path("refused.ndjson"), lines.join("\n"));
+  const ran = await here(host, ["ingest", "refused.ndjson", "--json"]);
   expect(ingested(ran).refused).toBe(60);
   expect(ingested(ran).refusals.map(({ line }) => line)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
 });
@@ -86,8 +87,9 @@ test("a daemon that is killed and comes back: every line is there once", async (
   const ingest = host.start(["ingest", "-", "--json", "--patience", "20"]);
   const { stdin } = ingest.child;
   stdin!.write(`${all.slice(0, 2000).join("\n")}\n`);
-  const size = async (): Promise<number> => Number(json(await here(host, ["status", "--json"]))["size"]);
-  while ((await size()) < 500);
+  await talk(host, async (client) => {
+    while (Number((await client.must("status"))["size"]) < 500);
+  });
   daemon.child.kill("SIGKILL");
   await daemon.ended;
   stdin!.end(all.slice(2000).join("\n"));

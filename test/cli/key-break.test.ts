@@ -1,5 +1,5 @@
 /** A ratchet that is lost without its seed, as an operator and an auditor see it: refused, broken openly, and told of by every audit. */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { placesOf } from "../../src/daemon/places.ts";
 import { openRootKeyFile } from "../../src/keys/root-key.ts";
 import { RatchetFile } from "../../src/keys/ratchet-file.ts";
 import { tamper } from "../audit/support.ts";
-import { here, must, type Served, serveHere } from "./here.ts";
+import { here, must, refusedHere, type Served, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -45,6 +45,28 @@ async function day(host: Host): Promise<void> {
   await daemon.ended;
 }
 
+/** One ledger with a key that is sealed to an auditor, and its day, for all tests that break one: `made` is its folder before that day, `over` behind it. */
+const sealed = newHost();
+let recipient: string;
+let vkey: string;
+const folder = (from: string, to: string): void => cpSync(from, to, { recursive: true, filter: (name) => !name.endsWith(".sock") });
+beforeAll(async () => {
+  const identity = await generateX25519Identity();
+  recipient = await identityToRecipient(identity);
+  writeFileSync(sealed.path("auditor.key"), `${identity}\n`);
+  vkey = String(json(await must(sealed, ["init", "--auditor", recipient, "--json"]))["vkey"]);
+  folder(sealed.path("receiptd-data"), sealed.path("made"));
+  await day(sealed);
+  folder(sealed.path("receiptd-data"), sealed.path("over"));
+});
+
+/** A host of its own with that ledger. */
+function sealedHost(as: "made" | "over"): Host {
+  const host = newHost();
+  folder(sealed.path(as), host.path("receiptd-data"));
+  return host;
+}
+
 interface Audited {
   readonly exit_code: number;
   readonly macs_checked: Readonly<Record<string, number>>;
@@ -59,23 +81,14 @@ async function audited(host: Host, ...options: readonly string[]): Promise<Audit
 const wrong = ({ findings }: Audited): readonly string[] => findings.filter(({ severity }) => severity !== "note").map(({ code, log_index: at }) => `${code} ${at}`);
 
 describe("a ratchet that is lost, with keys that are sealed to an auditor", () => {
-  const host = newHost();
+  const host = sealed;
   const seeds = ["--seed", "seed.key_v1.age", "--seed", "seed.key_v2.age", "--identity", "auditor.key"];
   const breaking = (...more: readonly string[]): readonly string[] => ["key", "break", "--reason", "the disk with the ratchet failed", "--json", ...more];
-  let recipient: string;
-  let vkey: string;
   let at: number;
   let hash: string;
   let daemon: Served;
 
-  beforeAll(async () => {
-    const identity = await generateX25519Identity();
-    recipient = await identityToRecipient(identity);
-    writeFileSync(host.path("auditor.key"), `${identity}\n`);
-    vkey = String(json(await must(host, ["init", "--auditor", recipient, "--json"]))["vkey"]);
-    renameSync(data(host, "seed.key_v1.age"), host.path("seed.key_v1.age"));
-    await day(host);
-  });
+  beforeAll(() => renameSync(data(host, "seed.key_v1.age"), host.path("seed.key_v1.age")));
 
   test("while it can be used nothing is broken", async () => {
     expect(errorOf(await here(host, breaking("--auditor", recipient)))).toBe("ratchet_usable");
@@ -84,7 +97,7 @@ describe("a ratchet that is lost, with keys that are sealed to an auditor", () =
 
   test("lost: the daemon refuses and says what there is", async () => {
     rmSync(data(host, "ratchet"));
-    const ran = await host.run(["serve"]);
+    const ran = await refusedHere(host);
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/ratchet_lost: .*where nobody has it: receiptd key break/)]);
     expect((await here(host, ["recover"])).stdout).toContain("receiptd key break");
   });
@@ -176,10 +189,8 @@ describe("a ratchet that is lost, with keys that are sealed to an auditor", () =
 
 describe("a ratchet that is ahead, or wrong", () => {
   test.each([["ahead", 3], ["wrong", 0]])("%s: is broken openly where nothing is anchored that the ledger has not, and the old key's is gone", async (ratchet, steps) => {
-    const host = newHost();
-    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
-    const daemon = await serveHere(host);
-    await stop(daemon);
+    const host = sealedHost("made");
+    await stop(await serveHere(host));
     const config = loadConfig({ path: host.path("receiptd.yaml"), env: {} });
     const places = placesOf(config);
     const ledgerId = new Database(places.ledger, { readonly: true }).prepare("SELECT ledger_id FROM ledger").pluck().get() as string;
@@ -188,7 +199,7 @@ describe("a ratchet that is ahead, or wrong", () => {
     const { keyId, epoch, key } = ahead.load()!;
     await ahead.store({ keyId, epoch: epoch + steps, key: key.fill(7) });
     await ahead.close();
-    expect((await host.run(["serve"])).stderr).toContain(`ratchet_${ratchet}`);
+    expect((await refusedHere(host)).stderr).toContain(`ratchet_${ratchet}`);
     const went = json(await must(host, ["key", "break", "--reason", "the host was restored from a snapshot", "--retained", "--json"]));
     expect(went).toMatchObject({ key_id: "key_v2", mode: "retained", ratchet, first_epoch: epoch });
     expect(file().load("key_v1")).toMatchObject({ keyId: "key_v2", epoch: epoch + 1 });
@@ -210,8 +221,7 @@ describe("a ratchet that is ahead, or wrong", () => {
   });
 
   test("in the first epoch: the key of genesis stays in the keyring", async () => {
-    const host = newHost();
-    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
+    const host = sealedHost("made");
     rmSync(data(host, "ratchet"));
     const went = json(await must(host, ["key", "break", "--reason", "lost at once", "--retained", "--json"]));
     await day(host);
@@ -222,11 +232,8 @@ describe("a ratchet that is ahead, or wrong", () => {
   });
 
   test.each(["the host has signed", "a target has"])("more than the ledger has, as %s: refused, and nothing is changed", async (which) => {
-    const host = newHost();
-    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
-    const before = readFileSync(data(host, "ledger.db"));
-    const outbox = readFileSync(data(host, "anchor.db"));
-    await day(host);
+    const host = sealedHost("over");
+    const [before, outbox] = ["ledger.db", "anchor.db"].map((name) => readFileSync(sealed.path(`made/${name}`))) as [Buffer, Buffer];
     for (const name of ["ledger.db-wal", "ledger.db-shm", "ledger.db-acks", "ratchet"]) rmSync(data(host, name), { force: true });
     writeFileSync(data(host, "ledger.db"), before);
     if (which === "a target has") {
@@ -245,9 +252,7 @@ describe("the seed is lost with the ratchet", () => {
   let size: number;
 
   beforeAll(async () => {
-    host = newHost();
-    await must(host, ["init", "--auditor", await identityToRecipient(await generateX25519Identity()), "--json"]);
-    await day(host);
+    host = sealedHost("over");
     rmSync(data(host, "ratchet"));
     size = (await audited(host)).counts.receipts;
   });

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeKms } from "../support/fake-kms.ts";
-import { here, must, type Served, serveHere } from "./here.ts";
+import { here, must, refusedHere, type Served, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -141,7 +141,7 @@ test("with a keyring of before a rotation nothing is taken, signed or rotated, a
   writeFileSync(data("keyring.json"), older);
   try {
     for (const command of [["serve"], ["key", "list"], ["key", "rotate", "--checkpoint"]]) {
-      const ran = await (command[0] === "serve" ? host.run(command) : here(host, command));
+      const ran = await (command[0] === "serve" ? refusedHere(host) : here(host, command));
       expect([command, ran.code, ran.stderr]).toEqual([command, 2, expect.stringMatching(new RegExp(`key_missing: .*${vkeys[3]!.replaceAll("+", "\\+")}.*put the newest backup of the keyring in its place`))]);
     }
     expect((await here(host, ["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +keys: .*it is an older one\n +→ put the newest backup of the keyring in its place/);

@@ -12,9 +12,12 @@ import { openKeys } from "../../src/daemon/init.ts";
 import type { Client } from "../faults/client.ts";
 import { bucket, hasS3 } from "../support/s3-server.ts";
 import { fakeDaemon, resultLine } from "./fake-daemon.ts";
-import { here, must, type Served, serveHere } from "./here.ts";
+import { here, must, refusedHere, type Served, serveHere } from "./here.ts";
 import { Host, json, MAIN, type Ran, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
+
+/** RECEIPTD_LONG=1 kills more often. */
+const KILLS = process.env["RECEIPTD_LONG"] === "1" ? 5 : 3;
 
 const hosts: Host[] = [];
 afterAll(async () => {
@@ -345,7 +348,7 @@ describe("without a daemon", () => {
   test("a keyring from before the rotation is refused, by name", async () => {
     copyFileSync(data(host, "keyring.json"), host.path("keyring.now"));
     copyFileSync(host.path("keyring.json.before"), data(host, "keyring.json"));
-    const ran = await host.run(["serve"]);
+    const ran = await refusedHere(host);
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/key_missing: the ledger is signed with key_v3, which the keyring has not/)]);
     expect(await audited(host)).toMatchObject({ exit_code: 2 });
     expect((await here(host, ["doctor"])).stdout).toMatch(/PROBLEM +keys: .*key_v3/);
@@ -495,13 +498,13 @@ test("cut short by the end of the daemon: it is said where the change is, and th
 test("killed at any moment of a rotation, the daemon goes on with one key or the other, and every receipt is verified", { timeout: 60_000 }, async () => {
   const host = newHost();
   await init(host);
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < KILLS; round++) {
     const daemon = await host.serve();
     await talk(host, async (client) => {
       await append(client, round);
       await Promise.allSettled([
         here(host, ["key", "rotate"]),
-        sleep(30 + 25 * round).then(() => daemon.child.kill("SIGKILL")),
+        sleep(30 + (100 / (KILLS - 1)) * round).then(() => daemon.child.kill("SIGKILL")),
         ...[10, 20, 30].map((n) => client.call("append", appending(100 * round + n))),
       ]);
     }).catch(() => undefined);

@@ -3,7 +3,7 @@ import { cpSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { tamper } from "../audit/support.ts";
-import { here, serveHere } from "./here.ts";
+import { here, must, serveHere } from "./here.ts";
 import { Host, json, type Running } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
@@ -81,7 +81,7 @@ test("anchor.db is lost: an empty one takes its place, and the daemon goes on", 
   expect([refused.code, refused.stderr]).toEqual([70, expect.stringContaining("receiptd init --outbox")]);
   expect((await here(host, ["doctor", "--skip-canary"])).stdout).toMatch(/PROBLEM +anchor\.db: /);
   expect((await here(host, ["init", "--outbox", "--origin", "x.example/y"])).stderr).toContain("bad_usage");
-  const made = await host.must(["init", "--outbox"]);
+  const made = await must(host, ["init", "--outbox"]);
   expect(made.stdout).toMatch(/anchor\.db is made, empty, for the ledger test\.example\/receipts/);
   cpSync(host.path("receiptd-data/anchors"), host.path("before"), { recursive: true });
   const daemon = await serveHere(host);

@@ -9,8 +9,8 @@ import type { Json } from "../../src/format/strict-json.ts";
 import { tamper } from "../audit/support.ts";
 import { START, TestLedger } from "../support/ledger.ts";
 import { publishToDirectory } from "../support/publish.ts";
-import { here, must } from "./here.ts";
-import { Host, json, type Running } from "./host.ts";
+import { here, must, type Served, serveHere } from "./here.ts";
+import { Host, json } from "./host.ts";
 import { appending, init, talk } from "./talk.ts";
 
 type Members = { readonly [name: string]: Json };
@@ -20,11 +20,11 @@ const YEAR = String(new Date().getUTCFullYear());
 
 describe("on the host", () => {
   const host = new Host();
-  let daemon: Running;
+  let daemon: Served;
   let vkey: string;
   beforeAll(async () => {
     ({ vkey } = await init(host));
-    daemon = await host.serve();
+    daemon = await serveHere(host);
     await talk(host, async (client) => {
       for (const n of [1, 2, 3]) await client.must("append", appending(n, { gates: [{ name: "limit", status: n === 3 ? "PASS" : "FAIL" }], ...(n === 2 ? { decision: { action: "DENY" } } : {}) }));
       await client.must("append", appending(4, { organization: "cards", system_id: NASTY, decision: { action: NASTY }, gates: [{ name: NASTY, status: "ERROR" }] }));

@@ -1,14 +1,14 @@
 /** Each kind of root key under the real command line and daemon, and nothing of a key in what they print, log, leave on the disk, or are started with. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { randomKey } from "../../src/keys/root-key.ts";
 import { openKmsRootKey } from "../../src/keys/kms/root-key.ts";
 import { openKeyring } from "../../src/keys/keyring.ts";
 import { rememberScrypt } from "../keys/remember-scrypt.ts";
 import { shreds } from "../keys/support.ts";
 import { FakeKms } from "../support/fake-kms.ts";
-import { here, must } from "./here.ts";
+import { here, must, refusedHere, serveHere } from "./here.ts";
 import { Host, json, type Ran, type Running, until } from "./host.ts";
 import { appending, talk } from "./talk.ts";
 
@@ -19,6 +19,7 @@ let host: Host;
 beforeAll(async () => { kms = await FakeKms.start(); });
 afterAll(() => kms.goAway());
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await host.remove();
   if (!kms.isThere) await kms.comeBack();
   kms.fault = null;
@@ -39,7 +40,7 @@ async function serve(env: Readonly<Record<string, string>> = {}): Promise<Runnin
   return daemon;
 }
 
-async function stop({ child, ended }: Running): Promise<Ran> {
+async function stop({ child, ended }: Pick<Running, "child" | "ended">): Promise<Ran> {
   child.kill("SIGTERM");
   return await ended;
 }
@@ -75,9 +76,10 @@ describe.each<readonly [kind: string, make: () => Kind]>([
     mkdirSync(host.path("credentials"));
     writeFileSync(host.path("credentials/receiptd-root-key"), randomKey(), { mode: 0o400 });
     const env = Object.fromEntries(Object.entries(relative).map(([name, value]) => [name, host.path(value)]));
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
     const seen: Ran[] = [];
     const run = async (...args: readonly string[]): Promise<Ran> => {
-      const ran = kind === "credential" ? await host.run(args, { env }) : await here(host, args); // whose folder is found by the environment of the process
+      const ran = await here(host, args);
       seen.push(ran);
       if (args[0] !== "doctor") expect([args, ran.code, ran.stderr]).toEqual([args, 0, expect.anything()]); // it may find the clock of this host unchecked
       return ran;
@@ -168,7 +170,7 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   await must(host, ["init"]);
   const keyring = readFileSync(host.path("receiptd-data/keyring.json"), "utf8");
   expect((JSON.parse(keyring) as { checkpoint_keys: object[] }).checkpoint_keys).toEqual([{ vkey: expect.any(String), created_at: expect.any(String), kms_key: checkpoint, seal: expect.any(String) }]);
-  const daemon = await serve();
+  const daemon = await serveHere(host);
   const append = (n: number): Promise<unknown> => talk(host, (client) => client.must("append", appending(n)));
   const statusOf = async (): Promise<{ readonly anchored: number; readonly size: number; readonly signer: { readonly state: string } }> => json(await here(host, ["status", "--json"])) as never;
   const reaches = async (holds: (status: Awaited<ReturnType<typeof statusOf>>) => boolean): Promise<void> => {
@@ -185,7 +187,7 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   await talk(host, (client) => client.must("anchor"));
   await append(3);
   await reaches(({ signer }) => signer.state === "unavailable");
-  const away = await host.run(["status"]);
+  const away = await here(host, ["status"]);
   expect([away.code, away.stdout]).toEqual([1, expect.stringMatching(/^Receipts are taken, but anchors cannot be signed: kms:Sign with arn:/)]);
   await kms.comeBack();
   await reaches(({ signer, anchored, size }) => signer.state === "ok" && anchored >= size - 1);
@@ -196,7 +198,7 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   expect(json(audited)).toMatchObject({ exit_code: 0 });
 
   await kms.goAway();
-  const refused = await host.run(["serve"]);
+  const refused = await refusedHere(host);
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("kms_unavailable")]);
   await kms.comeBack();
   const killed = await serve();
@@ -208,7 +210,7 @@ test("with both keys in KMS: receipts are taken while it is away, anchors come w
   killed.child.kill("SIGKILL"); // size and root are reserved, no signature is there
   await killed.ended;
   kms.fault = null;
-  const again = await serve();
+  const again = await serveHere(host);
   await append(5);
   await stop(again);
   await must(host, ["audit"]);
@@ -223,7 +225,7 @@ test("a ledger keeps its checkpoint key: another one in the configuration is ref
   withKeys({});
   await must(host, ["init"]);
   writeFileSync(host.path("receiptd.yaml"), JSON.stringify({ ...BASE, keys: { checkpoint: { type: "aws-kms", key: kms.newKey("ed25519"), endpoint: kms.endpoint } } }));
-  const ran = await host.run(["serve"]);
+  const ran = await refusedHere(host);
   expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/wrong_checkpoint_key: .*set keys\.checkpoint to \{type: local\}/)]);
   expect((await here(host, ["doctor"])).stdout).toMatch(/checkpoint key/);
 });

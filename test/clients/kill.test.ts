@@ -13,7 +13,7 @@ import { must } from "../cli/here.ts";
 import { Host } from "../cli/host.ts";
 
 const LONG = process.env["RECEIPTD_LONG"] === "1";
-const KILLS = LONG ? 100 : 6;
+const KILLS = LONG ? 100 : 4;
 /** Numbers of decisions of one program; those made here come first. */
 const SPAN = 1_000_000;
 

@@ -33,7 +33,7 @@ function typist(...lines: readonly string[]): Terminal & { readonly handed: Uint
   };
 }
 
-rememberScrypt();
+rememberScrypt({ cheap: true });
 
 rootKeyContract("file", async () => ({
   source: () => rootKeySource({ type: "file", path: at("root.key") }, NOBODY),

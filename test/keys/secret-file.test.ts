@@ -92,7 +92,8 @@ describe("createSecretFile", () => {
 
   test("of several processes that create it at once one does, and the file holds what that one wrote", async () => {
     const script = `import { createSecretFile } from ${JSON.stringify(new URL("../../src/keys/secret-file.ts", import.meta.url).href)};
-      while (Date.now() < Number(process.argv[3])) {}
+      await new Promise((resolve) => setTimeout(resolve, process.argv[3] - Date.now() - 30));
+      while (Date.now() < process.argv[3]) {}
       try { createSecretFile(process.argv[1], Buffer.alloc(1 << 19, process.argv[2])); console.log("made"); } catch (error) { console.log(error.code); }`;
     const soon = String(Date.now() + 1500);
     const said = await Promise.all(["a", "b", "c"].map((letter) => promisify(execFile)(process.execPath, ["--input-type=module", "-e", script, at("one"), letter, soon]).then(({ stdout }) => [letter, stdout.trim()])));

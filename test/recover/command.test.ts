@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFile
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import Database from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
-import { here } from "../cli/here.ts";
+import { here, serveHere } from "../cli/here.ts";
 import { Host, json, type Ran } from "../cli/host.ts";
 import { appending, init, talk } from "../cli/talk.ts";
 import { tamper } from "../audit/support.ts";
@@ -28,7 +28,7 @@ function idOf(n: number): string {
 
 test("a damaged ledger is served as far as it can be, explained, made anew, and its recovery recorded", async () => {
   await init(host);
-  let daemon = await host.serve();
+  const killed = await host.serve();
   const acknowledged = new Map<string, unknown>();
   const append = async (client: { must(method: string, params?: object): Promise<{ readonly [name: string]: unknown }> }, from: number, to: number): Promise<void> => {
     for (let n = from; n < to; n++) acknowledged.set(idOf(n), (await client.must("append", appending(n, { receipt_id: idOf(n) })))["receipt_hash"]);
@@ -58,15 +58,15 @@ test("a damaged ledger is served as far as it can be, explained, made anew, and 
   const locked = await here(host, ["recover", "--rebuild"]);
   expect([locked.code, locked.stderr]).toEqual([2, expect.stringContaining("ledger_locked")]);
 
-  daemon.child.kill("SIGKILL");
-  await daemon.ended;
+  killed.child.kill("SIGKILL");
+  await killed.ended;
   expect(statSync(`${LEDGER}-wal`).size).toBeGreaterThan(0);
-  const rebuilt = await host.run(["recover", "--rebuild", "--json"]);
+  const rebuilt = await here(host, ["recover", "--rebuild", "--json"]);
   expect([rebuilt.code, rebuilt.stderr, json(rebuilt)]).toEqual([0, "", expect.objectContaining({ problems: [], rebuilt: expect.objectContaining({ from_archive: 1, lost: 0 }) })]);
   expect((await here(host, ["recover", "--rebuild"])).stdout.trim()).toBe("There is nothing to recover.");
   expect(readdirSync(host.path(DATA)).filter((name) => /damaged|quarantine|recovery/.test(name))).toEqual([expect.stringMatching(/^ledger\.db\.damaged-[0-9TZ]+$/), expect.stringMatching(/^ledger\.db\.damaged-.*-acks$/), "quarantine", "recovery.json"]);
 
-  daemon = await host.serve();
+  const daemon = await serveHere(host);
   await talk(host, async (client) => {
     await append(client, 11, 12);
     for (const [id, hash] of acknowledged) expect(await client.must("get", { receipt_id: id })).toMatchObject({ receipt_hash: hash });

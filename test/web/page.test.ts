@@ -5,6 +5,7 @@ import axe from "axe-core";
 import type { Browser, ElementHandle, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { answers } from "../../src/http/schemas-overview.ts";
+import { must } from "../cli/here.ts";
 import { Host, json, receipt, type Running, until } from "../cli/host.ts";
 import { hasBrowser, openBrowser } from "../support/browser.ts";
 
@@ -38,13 +39,12 @@ describe.skipIf(!hasBrowser())("the page", () => {
   const refused: string[] = [];
 
   beforeAll(async () => {
-    await host.must(["init"]);
+    await must(host, ["init"]);
     daemon = await host.serve();
     const lines = Array.from({ length: 60 }, (_, n) => receipt(n, { organization: n % 3 === 0 ? "cards" : "loans", gates: [{ name: "bounds", status: n % 5 === 0 ? "FAIL" : "PASS" }] }));
     writeFileSync(host.path("receipts.ndjson"), `${[...lines, HOSTILE].join("\n")}\n`);
-    await host.must(["ingest", "receipts.ndjson"]);
-    await host.must(["anchor"]);
-    token = String(json(await host.must(["token", "create", "--scope", "read", "evidence", "--all-organizations", "--expires", "1d", "--json"]))["token"]);
+    for (const args of [["ingest", "receipts.ndjson"], ["anchor"]]) await must(host, args);
+    token = String(json(await must(host, ["token", "create", "--scope", "read", "evidence", "--all-organizations", "--expires", "1d", "--json"]))["token"]);
     http = host.start(["http", "--json"]);
     await until(() => http.stdout().includes("}"), http);
     url = String((JSON.parse(http.stdout()) as { readonly url: string }).url);
