@@ -11,7 +11,8 @@ import { ackText, acksText } from "./answers.ts";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Connection, Slot } from "./connection.ts";
 import { type Latency, newLatency } from "./latency.ts";
-import { type FromLongLines, LONG, LongLines } from "./long-lines.ts";
+import { LONG, LongLines } from "./long-lines.ts";
+import { type LongRead, LongReads } from "./long-reads.ts";
 import { answerCall, isChainWrite } from "./methods.ts";
 import type { DoorPolicy } from "./policy.ts";
 import type { IntakePort } from "./port.ts";
@@ -44,10 +45,10 @@ export class Intake {
   readonly #arena = new Arena();
   readonly #parser: LineParser;
   readonly #rounds = new Rounds();
-  readonly #long: LongLines;
-  /** Whose line is being read by the thread, and who waits for it to be free. */
-  #reading: Connection | null = null;
-  readonly #waiting = new Set<Connection>();
+  readonly #thread: LongLines;
+  readonly #long: LongReads;
+  /** Did the last round leave a long line's receipts for this one? */
+  #hasPutOff = false;
   #ready = new Set<Connection>();
   /** Calls that must see the appends before them: the first of the connection's next round. */
   readonly #postponed = new Map<Connection, { readonly slot: Slot; readonly call: Call }>();
@@ -60,12 +61,13 @@ export class Intake {
     this.#syncs = new Syncs(options.port);
     const { port, newId, maxAppendMany, policy = null } = options;
     this.#parser = new LineParser({ newId, maxAppendMany, policy, isStored: (receiptId) => port.has(receiptId) }, this.#arena);
-    this.#long = new LongLines({ maxAppendMany, policy: policy?.policy ?? null });
+    this.#thread = new LongLines({ maxAppendMany, policy: policy?.policy ?? null });
+    this.#long = new LongReads(this.#thread, () => this.#schedule());
   }
 
   /** Nothing is ready any more, and no connection is open. */
   stop(): Promise<void> {
-    return this.#long.stop();
+    return this.#thread.stop();
   }
 
   /** Something went wrong that no client caused. */
@@ -74,18 +76,27 @@ export class Intake {
   /** The connection has something to do: bytes, room for answers, or its end. */
   readonly ready = (connection: Connection): void => {
     this.#ready.add(connection);
+    this.#schedule();
+  };
+
+  #schedule(): void {
     if (this.#scheduled !== null) return;
     this.#firstReadyAt = performance.now();
     this.#scheduled = setImmediate(() => {
       this.#scheduled = null;
-      this.#round();
+      // in turn: whoever sends little waits for no more than one long line's receipts
+      const isLongsTurn = !this.#long.isEmpty && (this.#hasPutOff || this.#ready.size === 0);
+      if (isLongsTurn) this.ready(this.#long.takeNext((next) => this.#takeLong(next)));
+      else this.#round();
+      this.#hasPutOff = !isLongsTurn && !this.#long.isEmpty;
+      if (this.#ready.size > 0 || !this.#long.isEmpty) this.#schedule();
     });
-  };
+  }
 
   forget(connection: Connection): void {
     this.#ready.delete(connection);
     this.#postponed.delete(connection);
-    this.#waiting.delete(connection);
+    this.#long.forget(connection);
   }
 
   #round(): void {
@@ -107,7 +118,6 @@ export class Intake {
       connection.flush();
       if (this.#ready.delete(connection)) this.#ready.add(connection);
     }
-    if (this.#ready.size > 0) this.#again();
   }
 
   /** Works on one line of the connection, where it has one that need not wait for the round's commit. */
@@ -120,8 +130,12 @@ export class Intake {
       this.#answer(connection, postponed.slot, postponed.call, round);
       return true;
     }
-    const line = this.#reading === connection ? null : connection.nextLine(LONG);
-    if (line === "later") return this.#readLong(connection);
+    const line = this.#long.holds(connection) ? null : connection.nextLine(LONG);
+    if (line === "later") {
+      this.#ready.delete(connection);
+      this.#long.add(connection);
+      return false;
+    }
     if (line === null) {
       this.#ready.delete(connection);
       round.hasNoMore(connection);
@@ -132,29 +146,7 @@ export class Intake {
     return true;
   }
 
-  /** In its turn. What the connection has sent behind it waits. */
-  #readLong(connection: Connection): false {
-    this.#ready.delete(connection);
-    if (this.#long.isBusy) {
-      this.#waiting.add(connection);
-      return false;
-    }
-    const line = connection.nextLine()!;
-    const slot = connection.slot();
-    const startedAt = performance.now();
-    this.#reading = connection;
-    connection.beingRead = line.length;
-    this.#long.read(line, (read) => {
-      this.#reading = null;
-      connection.beingRead = 0;
-      if (!connection.closed) this.#takeLong(connection, slot, read, startedAt);
-      for (const waiting of [...this.#waiting, connection]) this.ready(waiting);
-      this.#waiting.clear();
-    });
-    return false;
-  }
-
-  #takeLong(connection: Connection, slot: Slot, read: FromLongLines, startedAt: number): void {
+  #takeLong({ connection, slot, read, startedAt }: LongRead): void {
     switch (read.kind) {
       case "append": {
         const doubt = read.doubts.find(({ receiptId }) => !this.#options.port.has(receiptId));
@@ -177,11 +169,6 @@ export class Intake {
     }
     connection.countError(read.kind === "refused" && read.id === null);
     connection.flush();
-  }
-
-  #again(): void {
-    const [connection] = this.#ready;
-    this.ready(connection!);
   }
 
   /** An append goes into the group, everything else gets its answer. */
