@@ -54,7 +54,7 @@ describe("systemd-analyze", () => {
     const places = placesOf(defaultConfig("/var/lib/receiptd"));
     for (const path of [places.rootKey, places.keyring, places.ratchet, places.nextKey, "/var/lib/receiptd/root.scrypt", "/var/lib/receiptd/root.kms"]) expect(hidden).toContain(`-${path}`);
     expect(setting("systemd/receiptd-http.service", "LoadCredentialEncrypted")).toEqual([]);
-    expect(setting("systemd/receiptd-http.service", "Nice")).toEqual(["19"]);
+    expect(setting("systemd/receiptd-http.service", "CPUSchedulingPolicy")).toEqual(["idle"]);
   });
 
   test("the timer's next times are the quarters'", () => {

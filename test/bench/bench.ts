@@ -27,18 +27,18 @@ export function newFolder({ folder }: Bench, name: string): string {
   return join(folder, `${name}-${folders++}`);
 }
 
-const USUAL = { kind: "append", ack: "disk", padding: 0, clients: 8, inFlight: 64, samples: false } as const;
+const USUAL = { kind: "append", ack: "disk", padding: 0, clients: 8, inFlight: 64, yields: false, samples: false } as const;
 
-type LoadOptions = Partial<Pick<LoadSettings, "kind" | "ack" | "padding" | "clients" | "inFlight" | "samples" | "seconds" | "warmUp">>;
+type LoadOptions = Partial<Pick<LoadSettings, "kind" | "ack" | "padding" | "clients" | "inFlight" | "yields" | "samples" | "seconds" | "warmUp">>;
 
 /** As much as there is room for: 8 clients with 64 calls in flight each, if `options` do not say otherwise. */
 export function saturate({ quick }: Bench, { socket }: Server, options: LoadOptions = {}): Promise<LoadMeasured> {
   return measured("load.ts", { ...USUAL, socket, rate: null, seconds: quick ? 1 : 5, warmUp: quick ? 0.3 : 2, ...options } satisfies LoadSettings);
 }
 
-/** `rate` calls a second over 8 clients. */
+/** `rate` calls a second over 8 clients, by a load that yields to all others. */
 export function atRate({ quick }: Bench, { socket }: Server, rate: number, options: LoadOptions = {}): Promise<LoadMeasured> {
-  return measured("load.ts", { ...USUAL, socket, rate, seconds: quick ? 1 : 5, warmUp: quick ? 0.3 : 2, ...options } satisfies LoadSettings);
+  return measured("load.ts", { ...USUAL, socket, rate, yields: true, seconds: quick ? 1 : 5, warmUp: quick ? 0.3 : 2, ...options } satisfies LoadSettings);
 }
 
 export function raw(task: RawTask): Promise<RawMeasured> {

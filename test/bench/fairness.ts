@@ -16,7 +16,7 @@ export async function fairness(bench: Bench): Promise<readonly Row[]> {
   const seconds = bench.quick ? 1 : 5;
   const runs = await eachRun(bench, "fairness", async () => {
     const server = await startReceiptd(newFolder(bench, "fairness"));
-    const victim = () => atRate(bench, server, RATE, { clients: 1, seconds, warmUp: 0.5 });
+    const victim = () => atRate(bench, server, RATE, { clients: 1, yields: false, seconds, warmUp: 0.5 });
     const alone = (await victim()).p99;
     const beside: number[] = [];
     for (const { load } of OTHERS) {

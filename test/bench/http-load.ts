@@ -1,10 +1,8 @@
 /**
  * Verifications over HTTP at a rate, whether or not earlier ones are answered; a request's time begins when it was due. Reads its settings as
- * JSON from the argument and prints what it measured as JSON. Every answer has to be valid. At the lowest priority: who asks is elsewhere,
- * and what asking costs is not to be what the writer is slowed by.
+ * JSON from the argument and prints what it measured as JSON. Every answer has to be valid.
  */
 import { Agent, request } from "node:http";
-import { setPriority } from "node:os";
 import { type Measured, summary } from "./summary.ts";
 
 export interface HttpLoadSettings {
@@ -20,7 +18,6 @@ export interface HttpLoadSettings {
 export type HttpLoadMeasured = Measured & { readonly count: number };
 
 const { url, paths, rate, seconds } = JSON.parse(process.argv[2]!) as HttpLoadSettings;
-setPriority(19);
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 const times: number[] = [];
 

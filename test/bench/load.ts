@@ -2,11 +2,13 @@
  * The load: a process of its own that writes calls to a socket and times each answer. Closed (`inFlight` calls of each client are
  * always open) for how much can be had, open (`rate` calls a second, whether or not earlier ones are answered) for how long one takes:
  * a call's time begins when it was due, so that what waits behind a stall is counted (no coordinated omission). At a rate it
- * does not sleep when a call is due in the next ms, so that it leaves in time: from 1,000/s on it needs a processor for itself.
+ * does not sleep when a call is due in the next ms, so that it leaves in time: from 1,000/s on it needs a processor for itself. With
+ * `yields` one on which it only waits is free for what is measured.
  *
  * Reads its settings as JSON from the argument and prints its measurements as JSON.
  */
 import { connect, type Socket } from "node:net";
+import { setPriority } from "node:os";
 import { type CallSettings, callsOf } from "./calls.ts";
 import { type Measured, summary } from "./summary.ts";
 
@@ -20,6 +22,8 @@ export interface LoadSettings extends CallSettings {
   /** s, behind `warmUp` s that are not measured. */
   readonly seconds: number;
   readonly warmUp: number;
+  /** Has everything else that runs the processors first? */
+  readonly yields: boolean;
   /** Print each call's time, too. */
   readonly samples: boolean;
 }
@@ -135,5 +139,6 @@ async function open({ clients: count, rate, seconds, warmUp, socket, samples: wa
 
 const settings = JSON.parse(process.argv[2]!) as LoadSettings;
 const { rate } = settings;
+if (settings.yields) setPriority(19);
 const result = rate === null ? await closed(settings) : await open({ ...settings, rate });
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit());

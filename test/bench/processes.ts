@@ -46,9 +46,13 @@ export async function run(command: string, args: readonly string[], options: Spa
   return { stdout, seconds: (performance.now() - began) / 1000, peak };
 }
 
+/** Node with the time of processors that nobody else wants: sched(7), SCHED_IDLE. */
+export const IDLE_NODE = ["chrt", "--idle", "0", process.execPath] as const;
+
 /** Runs a script of this folder, which reads its task as JSON from its argument and prints JSON. */
-export async function measured<Result>(script: string, task: object): Promise<Result> {
-  const { stdout } = await run(process.execPath, [join(import.meta.dirname, script), JSON.stringify(task)]);
+export async function measured<Result>(script: string, task: object, node: readonly [string, ...string[]] = [process.execPath]): Promise<Result> {
+  const [command, ...args] = node;
+  const { stdout } = await run(command, [...args, join(import.meta.dirname, script), JSON.stringify(task)]);
   return JSON.parse(stdout) as Result;
 }
 
