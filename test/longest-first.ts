@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** In this order; then all others, as Vitest thinks best. */
 const LONGEST = [
-  "test/drill.test.ts", "test/demo.test.ts", "test/cli/doctor.test.ts", "test/faults/sigkill.test.ts", "test/anchor/canary.test.ts", "test/powercut/daemon.test.ts", "test/cli/commands.test.ts",
+  "test/drill.test.ts", "test/demo.test.ts", "test/python-client.test.ts", "test/web/page.test.ts", "test/cli/doctor.test.ts", "test/faults/sigkill.test.ts", "test/anchor/canary.test.ts", "test/powercut/daemon.test.ts", "test/cli/commands.test.ts",
   "test/faults/s3-outage.test.ts", "test/audit/s3.test.ts", "test/faults/io-error.test.ts", "test/restore/command.test.ts", "test/restore/restore.test.ts", "test/anchor/s3.test.ts",
   "test/cli/check.test.ts", "test/faults/lifecycle.test.ts", "test/python.test.ts",
 ];
