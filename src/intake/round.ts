@@ -20,8 +20,8 @@ interface Most {
 }
 
 const FULL: Most = { lines: 256, bytes: 1024 * 1024 };
-const SHORT: Most = { lines: 64, bytes: 256 * 1024 };
-const WITH_LITTLE: Most = { lines: 32, bytes: 64 * 1024 };
+const SHORT: Most = { lines: 32, bytes: 256 * 1024 };
+const WITH_LITTLE: Most = { lines: 16, bytes: 64 * 1024 };
 /** Lines of a connection that has no more, at most: it sends little. */
 const LITTLE = 4;
 /** ms since both were there. */
