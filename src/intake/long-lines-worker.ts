@@ -22,7 +22,7 @@ const parser = new LineParser({
 }, { take: (length) => arena.take(length) });
 
 function read(line: Uint8Array): FromLongLines {
-  [arena, doubts] = [new Arena(), []];
+  [arena, doubts] = [new Arena(line.length), []]; // what is read is about as long
   try {
     const done = parser.read(Buffer.from(line.buffer, line.byteOffset, line.byteLength));
     if (!("requests" in done)) {

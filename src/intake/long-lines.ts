@@ -8,9 +8,9 @@ import type { Call, RpcId } from "./protocol.ts";
 import type { ReadAppend } from "./quick-append.ts";
 
 /** Bytes of a line from which on it is one. */
-export const LONG = 128 * 1024;
+export const LONG = 256 * 1024;
 /** What a thread may use: what the largest message becomes, many times over. */
-const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 };
+const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 };
 
 export interface LongLineOptions {
   readonly maxAppendMany: number;

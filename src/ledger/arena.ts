@@ -3,17 +3,24 @@
  * has to do. What was taken is only good until `reset`.
  */
 
+/** Bytes. */
 const CHUNK = 512 * 1024;
 
 export class Arena {
   #chunk: Buffer = Buffer.alloc(0);
   #used = 0;
+  readonly #size: number;
+
+  /** In chunks of `size` bytes. */
+  constructor(size = CHUNK) {
+    this.#size = size;
+  }
 
   /** `length` bytes of any content. */
   readonly take = (length: number): Buffer => {
-    if (length > CHUNK / 4) return Buffer.allocUnsafeSlow(length);
+    if (length > this.#size / 4) return Buffer.allocUnsafeSlow(length);
     if (this.#used + length > this.#chunk.length) {
-      this.#chunk = Buffer.allocUnsafeSlow(CHUNK); // whoever has bytes of the one before keeps it
+      this.#chunk = Buffer.allocUnsafeSlow(this.#size); // whoever has bytes of the one before keeps it
       this.#used = 0;
     }
     this.#used += length;
