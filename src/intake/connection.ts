@@ -78,7 +78,12 @@ export class Connection {
 
   /** Bytes held for what it sent. */
   get held(): number {
-    return this.closed ? 0 : this.#lines.held + this.beingRead;
+    return this.closed ? 0 : this.unread + this.beingRead;
+  }
+
+  /** Those of them that it gives back when it is let go: a line that is being read stays until it is. */
+  get unread(): number {
+    return this.#lines.held;
   }
 
   /** Aborted, with an RpcError, when what it waits for is not to be waited for any more: it is closed, or the daemon stops. */

@@ -11,7 +11,7 @@ import { ackText, acksText } from "./answers.ts";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Connection, Slot } from "./connection.ts";
 import { type Latency, newLatency } from "./latency.ts";
-import { LONG, LongLines } from "./long-lines.ts";
+import { type Doubt, LONG, LongLines } from "./long-lines.ts";
 import { type LongRead, LongReads } from "./long-reads.ts";
 import { answerCall, isChainWrite } from "./methods.ts";
 import type { DoorPolicy } from "./policy.ts";
@@ -149,7 +149,7 @@ export class Intake {
   #takeLong({ connection, slot, read, startedAt }: LongRead): void {
     switch (read.kind) {
       case "append": {
-        const doubt = read.doubts.find(({ receiptId }) => !this.#options.port.has(receiptId));
+        const doubt = this.#firstDoubt(read.doubts);
         try {
           this.#requireOpen();
           if (doubt === undefined) this.#commit([this.#appendOf(connection, slot, read.append)], startedAt);
@@ -162,13 +162,17 @@ export class Intake {
       case "call":
         return void this.#postponed.set(connection, { slot, call: read.call });
       case "refused":
-        connection.answer(slot, read.answer);
+        connection.answer(slot, (this.#firstDoubt(read.doubts) ?? read).answer);
         break;
       case "failed":
         this.#refuse(connection, slot, read.id, read.error);
     }
     connection.countError(read.kind === "refused" && read.id === null);
     connection.flush();
+  }
+
+  #firstDoubt(doubts: readonly Doubt[]): Doubt | undefined {
+    return doubts.find(({ receiptId }) => !this.#options.port.has(receiptId));
   }
 
   /** An append goes into the group, everything else gets its answer. */

@@ -2,15 +2,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { newId } from "../keys/new-id.ts";
 import { Arena } from "../ledger/arena.ts";
-import { type FromLongLines, LONG, type LongLineOptions } from "./long-lines.ts";
+import { requireFit } from "./long-calls.ts";
+import type { Doubt, FromLongLines, LongLineOptions } from "./long-lines.ts";
 import { DoorPolicy } from "./policy.ts";
-import { errorLine, isRefusal, RpcError } from "./protocol.ts";
+import { errorLine, isRefusal, type RpcError } from "./protocol.ts";
 import { LineParser } from "./read-line.ts";
 
 const port = parentPort!;
 const { maxAppendMany, policy } = workerData as LongLineOptions;
-/** The other methods have nothing to say that is. */
-const MAY_BE_LONG = /^(?:attest|chain\..*)$/;
 /** Of one line: what was taken of it is given away with the answer. */
 let arena = new Arena();
 let doubts: { readonly receiptId: string; readonly refusal: RpcError }[] = [];
@@ -23,15 +22,16 @@ const parser = new LineParser({
 
 function read(line: Uint8Array): FromLongLines {
   [arena, doubts] = [new Arena(line.length), []]; // what is read is about as long
+  const answers = (): readonly Doubt[] => doubts.map(({ receiptId, refusal }) => ({ receiptId, answer: errorLine(parser.id, refusal) }));
   try {
     const done = parser.read(Buffer.from(line.buffer, line.byteOffset, line.byteLength));
     if (!("requests" in done)) {
-      if (!MAY_BE_LONG.test(done.method)) throw new RpcError("bad_request", `no call of ${done.method.slice(0, 64)} is that long: at most ${LONG} bytes`);
+      requireFit(done);
       return { kind: "call", call: done };
     }
-    return { kind: "append", append: done, doubts: doubts.map(({ receiptId, refusal }) => ({ receiptId, answer: errorLine(done.id, refusal) })) };
+    return { kind: "append", append: done, doubts: answers() };
   } catch (error) {
-    return isRefusal(error) ? { kind: "refused", id: parser.id, answer: errorLine(parser.id, error) } : { kind: "failed", id: parser.id, error };
+    return isRefusal(error) ? { kind: "refused", id: parser.id, answer: errorLine(parser.id, error), doubts: answers() } : { kind: "failed", id: parser.id, error };
   }
 }
 

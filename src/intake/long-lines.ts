@@ -17,7 +17,7 @@ export interface LongLineOptions {
   readonly policy: Policy | null;
 }
 
-/** The policy refuses a receipt whose id the caller has chosen: with this answer, unless it is stored already. */
+/** The policy refuses a receipt whose id the caller has chosen: with this answer, unless it is stored already. It stood before what else is refused. */
 export interface Doubt {
   readonly receiptId: string;
   readonly answer: string;
@@ -26,7 +26,7 @@ export interface Doubt {
 export type FromLongLines =
   | { readonly kind: "append"; readonly append: ReadAppend; readonly doubts: readonly Doubt[] }
   | { readonly kind: "call"; readonly call: Call }
-  | { readonly kind: "refused"; readonly id: RpcId; readonly answer: string }
+  | { readonly kind: "refused"; readonly id: RpcId; readonly answer: string; readonly doubts: readonly Doubt[] }
   /** Something that no client caused, or a thread that has ended: of a line that is too much for its memory. */
   | { readonly kind: "failed"; readonly id: RpcId; readonly error: unknown };
 

@@ -91,17 +91,17 @@ export async function listen(options: SocketOptions, intake: LineServer): Promis
   };
 }
 
-/** A flood of half-sent messages over many connections: the one that holds the most is let go, until the rest is within the bound. */
+/** A flood of half-sent messages over many connections: the one that gives back the most is let go, until the rest is within the bound. */
 function keepWithin(maxBuffered: number, connections: ReadonlySet<Connection>): void {
   for (;;) {
     let total = 0;
     let largest: Connection | null = null;
     for (const connection of connections) {
       total += connection.held;
-      if (largest === null || connection.held > largest.held) largest = connection;
+      if (!connection.closed && connection.unread > (largest?.unread ?? 0)) largest = connection;
     }
-    if (total <= maxBuffered) return;
-    largest!.fail(new RpcError("overloaded", "too much unfinished input on all connections together; this one held the most and is closed"));
+    if (total <= maxBuffered || largest === null) return;
+    largest.fail(new RpcError("overloaded", "too much unfinished input on all connections together; this one held the most and is closed"));
   }
 }
 

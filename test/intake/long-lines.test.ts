@@ -73,10 +73,35 @@ describe("a long line", () => {
   });
 
   test("of a method that has nothing so long to say is refused", async () => {
-    const [get, chain, other] = await new Client(h.path).send(long(call(1, "get", { log_index: 0 })), long(call(2, "chain.get", {})), long(call(3, "no such"))).wait(3);
+    const [get, chain, other] = await new Client(h.path).send(long(call(1, "get", { log_index: 0 })), long(call(2, "chain.get", { chain_id: "c" })), long(call(3, "no such"))).wait(3);
     expect(get!.error).toMatchObject({ message: `no call of get is that long: at most ${LONG} bytes`, data: { code: "bad_request" } });
     expect(chain!.result).toEqual({});
     expect(other!.error!.data["code"]).toBe("bad_request");
+  });
+
+  test("of a chain or an attestation is not handed on where it is refused whatever else is there", async () => {
+    const asked = [vi.spyOn(h.port, "chain"), vi.spyOn(h.port, "chainAt"), vi.spyOn(h.port, "attest")];
+    const much = Array.from({ length: 120_000 }, () => ({}));
+    const answers = await new Client(h.path).send(call(1, "chain.open", { chain: { metadata: { much } } }), call(2, "chain.event", { chain_id: "c", event: { action: "a", agent: "b", details: { much } } }),
+      call(3, "chain.get", { chain_id: "c", much }), call(4, "attest", { attestation: much }), long(call(5, "chain.open", { chain: { metadata: { _sd: [] } } }))).wait(5);
+    expect(answers.map(({ error }) => [error!.data["code"], error!.data["pointer"]])).toEqual([
+      ["too_large", "/params"], ["too_large", "/params"], ["bad_field", "/params"], ["attestation_refused", undefined], ["reserved_field", "/params/chain/metadata/_sd"]]);
+    for (const one of asked) expect(one).not.toHaveBeenCalled();
+  });
+
+  test("that is being read is nobody's to let go, whatever the others hold", async () => {
+    await h.stop();
+    h = await harness({ socket: { maxBuffered: 600_000 } });
+    let client: Client;
+    const { read } = LongLines.prototype;
+    const begin = await new Promise<() => void>((resolve) => {
+      vi.spyOn(LongLines.prototype, "read").mockImplementation(function (this: LongLines, ...args) { resolve(() => read.apply(this, args)); });
+      client = new Client(h.path).send(long(append(1, { inputs: { text: "x".repeat(100_000) } })));
+    });
+    const others = Array.from({ length: 20 }, () => new Client(h.path).send("x".repeat(20_000)));
+    expect((await Promise.race(others.map((other) => other.closed()))).map(({ error }) => error?.data["code"])).toEqual(["overloaded"]);
+    begin();
+    expect((await client!.wait(1)).map(({ result }) => result?.["log_index"])).toEqual([1]);
   });
 
   test("counts as rubbish where it is", async () => {
@@ -127,6 +152,10 @@ test("a policy holds for long lines, but not for what is stored already", async 
   const answers = await new Client(h.path).send(...[old, { ...old, decision: "DENY" }, { ...old, receipt_id: ID.replace("1", "2") }, { ...old, receipt_id: undefined }, RECEIPT]
     .map((receipt, id) => long(call(id, "append", { receipt })))).wait(5);
   expect(answers.map(({ result, error }) => result?.["duplicate"] ?? error!.data["code"])).toEqual([true, "conflict", "policy_field_missing", "policy_field_missing", false]);
+  const wrong = { ...RECEIPT, system_id: 7 };
+  const two = [[{ ...old, receipt_id: ID.replace("1", "2") }, wrong], [old, wrong]].map((receipts, id) => call(id, "append_many", { receipts }));
+  const [long0, long1, short0, short1] = (await new Client(h.path).send(...two.map((one) => long(one)), ...two).wait(4)).map(said);
+  expect([long0, long1]).toEqual([short0, short1]);
 });
 
 test("a thread that ends has its line refused, and there is another one for the next", async () => {
