@@ -13,10 +13,18 @@ const root = dirname(import.meta.dirname);
 const dist = join(root, "dist");
 const LICENSES = "THIRD-PARTY-LICENSES.txt";
 
-/** By where they are found in dist/: the command, the threads, and what package.json exports. */
-const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
-  ["cli/main", "anchor/worker", "audit/worker", "ledger/checkpoint-worker", "daemon/self-check-worker", "intake/long-lines-worker", "http/export-worker", "format/index", "verify/index", "clients/index", "integrations/ai-sdk", "integrations/langchain", "integrations/openai", "integrations/anthropic"].map((name) => [name, join(root, `src/${name}.ts`)]),
-);
+/**
+ * By where they are found in dist/, what is bundled together: the command, what package.json exports, and each thread alone. Node takes
+ * as long to find and read the fifty chunks that a thread would share with others as it takes for all the rest of the thread's start.
+ */
+const BUNDLES: readonly (readonly string[])[] = [
+  ["cli/main"],
+  ["format/index", "verify/index", "clients/index", "integrations/ai-sdk", "integrations/langchain", "integrations/openai", "integrations/anthropic"],
+  ...["anchor/worker", "audit/worker", "ledger/checkpoint-worker", "daemon/self-check-worker", "intake/long-lines-worker", "http/export-worker"].map((name) => [name]),
+];
+
+/** What so many of the parts share that are loaded when they are needed, such as commands, is one chunk. */
+const SHARED_BY = 20;
 
 /** The places beside a source file, named as they are in dist/. */
 const placesInDist: Plugin = {
@@ -98,13 +106,20 @@ async function pages(): Promise<Readonly<Record<"verify" | "page", WebPage>>> {
 export async function bundle(): Promise<void> {
   const fresh = join(root, `dist.${process.pid}`);
   const { rolldown } = await import("rolldown"); // most often there is nothing to do
-  const build = await rolldown({ input: ENTRIES, cwd: root, platform: "node", external: [/^better-sqlite3$/], plugins: [placesInDist, coreOfCryptoJs, withoutFacade], resolve: { mainFields: ["module", "main"] }, logLevel: "warn" });
-  const { output } = await build.write({ dir: fresh, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" });
-  await build.close();
+  const modules: string[] = [];
+  for (const names of BUNDLES) {
+    const input = Object.fromEntries(names.map((name) => [name, join(root, `src/${name}.ts`)]));
+    const build = await rolldown({ input, cwd: root, platform: "node", external: [/^better-sqlite3$/], plugins: [placesInDist, coreOfCryptoJs, withoutFacade], resolve: { mainFields: ["module", "main"] }, logLevel: "warn" });
+    const { output } = await build.write({
+      dir: fresh, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js", codeSplitting: { groups: [{ name: "common", minShareCount: SHARED_BY }] },
+    });
+    await build.close();
+    modules.push(...output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])));
+  }
   for (const layer of ["ledger", "anchor", "chains"]) cpSync(join(root, `src/${layer}/migrations`), join(fresh, `${layer}/migrations`), { recursive: true });
   const made = await pages();
   for (const [name, { html }] of Object.entries(made)) writeFileSync(join(fresh, `cli/${name}.html`), html);
-  writeFileSync(join(fresh, LICENSES), licensesOf([...output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])), ...Object.values(made).flatMap(({ modules }) => modules)]));
+  writeFileSync(join(fresh, LICENSES), licensesOf([...modules, ...Object.values(made).flatMap(({ modules }) => modules)]));
   mkdirSync(dist, { recursive: true });
   const old = join(root, `dist.${process.pid}.old`);
   renameSync(dist, old);
