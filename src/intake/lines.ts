@@ -6,6 +6,8 @@
 
 const LF = 0x0a;
 const FIRST_CAPACITY = 4096;
+/** Bytes: a longer line shares its memory with nothing else, and can be given away. What Node reads from a socket at once is not longer. */
+export const SHARED = 64 * 1024;
 /** Bytes that a chunk costs beside its own: of a client that sends byte by byte, the chunks are what fills the memory. */
 const CHUNK_COST = 1024;
 
@@ -59,7 +61,7 @@ export class LineReader {
       const part = chunk.subarray(this.#at, end === -1 ? chunk.length : end);
       if (this.#length + part.length > this.#maxLine) return "too_long";
       this.#advance(chunk, part.length + (end === -1 ? 0 : 1));
-      if (end !== -1 && this.#length === 0) return part;
+      if (end !== -1 && this.#length === 0 && part.length <= SHARED) return part;
       this.#keep(part);
       if (end === -1) continue;
       const line = this.#partial.subarray(0, this.#length);

@@ -7,7 +7,7 @@ import type { Policy } from "../config/policy.ts";
 import type { Call, RpcId } from "./protocol.ts";
 import type { ReadAppend } from "./quick-append.ts";
 
-/** Bytes of a line from which on it is one. */
+/** Bytes: a longer line is one; what is no longer than `SHARED` (lines.ts) cannot be. */
 export const LONG = 256 * 1024;
 /** What a thread may use: what the largest message becomes, many times over. */
 const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 };
@@ -46,11 +46,11 @@ export class LongLines {
     return this.#done !== null;
   }
 
-  /** While it is not busy. The line is the thread's from now on. */
+  /** While it is not busy. The line and its memory are the thread's from now on. */
   read(line: Buffer, done: Done): void {
     this.#done = done;
     this.#thread ??= this.#start();
-    this.#thread.postMessage(line, line.length === line.buffer.byteLength ? [line.buffer as ArrayBuffer] : []);
+    this.#thread.postMessage(line, [line.buffer as ArrayBuffer]);
   }
 
   /** What is being read has failed then. */

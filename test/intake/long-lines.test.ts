@@ -160,7 +160,7 @@ test("a policy holds for long lines, but not for what is stored already", async 
 
 test("a thread that ends has its line refused, and there is another one for the next", async () => {
   const lines = new LongLines({ maxAppendMany: 10, policy: null });
-  const read = (text: string) => new Promise<{ readonly kind: string }>((resolve) => lines.read(Buffer.from(text), resolve));
+  const read = (text: string) => new Promise<{ readonly kind: string }>((resolve) => lines.read(Buffer.from(new TextEncoder().encode(text).buffer), resolve));
   expect(await read(JSON.stringify(append(1)))).toMatchObject({ kind: "append", append: { id: 1 } });
   const first = read(JSON.stringify(append(2, { inputs: { list: Array.from({ length: 60_000 }, () => [0.5, "\u00e9"]) } })));
   await lines.stop();
