@@ -5,7 +5,7 @@ import type { Cli } from "./cli.ts";
 import { examples, type Run } from "./command.ts";
 import type { ExitCode } from "./errors.ts";
 import { runDaemon } from "./foreground.ts";
-import { boundYoungGeneration } from "./young-generation.ts";
+import { tuneHeap } from "./heap.ts";
 
 export function addServe(program: Command, run: Run): void {
   program.command("serve")
@@ -19,7 +19,7 @@ async function serve(cli: Cli): Promise<ExitCode> {
   const { config } = cli;
   // synchronous: the last words before the end of the process are the ones that matter
   const log = pino({ level: config.log.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination({ fd: 2, sync: true }));
-  boundYoungGeneration();
+  tuneHeap();
   await runDaemon(config, log, () => {});
   return 0;
 }

@@ -10,6 +10,7 @@ import type { Durability } from "../ledger/writer.ts";
 import { ackText, acksText } from "./answers.ts";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Connection, Slot } from "./connection.ts";
+import { free } from "../ledger/free.ts";
 import { type Latency, newLatency } from "./latency.ts";
 import { type Doubt, LONG, LongLines } from "./long-lines.ts";
 import { type LongRead, LongReads } from "./long-reads.ts";
@@ -157,6 +158,7 @@ export class Intake {
         } catch (error) {
           this.#refuse(connection, slot, read.append.id, error);
         }
+        for (const { json } of read.append.requests) free(json.buffer);
         break;
       }
       case "call":

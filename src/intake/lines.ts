@@ -3,7 +3,9 @@
  * has not been worked on stays the few chunks that it came in. What arrives is under the control of whoever may open the socket: an
  * unfinished line is copied into one buffer, so that neither its length nor the number of its pieces costs more than `maxLine` bytes.
  */
+import { free } from "../ledger/free.ts";
 
+const NOTHING = Buffer.allocUnsafeSlow(0);
 const LF = 0x0a;
 const FIRST_CAPACITY = 4096;
 /** Bytes: a longer line shares its memory with nothing else, and can be given away. What Node reads from a socket at once is not longer. */
@@ -16,7 +18,7 @@ export class LineReader {
   readonly #chunks: Buffer[] = [];
   #at = 0;
   #waiting = 0;
-  #partial: Buffer = Buffer.alloc(0);
+  #partial: Buffer = NOTHING;
   #length = 0;
   /** A whole line that was left for later. */
   #left: Buffer | null = null;
@@ -43,30 +45,46 @@ export class LineReader {
 
   /** Memory held, in bytes. */
   get held(): number {
-    return this.waiting + this.#partial.length + (this.#left?.length ?? 0);
+    return this.waiting + this.#partial.length; // a line that was left is in it, or in a chunk that was small
   }
 
-  /** The next line; null: it is not finished yet; "later": it is longer than `longest`; "too_long": the reader is of no further use. */
+  /**
+   * The next line, good until the next is asked for, or for good if it was left for later; null: it is not finished yet; "later": it is longer
+   * than `longest`, and left; "too_long": the reader is of no further use.
+   */
   next(longest = Number.POSITIVE_INFINITY): Buffer | null | "later" | "too_long" {
-    const line = this.#left ?? this.#whole();
-    this.#left = line instanceof Buffer && line.length > longest ? line : null;
-    return this.#left === null ? line : "later";
+    const left = this.#left;
+    const line = left ?? this.#whole();
+    if (line instanceof Buffer && line.length > longest) {
+      this.#left = line;
+      return "later";
+    }
+    if (left !== null) {
+      this.#left = null;
+      if (left.buffer === this.#partial.buffer) this.#partial = NOTHING;
+    }
+    return line;
   }
 
   #whole(): Buffer | null | "too_long" {
     for (;;) {
       const chunk = this.#chunks[0];
-      if (chunk === undefined) return null;
+      if (chunk === undefined) {
+        if (this.#length === 0) this.#forgetPartial();
+        return null;
+      }
       const end = chunk.indexOf(LF, this.#at);
       const part = chunk.subarray(this.#at, end === -1 ? chunk.length : end);
       if (this.#length + part.length > this.#maxLine) return "too_long";
       this.#advance(chunk, part.length + (end === -1 ? 0 : 1));
       if (end !== -1 && this.#length === 0 && part.length <= SHARED) return part;
       this.#keep(part);
-      if (end === -1) continue;
+      if (end === -1) {
+        if (part.length === part.buffer.byteLength) free(part.buffer); // nothing else is in it
+        continue;
+      }
       const line = this.#partial.subarray(0, this.#length);
-      this.#partial = Buffer.alloc(0);
-      this.#length = 0;
+      this.#length = 0; // the next unfinished line takes the same memory
       return line;
     }
   }
@@ -75,9 +93,14 @@ export class LineReader {
   drop(): void {
     this.#chunks.length = 0;
     this.#waiting = 0;
-    this.#partial = Buffer.alloc(0);
     this.#length = 0;
     this.#left = null;
+    this.#forgetPartial();
+  }
+
+  #forgetPartial(): void {
+    free(this.#partial.buffer);
+    this.#partial = NOTHING;
   }
 
   #advance(chunk: Buffer, by: number): void {
@@ -92,8 +115,9 @@ export class LineReader {
   #keep(part: Buffer): void {
     const needed = this.#length + part.length;
     if (needed > this.#partial.length) {
-      const grown = Buffer.allocUnsafe(Math.min(this.#maxLine, Math.max(FIRST_CAPACITY, needed * 2)));
-      this.#partial.copy(grown, 0, 0, this.#length);
+      const grown = Buffer.allocUnsafeSlow(Math.min(this.#maxLine, Math.max(FIRST_CAPACITY, needed * 2)));
+      if (this.#length > 0) this.#partial.copy(grown, 0, 0, this.#length);
+      free(this.#partial.buffer);
       this.#partial = grown;
     }
     part.copy(this.#partial, this.#length);

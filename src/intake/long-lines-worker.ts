@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { newId } from "../keys/new-id.ts";
 import { Arena } from "../ledger/arena.ts";
+import { free } from "../ledger/free.ts";
 import { requireFit } from "./long-calls.ts";
 import type { Doubt, FromLongLines, LongLineOptions } from "./long-lines.ts";
 import { DoorPolicy } from "./policy.ts";
@@ -39,4 +40,5 @@ port.on("message", (line: Uint8Array) => {
   const answer = read(line);
   const memory = new Set(answer.kind === "append" ? answer.append.requests.map(({ json }) => json.buffer as ArrayBuffer) : []);
   port.postMessage(answer, [...memory]);
+  free(line.buffer);
 });

@@ -3,12 +3,16 @@
  * has to do. What was taken is only good until `reset`.
  */
 
+import { free } from "./free.ts";
+
 /** Bytes. */
 const CHUNK = 512 * 1024;
 
 export class Arena {
   #chunk: Buffer = Buffer.alloc(0);
   #used = 0;
+  /** What is too large for a chunk. */
+  #large: Buffer[] = [];
   readonly #size: number;
 
   /** In chunks of `size` bytes. */
@@ -18,7 +22,11 @@ export class Arena {
 
   /** `length` bytes of any content. */
   readonly take = (length: number): Buffer => {
-    if (length > this.#size / 4) return Buffer.allocUnsafeSlow(length);
+    if (length > this.#size / 4) {
+      const large = Buffer.allocUnsafeSlow(length);
+      this.#large.push(large);
+      return large;
+    }
     if (this.#used + length > this.#chunk.length) {
       this.#chunk = Buffer.allocUnsafeSlow(this.#size); // whoever has bytes of the one before keeps it
       this.#used = 0;
@@ -27,8 +35,10 @@ export class Arena {
     return this.#chunk.subarray(this.#used - length, this.#used);
   };
 
-  /** Everything that was taken may be written over. */
+  /** Everything that was taken may be written over, or is empty. */
   reset(): void {
     this.#used = 0;
+    for (const { buffer } of this.#large) free(buffer);
+    this.#large = [];
   }
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LineReader } from "../../src/intake/lines.ts";
+import { LineReader, SHARED } from "../../src/intake/lines.ts";
 
 /** Everything that `next` gives for these chunks, with "too_long" as the last where it was said. */
 function read(reader: LineReader, chunks: readonly Uint8Array[]): string[] {
@@ -75,6 +75,35 @@ describe("LineReader", () => {
     expect(reader.held).toBe(reader.waiting);
     expect(reader.next()).toBeNull();
     expect(reader.waiting).toBe(0);
+  });
+
+  test("pieces that are alone in their memory are given back, and lines keep what is theirs until the next is asked for", () => {
+    const alone = (text: string): Buffer => {
+      const piece = Buffer.allocUnsafeSlow(text.length);
+      piece.write(text, "latin1");
+      return piece;
+    };
+    const reader = new LineReader(1_000_000);
+    const pieces = ["a\nbb", "b".repeat(70_000), "b\nc", "c\n", `d\ne${"e".repeat(100_000)}`, "\nf\n"].map(alone);
+    for (const piece of pieces) reader.push(piece);
+    const said: string[] = [];
+    for (let line = reader.next(); line instanceof Buffer; line = reader.next()) said.push(`${line.toString("latin1", 0, 1)} ${line.length}`);
+    expect(said).toEqual(["a 1", "b 70003", "c 2", "d 1", "e 100001", "f 1"]);
+    expect(pieces.map(({ length }) => length)).toEqual([4, 0, 3, 2, 100_003, 3]); // the others hold whole lines, or began with one
+    expect(reader.held).toBe(0);
+  });
+
+  test("a line that was left is its taker's, and longer ones share their memory with nothing", () => {
+    const reader = new LineReader(1_000_000);
+    const chunk = Buffer.alloc(200_000, "x");
+    chunk[150_000] = 0x0a;
+    chunk[199_999] = 0x0a;
+    reader.push(chunk);
+    expect([reader.next(SHARED), reader.held > 150_000]).toEqual(["later", true]);
+    const long = reader.next() as Buffer;
+    const short = reader.next(SHARED) as Buffer;
+    structuredClone(long.buffer, { transfer: [long.buffer as ArrayBuffer] });
+    expect([long.length, short.length, short.every((byte) => byte === 0x78), reader.next(), reader.held]).toEqual([0, 49_998, true, null, 0]);
   });
 
   test("drop lets go of everything", () => {

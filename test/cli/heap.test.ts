@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 /** Makes objects of which many survive, as a flood of receipts does; prints the room that V8 took for new ones, in MB. */
 const script = (bound: string): string => `
   import { getHeapSpaceStatistics } from "node:v8";
-  import { boundYoungGeneration } from ${JSON.stringify(new URL("../../src/cli/young-generation.ts", import.meta.url).href)};
+  import { tuneHeap } from ${JSON.stringify(new URL("../../src/cli/heap.ts", import.meta.url).href)};
   ${bound}
   const kept = [];
   let most = 0;
@@ -19,7 +19,7 @@ const script = (bound: string): string => `
 const room = async (bound: string): Promise<number> => Number((await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script(bound)])).stdout);
 
 test("V8 takes less room for new objects than it would, and enough", async () => {
-  const [bounded, free] = await Promise.all([room("boundYoungGeneration();"), room("")]);
+  const [bounded, free] = await Promise.all([room("tuneHeap();"), room("")]);
   expect(bounded).toBeLessThan(free);
   expect(bounded).toBeGreaterThanOrEqual(16);
 });
